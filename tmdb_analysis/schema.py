@@ -144,6 +144,7 @@ MOVIES = Table(
             column("director", TEXTS, "names of all directors"),
             column("crew_size", INT, "crew credits; null when the answer had no credits"),
             column("known_columns", INT, "how many of the 22 columns of movies.csv are known", null=False),
+            column("seq", INT, "position in the input of the record that the film is made from", null=False),
         ]
     ),
 )
