@@ -151,7 +151,7 @@ MOVIES = Table(
 
 CREDITS = Table(
     "credits",
-    ("movie_id", "kind", "order"),
+    ("movie_id", "kind", "order", "person_id", "name", "job", "character"),
     pa.schema(
         [
             column("movie_id", INT, "TMDB id of the film", null=False),
