@@ -1,1 +1,41 @@
+"""Film data from TMDB, from raw answers to numbers that can be quoted.
+
+    import tmdb_analysis as tmdb
+
+    tmdb.load("movies")      a table of the last run, as a Spark DataFrame
+    tmdb.kpi("directors")    a published number of the last run, as pandas
+    tmdb.to_pandas(frame)    a small Spark result as pandas
+    tmdb.session()           the Spark session
+    tmdb.published()         the last run and its folders
+    tmdb.kpis, franchises, directors, genres, trends, search, charts      the chapters
+"""
+
 __version__ = "0.1.0"
+
+from importlib import import_module
+from typing import Any
+
+_FROM = {
+    "session": ("spark", "session"),
+    "published": ("tables", "published"),
+    "load": ("tables", "load"),
+    "kpi": ("tables", "read_kpi"),
+    "to_pandas": ("tables", "to_pandas"),
+}
+_CHAPTERS = ("settings", "spark", "schema", "tables", "kpis", "franchises", "directors", "genres", "trends", "search", "charts")
+
+__all__ = [*_FROM, *_CHAPTERS]
+
+
+def __getattr__(name: str) -> Any:
+    "Import a chapter when it is first asked for, so that `import tmdb_analysis` stays instant."
+    if name in _FROM:
+        chapter, function = _FROM[name]
+        return getattr(import_module(f"tmdb_analysis.{chapter}"), function)
+    if name in _CHAPTERS:
+        return import_module(f"tmdb_analysis.{name}")
+    raise AttributeError(f"module 'tmdb_analysis' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['INT', 'FLOAT', 'TEXT', 'BOOL', 'DATE', 'TIME', 'TEXTS', 'NAMED', 'COUNTRY', 'LANGUAGE', 'CAST_MEMBER', 'CREW_MEMBER',
-           'RAW', 'QUARANTINE', 'MOVIES', 'CREDITS', 'COLLECTIONS', 'DROPPED', 'CSV_COLUMNS', 'RANK_COLUMNS', 'RANKING',
-           'SEARCH', 'FRANCHISE_VS_STANDALONE', 'FRANCHISES', 'DIRECTORS', 'GENRES', 'YEARLY', 'Table', 'column',
-           'money', 'ContractError', 'conform', 'dictionary']
+           'RAW', 'QUARANTINE', 'MOVIES', 'CREDITS', 'COLLECTIONS', 'DROPPED', 'TABLES', 'CSV_COLUMNS', 'RANK_COLUMNS',
+           'RANKING', 'SEARCH', 'FRANCHISE_VS_STANDALONE', 'FRANCHISES', 'DIRECTORS', 'GENRES', 'YEARLY', 'Table',
+           'column', 'money', 'ContractError', 'conform', 'dictionary']
 
 # %% ../nbs/02_schema.ipynb #963a89e3
 from dataclasses import dataclass
@@ -143,6 +143,7 @@ MOVIES = Table(
             column("cast_size", INT, "cast credits; null when the answer had no credits"),
             column("director", TEXTS, "names of all directors"),
             column("crew_size", INT, "crew credits; null when the answer had no credits"),
+            column("doubts", TEXTS, "what makes the money of the film hard to believe; null when nothing does"),
             column("known_columns", INT, "how many of the 22 columns of movies.csv are known", null=False),
             column("seq", INT, "position in the input of the record that the film is made from", null=False),
         ]
@@ -191,6 +192,7 @@ DROPPED = Table(
     ),
 )
 
+TABLES = {table.name: table for table in (RAW, QUARANTINE, MOVIES, DROPPED, CREDITS, COLLECTIONS)}
 CSV_COLUMNS = (
     "id title tagline release_date genres belongs_to_collection original_language budget_musd revenue_musd production_companies "
     "production_countries vote_count vote_average popularity runtime overview spoken_languages poster_path cast cast_size director crew_size"
@@ -207,6 +209,7 @@ RANK_COLUMNS = [
     column("revenue_musd", FLOAT, "worldwide gross in million USD"),
     column("vote_count", INT, "number of ratings"),
     column("vote_average", FLOAT, "mean rating, 0 to 10"),
+    column("doubts", TEXTS, "what makes the money of the film hard to believe; null when nothing does"),
 ]
 RANKING = Table("ranking", ("rank",), pa.schema(RANK_COLUMNS))
 SEARCH = Table(

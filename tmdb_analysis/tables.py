@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['Run', 'open_run', 'replacing', 'write_text', 'write_parquet', 'collected', 'save', 'writing', 'read', 'to_pandas',
-           'piped', 'write_csv', 'save_kpi', 'read_kpi', 'save_movies_csv', 'save_counts', 'read_counts', 'publish',
-           'published']
+           'piped', 'write_csv', 'save_kpi', 'read_kpi', 'save_movies_csv', 'words', 'cell', 'Grid', 'shown', 'escaped',
+           'save_counts', 'read_counts', 'publish', 'published', 'load']
 
 # %% ../nbs/03_tables.ipynb #491316db
+import html
 import json
 import os
 import re
@@ -22,8 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
-from .schema import CSV_COLUMNS, Table, conform
+from .schema import CSV_COLUMNS, TABLES, Table, conform
 from .settings import TmdbError, UsageError, nearest, settings
+from .spark import session
 
 # %% ../nbs/03_tables.ipynb #6e921729
 @dataclass(frozen=True)
@@ -165,9 +167,10 @@ def save_kpi(
 
 def read_kpi(
     name: str,  # as in `kpis/<name>.parquet`
-    run: Run,
+    run: Run | None = None,  # None: the run that is published
 ) -> pd.DataFrame:
-    "A published number of the run as pandas. Raises `UsageError` for a name the run does not have."
+    "A published number of a run as pandas. Raises `UsageError` for a name the run does not have."
+    run = run or published()
     path = run.report / "kpis" / f"{name}.parquet"
     if not path.is_file():
         raise UsageError(f"run {run.id} has no KPI {name!r}; {nearest(name, sorted(p.stem for p in path.parent.glob('*.parquet')))}")
@@ -179,6 +182,49 @@ def save_movies_csv(run: Run) -> int:
     movies = pq.read_table(run.tables / "movies.parquet", columns=CSV_COLUMNS)
     write_csv(run.report / "movies.csv", movies)
     return movies.num_rows
+
+# %% ../nbs/03_tables.ipynb #9077cb96
+def words(column: str) -> str:
+    "The name of a column in words: `mean_revenue_musd` is Mean revenue, million USD."
+    name = column.removesuffix("_musd").replace("_", " ").replace("roi", "ROI")
+    name = f"films with {name[2:]}" if name.startswith("n ") else name
+    return name[:1].upper() + name[1:] + (", million USD" if column.endswith("_musd") else "")
+
+
+def cell(value: Any) -> str | None:
+    "A value as text: lists with commas, numbers with separators and two decimals; None for unknown."
+    if isinstance(value, list | tuple) or hasattr(value, "tolist"):
+        return ", ".join(map(str, value))
+    if value is None or pd.isna(value):
+        return None
+    if isinstance(value, float):
+        return f"{value:,.2f}" if abs(value) >= 0.005 or value == 0 else f"{value:.1g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+class Grid(pd.DataFrame):
+    "A table whose HTML form has no row numbers and cuts nothing off."
+
+    def _repr_html_(self) -> str:
+        "The form that notebooks and pages show."
+        with pd.option_context("display.max_colwidth", None):
+            return self.to_html(index=False, na_rep="–", border=0)
+
+
+def shown(
+    data: DataFrame | pa.Table | pd.DataFrame,
+    *columns: str,  # which columns, in this order; none given means all
+) -> Grid:
+    "A small table as people read it, all text; unknown is None."
+    frame = data if isinstance(data, pd.DataFrame) else to_pandas(data)
+    years = {c: frame[c].astype("string") for c in frame.columns if c.endswith("year")}
+    chosen = frame.assign(**years)[list(columns or frame.columns)]
+    return Grid({words(c): [cell(v) for v in chosen[c].astype(object)] for c in chosen.columns}, dtype=object)
+
+
+def escaped(text: Any) -> str:
+    "Text from the data for a sentence in Markdown: signs that would act are only shown."
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", html.escape(str(text)))
 
 # %% ../nbs/03_tables.ipynb #b6322b99
 def save_counts(run: Run, stage: str, counts: dict[str, Any]) -> dict[str, Any]:
@@ -205,3 +251,13 @@ def published(home: Path | str | None = None) -> Run:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id) or not (place / "data" / "tables" / run_id).is_dir():
         raise TmdbError("no finished run here yet: `tmdb demo` makes one from the embedded sample")
     return Run(run_id, place)
+
+# %% ../nbs/03_tables.ipynb #cbdf6541
+def load(
+    name: str,  # raw, quarantine, movies, dropped, credits or collections
+    run: Run | None = None,  # None: the run that is published
+) -> DataFrame:
+    "A table of a run as a Spark DataFrame, by name. Raises `UsageError` for a name that no table has."
+    if name not in TABLES:
+        raise UsageError(f"there is no table {name!r}; {nearest(name, list(TABLES))}")
+    return read(session(), TABLES[name], run or published())

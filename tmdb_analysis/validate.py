@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from .clean import MONEY_FLOOR_USD, ROI_RANGE
 from .settings import TmdbError
 
 # %% ../nbs/30_validate.ipynb #f24ff0fb
@@ -55,9 +55,9 @@ def movie_rules() -> list[Rule]:
         within("popularity", 0, 100_000, "error"),
         within("runtime", 40, 240),
         Rule("the year is one of cinema, 1888 to 2100", "validity", "error", F.col("release_year").between(1888, 2100), known["release_date"]),
-        within("budget_musd", 0.001, 1_000),
-        within("revenue_musd", 0.001, 5_000),
-        within("roi", 0.01, 100),
+        within("budget_musd", MONEY_FLOOR_USD / 1e6, 1_000),
+        within("revenue_musd", MONEY_FLOOR_USD / 1e6, 5_000),
+        within("roi", *ROI_RANGE),
         Rule("the language is a code of two letters", "validity", "warn", F.col("original_language").rlike("^[a-z]{2}$"), known["original_language"]),
         Rule("the language is a code of ISO 639-1", "validity", "warn", ~F.col("original_language").isin("cn", "xx"), known["original_language"]),
         Rule("the rating is not a bare 0 or 10", "validity", "warn", F.col("vote_average").between(0.1, 9.9), known["vote_average"]),

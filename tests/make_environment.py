@@ -1,0 +1,46 @@
+"Write environment.yml, the conda way in, with the pins of requirements.lock."
+
+import re
+import shlex
+from configparser import ConfigParser
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+HEAD = """\
+# The conda way in: conda env create -f environment.yml && conda activate tmdb_analysis
+# Made by `make lock` from settings.ini and requirements.lock; a test holds the three together.
+name: tmdb_analysis
+channels:
+  - conda-forge
+dependencies:
+  - python=3.11
+  - openjdk=17
+  - make
+  - pip
+  - pip:
+"""
+
+
+def required() -> list[str]:
+    "The names (with extras) that settings.ini asks for."
+    ini = ConfigParser(delimiters=["="])
+    ini.read(ROOT / "settings.ini", encoding="utf-8")
+    lines = shlex.split(ini["DEFAULT"]["requirements"]) + shlex.split(ini["DEFAULT"]["dev_requirements"])
+    return [re.match(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?", line)[0] for line in lines]
+
+
+def locked() -> dict[str, str]:
+    "The version of each package in requirements.lock."
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", lock, re.M))
+
+
+def environment() -> str:
+    "The text of environment.yml."
+    versions = locked()
+    pins = [f"      - {name}=={versions[name.split('[')[0]]}\n" for name in required()]
+    return HEAD + "".join(pins) + "      - -e .\n"
+
+
+if __name__ == "__main__":
+    (ROOT / "environment.yml").write_text(environment(), encoding="utf-8")
