@@ -191,12 +191,12 @@ def words(column: str) -> str:
     return name[:1].upper() + name[1:] + (", million USD" if column.endswith("_musd") else "")
 
 
-def cell(value: Any) -> str | None:
-    "A value as text: lists with commas, numbers with separators and two decimals; None for unknown."
+def cell(value: Any) -> str:
+    "A value as text: lists with commas, numbers with separators and two decimals; a dash for unknown."
     if isinstance(value, list | tuple) or hasattr(value, "tolist"):
         return ", ".join(map(str, value))
     if value is None or pd.isna(value):
-        return None
+        return "–"
     if isinstance(value, float):
         return f"{value:,.2f}" if abs(value) >= 0.005 or value == 0 else f"{value:.1g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
@@ -208,14 +208,14 @@ class Grid(pd.DataFrame):
     def _repr_html_(self) -> str:
         "The form that notebooks and pages show."
         with pd.option_context("display.max_colwidth", None):
-            return self.to_html(index=False, na_rep="–", border=0)
+            return self.to_html(index=False, border=0)
 
 
 def shown(
     data: DataFrame | pa.Table | pd.DataFrame,
     *columns: str,  # which columns, in this order; none given means all
 ) -> Grid:
-    "A small table as people read it, all text; unknown is None."
+    "A small table as people read it, all text; unknown is a dash."
     frame = data if isinstance(data, pd.DataFrame) else to_pandas(data)
     years = {c: frame[c].astype("string") for c in frame.columns if c.endswith("year")}
     chosen = frame.assign(**years)[list(columns or frame.columns)]
