@@ -131,7 +131,7 @@ def server(
             process = subprocess.Popen(
                 command,
                 cwd=scratch,
-                env={**os.environ, **env},
+                env={k: v for k, v in os.environ.items() if k != "SPARK_REMOTE"} | env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -158,7 +158,8 @@ def wait_for(process: subprocess.Popen, address: str, log: Path, seconds: float 
             return
         if process.poll() is not None:
             break
-    last = [line for line in log.read_text(errors="replace").splitlines() if line.strip()][-3:]
+    said = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+    last = [line for line in said if line and not line.startswith(("at ", "..."))][-2:]
     raise TmdbError(f"the engine did not start ({' / '.join(last) or 'it said nothing'}): try `tmdb doctor`")
 
 # %% ../nbs/01_spark.ipynb #ac8e6e05
@@ -191,9 +192,12 @@ def one_server(
     spark: Spark,  # engine and memory
 ) -> Iterator[str]:
     "One server for everything that runs inside the `with` block, child processes included."
+    before = os.environ.get("SPARK_REMOTE")
     with server(spark) as address:
         os.environ["SPARK_REMOTE"] = address
         try:
             yield address
         finally:
             close()
+            if before:
+                os.environ["SPARK_REMOTE"] = before

@@ -1,0 +1,202 @@
+"The command: exit codes, one line for what a person can mend, nothing lost and nothing claimed."
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tmdb_analysis.cli import main
+
+ROOT = Path(__file__).parent.parent
+TMDB = [str(Path(sys.executable).parent / "tmdb")]
+
+
+def tmdb(*args: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess:
+    "The command in a process of its own."
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("TMDB_", "SPARK_REMOTE"))}
+    return subprocess.run([*TMDB, *args], capture_output=True, text=True, env=clean | (env or {}), cwd=cwd, timeout=300, check=False)
+
+
+def one_line(text: str) -> str:
+    "The only line of an error output."
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert len(lines) == 1 and lines[0].startswith("tmdb: "), text
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["run", "-p", "topn=5"], "did you mean top_n"),
+        (["run", "-p", "top_n=three"], "top_n: Input should be a valid integer"),
+        (["run", "-p", "top_n=0"], "top_n: Input should be greater than or equal to 1"),
+        (["run", "-p", "top_n"], "write it as name=value"),
+        (["run", "--engine", "duckdb"], "engine: must be sail, spark or sc://host:port"),
+        (["run", "--source", "files"], "needs --input"),
+        (["run", "--run-id", "../elsewhere"], "run_id"),
+    ],
+)
+def test_wrong_usage_is_said_in_a_line_and_starts_nothing(args, said, tmp_path, capsys):
+    assert main([*args, "--home", str(tmp_path)]) == 2
+    assert said in one_line(capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_words_exit_2():
+    for args in ([], ["fly"], ["run", "--source", "moon"]):
+        assert tmdb(*args).returncode == 2
+
+
+def test_settings_come_in_layers(tmp_path):
+    env = {"PYTHONPATH": str(ROOT), "TMDB_TOP_N": "7", "TMDB_MIN_VOTES": "50"}
+    (tmp_path / "config.yaml").write_text("report: {top_n: 3, min_votes: 5, roi_min_budget_musd: 1}\n")
+    (tmp_path / ".env").write_text("TMDB_MIN_VOTES=20\n")
+    code = (
+        "import tmdb_analysis.settings as s, pathlib; s.checkout = lambda: None\n"
+        "r = s.settings(top_n=9).report; print(r.top_n, r.min_votes, r.roi_min_budget_musd)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], env={**os.environ, **env}, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["9", "50", "1.0"], "options, then environment, then .env, then config.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("report: {topn: 3}", "did you mean top_n"),
+        ("reports: {top_n: 3}", "did you mean report"),
+        ("api: {api_key: abcdef}", "is a secret; move it to .env"),
+        ("- top_n", "write settings under one of the sections"),
+        ("report: [", "cannot be read as YAML"),
+        ("quality: {top_n: 3}", "unknown setting quality.top_n"),
+    ],
+)
+def test_config_file_is_checked(text, said, tmp_path):
+    from tmdb_analysis.settings import UsageError, from_yaml
+
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UsageError, match=re.escape(said)) as error:
+        from_yaml(tmp_path / "config.yaml")
+    assert "abcdef" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("gone.json", None, "no such file"),
+        ("empty.json", b"", "cannot be read"),
+        ("cut.json", b'[{"id": 1}, {"id"', "cannot be read"),
+        ("cut.json.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV\xca", "cannot be read"),
+        ("noise.jsonl", bytes(range(128, 256)) * 10, "cannot be read"),
+        ("other.csv", b"a,b\n1,2\n", "neither the movies nor the credits file"),
+        ("credits.csv", b"movie_id,title,cast,crew\n1,a,[],[]\n", "without the movies file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_stops_the_run(name, content, said, tmp_path, capsys):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    home = tmp_path / "home"
+    assert main(["run", "--source", "files", "--input", str(tmp_path / name), "--home", str(home), "--run-id", "x"]) == 1
+    assert said in one_line(capsys.readouterr().err)
+    assert not (home / "data" / "tables" / "CURRENT").exists()
+
+
+@pytest.mark.integration
+def test_a_failed_run_says_so_everywhere(tmp_path):
+    bad = tmp_path / "lines.jsonl"
+    bad.write_text('{"id": 1, "title": "A", "status": "Released"}\nnot json\n{"title": "no id"}\n[1]\n')
+    done = tmdb("run", "--source", "files", "--input", str(bad), "--home", str(tmp_path), "--run-id", "x")
+    assert done.returncode == 1
+    assert "records can be used: broken in 3 of 4" in one_line(done.stderr)
+    told = json.loads((tmp_path / "reports/x/run.json").read_text())
+    assert told["status"] == "failed" and told["failed_stage"] == "30_validate" and told["gate"] == "fail"
+    for page in ("index.html", "30_validate.html", "../index.html"):
+        assert "fail" in (tmp_path / "reports/x" / page).read_text().lower(), page
+    assert "done" not in done.stdout and not (tmp_path / "data/tables/CURRENT").exists()
+
+
+@pytest.mark.integration
+def test_a_run_never_touches_another(demo, capsys):
+    before = {p: p.read_bytes() for p in demo.report.rglob("*") if p.is_file()}
+    assert main(["demo", "--home", str(demo.home), "--run-id", "demo"]) == 2
+    assert "is there already" in one_line(capsys.readouterr().err)
+    assert before == {p: p.read_bytes() for p in demo.report.rglob("*") if p.is_file()}
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_a_run_is_clean(stop, tmp_path):
+    process = subprocess.Popen([*TMDB, "demo", "--home", str(tmp_path), "--run-id", "x"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert any("10_ingest" in line for line in process.stdout), "the first stage is done"
+    process.send_signal(stop)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 75, said
+    assert json.loads((tmp_path / "reports/x/run.json").read_text())["status"] == "stopped"
+    assert not (tmp_path / "data/tables/CURRENT").exists()
+
+
+@pytest.mark.integration
+def test_a_killed_run_leaves_no_engine_behind(tmp_path):
+    if sys.platform != "linux":
+        pytest.skip("only Linux ends a child with its parent")
+    process = subprocess.Popen([*TMDB, "demo", "--home", str(tmp_path), "--run-id", "x"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert any("10_ingest" in line for line in process.stdout)
+    children = [int(p.parent.name) for p in Path("/proc").glob("[0-9]*/stat") if parent_of(p) == process.pid]
+    assert children
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while (alive := [c for c in children if Path(f"/proc/{c}").exists()]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive
+
+
+def parent_of(stat: Path) -> int:
+    "The parent of a process; 0 for one that is gone."
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError):
+        return 0
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert main(["demo", "--home", str(tmp_path / "file")]) == 1
+    assert "choose another --home" in one_line(capsys.readouterr().err)
+
+
+def test_spark_without_java_says_what_to_install(tmp_path):
+    done = tmdb("demo", "--engine", "spark", "--home", str(tmp_path), env={"JAVA_HOME": str(tmp_path)})
+    assert done.returncode == 1 and "install OpenJDK 17" in one_line(done.stderr)
+
+
+def test_an_engine_that_does_not_answer_is_said(tmp_path):
+    done = tmdb("demo", "--engine", "sc://127.0.0.1:9", "--home", str(tmp_path))
+    assert done.returncode == 1 and "no Spark Connect server answers" in one_line(done.stderr)
+
+
+def test_params_lists_every_parameter(capsys):
+    assert main(["params"]) == 0
+    told = capsys.readouterr().out
+    from tmdb_analysis.settings import SECTION_OF
+
+    assert all(name in told for name in SECTION_OF)
+
+
+def test_doctor_shows_no_secret(tmp_path):
+    done = tmdb("doctor", "--home", str(tmp_path), env={"TMDB_READ_TOKEN": "canary-token-1234", "TMDB_API_KEY": "canary-key-5678"})
+    assert done.returncode == 0 and "key" in done.stdout and "canary" not in done.stdout + done.stderr
+    done = tmdb("doctor", env={"TMDB_RED_TOKEN": "x"})
+    assert done.returncode == 1 and "did you mean read_token" in done.stdout
+
+
+def test_lines_are_plain_when_piped(tmp_path):
+    done = tmdb("params")
+    assert "\x1b" not in done.stdout

@@ -1,0 +1,126 @@
+"The house itself: layers, the book in step with the library, pins in step with each other, nothing private in it."
+
+import ast
+import filecmp
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.make_book import readme
+from tests.make_environment import environment, locked, required
+from tmdb_analysis.pipeline import assigned, book, parameters_of, stages, tagged
+from tmdb_analysis.settings import SECTION_OF, settings
+
+ROOT = Path(__file__).parent.parent
+CHAPTERS = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
+MODULES = {p.stem: p for p in sorted((ROOT / "tmdb_analysis").glob("[a-z]*.py"))}
+
+
+def number_of(module: str) -> int:
+    "The number of the chapter that exports a module."
+    return int(next(p.name[:2] for p in CHAPTERS if p.stem[3:] == module))
+
+
+def imported(path: Path) -> set[str]:
+    "The modules of the package that a module imports."
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("tmdb_analysis")):
+            name = (node.module or "").removeprefix("tmdb_analysis").strip(".")
+            found |= {name} if name else {alias.name for alias in node.names}
+    return found & MODULES.keys()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_chapter_imports_only_lower_numbers(module):
+    above = {other for other in imported(MODULES[module]) if number_of(other) >= number_of(module)}
+    assert not above, f"{module} imports {above}, which stand above it"
+
+
+def test_export_and_clean_change_nothing(tmp_path):
+    for name in ("nbs", "tmdb_analysis"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+    shutil.copy(ROOT / "settings.ini", tmp_path)
+    for tool in ("nbdev_clean", "nbdev_export"):
+        subprocess.run([Path(sys.executable).parent / tool], cwd=tmp_path, check=True, capture_output=True)
+    for name in ("nbs", "tmdb_analysis"):
+        changed = [p.name for p in (ROOT / name).iterdir() if p.suffix in (".py", ".ipynb") and not filecmp.cmp(p, tmp_path / name / p.name, False)]
+        assert not changed, f"run `make book` and commit: {changed}"
+
+
+def test_readme_is_made_from_the_index():
+    assert (ROOT / "README.md").read_text(encoding="utf-8") == readme()
+
+
+def test_readme_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", readme())
+    assert links and not [link for link in links if "://" not in link and not (ROOT / link).exists()]
+
+
+def test_pins_agree():
+    versions = locked()
+    assert {name.split("[")[0] for name in required()} <= versions.keys(), "run `make lock`"
+    assert (ROOT / "environment.yml").read_text(encoding="utf-8") == environment(), "run `make lock`"
+    from importlib.metadata import version
+
+    differing = {n: version(n) for n in (name.split("[")[0] for name in required()) if version(n) != versions[n]}
+    assert not differing, "the environment is not that of requirements.lock: run `make setup`"
+
+
+def test_lock_has_hashes_and_no_addresses():
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in lock and len(re.findall(r"^[a-z0-9].*==", lock, re.M)) <= lock.count("--hash=sha256:")
+
+
+def test_stages_are_the_chapters_with_parameters():
+    names = list(stages())
+    assert names == sorted(names) and names[0] == "10_ingest" and names[-1] == "60_report" and book() == ROOT / "nbs"
+
+
+@pytest.mark.parametrize("name", stages())
+def test_parameters_of_a_stage_are_settings_with_the_same_default(name):
+    nb = stages()[name]
+    cell = next(c for c in nb.cells if tagged(c, "parameters"))
+    declared: dict = {}
+    exec(cell.source, declared)
+    assert set(assigned(cell.source)) <= SECTION_OF.keys()
+    values = parameters_of(nb, settings(home=None))
+    assert values == {n: declared[n] for n in values}
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_a_chapter_is_written_to_be_read(path):
+    nb = nbformat.read(path, as_version=4)
+    first, second = nb.cells[0], nb.cells[1] if nb.cells[0].cell_type == "code" else nb.cells[0]
+    title = second if first.cell_type == "code" else first
+    assert re.match(r"# .+\n\n> .+", title.source), "a title and a line that says what the chapter is for"
+    stored = str([cell.get("outputs") for cell in nb.cells])
+    assert "'name': 'stderr'" not in stored and "<object at 0x" not in stored and "Traceback" not in stored
+
+
+def tracked() -> list[Path]:
+    "The files of the project; all files where there is no git."
+    git = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if git.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in git.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_nothing_names_a_machine():
+    private = re.compile(r"(?<![\w./])/(home|root|Users|work|opt)/[A-Za-z0-9_.-]+/|site-packages/")
+    allowed = {"test_house.py", "CONTRIBUTING.md"}
+    found = [p.name for p in tracked() if p.suffix in (".py", ".ipynb", ".md", ".ini", ".yml", ".toml", "") and p.name not in allowed
+             and private.search(p.read_text(encoding="utf-8", errors="ignore"))]  # fmt: skip
+    assert not found
+
+
+def test_verbs_of_make_are_documented():
+    listed = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    verbs = {line.split()[0] for line in listed.splitlines()}
+    wanted = "setup demo lab report run-pipeline test test-integration test-coverage format lint type-check bench book lock clean"
+    assert set(wanted.split()) <= verbs

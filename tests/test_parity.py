@@ -1,0 +1,91 @@
+"Both engines give the same tables, and both give those of an independent recomputation."
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from tests import oracle
+from tests.compare import assert_same, published
+from tmdb_analysis.cli import main
+from tmdb_analysis.ingest import sample
+from tmdb_analysis.spark import java_version
+from tmdb_analysis.tables import Run
+
+pytestmark = pytest.mark.integration
+
+
+def run(home: Path, run_id: str, *options: str) -> Run:
+    "A run of the command, which must succeed."
+    assert main(["run", "--home", str(home), "--run-id", run_id, *options]) == 0
+    return Run(run_id, home)
+
+
+def check(run: Run, expected: dict) -> None:
+    "Compare every table of a run with the recomputation."
+    ours = published(run)
+    for name, theirs in expected.items():
+        assert_same(ours[name], theirs, name)
+
+
+def test_sample_equals_the_oracle(demo):
+    check(demo, oracle.tables(oracle.read_json([sample() / "movies.jsonl.zst"])))
+
+
+def test_parameters_reach_the_numbers(tmp_path):
+    ours = run(tmp_path, "narrow", "-p", "top_n=3", "-p", "min_votes=1000", "-p", "roi_min_budget_musd=50", "-p", "min_known_columns=18")
+    check(ours, oracle.tables(oracle.read_json([sample() / "movies.jsonl.zst"]), 3, 1000, 50.0, 18))
+
+
+def test_apache_spark_equals_sail(demo, tmp_path):
+    if java_version() not in (17, 21):
+        pytest.skip("Apache Spark needs Java 17 or 21")
+    theirs, ours = published(run(tmp_path, "spark", "--source", "sample", "--engine", "spark")), published(demo)
+    assert theirs.keys() == ours.keys()
+    for name in ours:
+        assert_same(theirs[name], ours[name], name)
+
+
+def test_tmdb_5000_equals_the_oracle(shared, tmp_path):
+    movies, credits = shared / "tmdb5000_movies.csv.gz", shared / "tmdb5000_credits.csv.gz"
+    ours = run(tmp_path, "pair", "--source", "files", "--input", str(credits), str(movies))
+    check(ours, oracle.tables(oracle.read_csv_pair(movies, credits)))
+    tables = published(ours)
+    assert len(tables["movies"]) + len(tables["dropped"]) + len(tables["quarantine"]) == 4803
+    assert (tables["raw"].budget == 0).sum() == 1037
+    assert tables["lowest_roi"].budget_musd.min() >= 10 and tables["lowest_profit"].value.notna().all()
+
+
+def test_exercise_of_eighteen_films(shared, tmp_path):
+    dumps = sorted((shared / "exercise18").glob("*.json.gz"))
+    tables = []
+    for i, dump in enumerate(dumps):
+        ours = run(tmp_path, f"dump{i}", "--source", "files", "--input", str(dump))
+        check(ours, oracle.tables(oracle.read_json([dump])))
+        tables.append(published(ours))
+    first = tables[0]
+    groups = first["franchise_vs_standalone"].set_index("group")
+    assert groups.films.to_dict() == {"franchise": 16, "standalone": 2}
+    assert groups.median_roi["standalone"] == pytest.approx(9.62, abs=0.005), "the exact median; the lower of the two is 7.91"
+    assert first["highest_roi"].title[0] == "Avatar" and first["highest_roi"].value[0] == pytest.approx(12.3, abs=0.05)
+    assert first["lowest_roi"].title[0] == "Star Wars: The Last Jedi" and first["lowest_roi"].value[0] == pytest.approx(4.4, abs=0.05)
+    assert {"Anthony Russo", "Joe Russo"} <= set(first["directors"].director)
+    money = ["highest_revenue", "highest_budget", "highest_profit", "lowest_profit", "highest_roi", "lowest_roi"]
+    for other in tables[1:]:
+        for name in money:
+            assert_same(other[name][["rank", "id", "title", "value"]], first[name][["rank", "id", "title", "value"]], name)
+
+
+def test_form_of_the_input_does_not_matter(demo, tmp_path):
+    records = oracle.read_json([sample() / "movies.jsonl.zst"])
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    half = len(records) // 2
+    (folder / "a.json").write_text(json.dumps(records[:half], indent=2))
+    with gzip.open(folder / "b.jsonl.gz", "wt") as f:
+        f.writelines(json.dumps(r) + "\n" for r in records[half:-1])
+    (folder / "c.json").write_text(json.dumps(records[-1]))
+    theirs, ours = published(run(tmp_path, "forms", "--source", "files", "--input", str(folder))), published(demo)
+    for name in ours.keys() - {"raw", "dropped", "quarantine"}:
+        assert_same(theirs[name], ours[name], name)
