@@ -1,6 +1,6 @@
 """Run all chapters in number order, store their outputs, export the library and make README.md.
 
-    python tests/make_book.py [CHAPTER ...]     # only these, by the start of their names, on the tables of a fresh demo run
+python tests/make_book.py [CHAPTER ...]     # only these, by the start of their names, on the tables of a fresh demo run
 """
 
 import os

@@ -32,13 +32,9 @@ KNOWN_COLUMNS = (
     "revenue_musd production_companies production_countries vote_count vote_average popularity "
     "runtime overview spoken_languages poster_path cast cast_size director crew_size"
 ).split()
-DERIVED_COLUMNS = (
-    "release_year release_quarter release_month release_decade collection_id profit_musd roi"
-).split()
+DERIVED_COLUMNS = ("release_year release_quarter release_month release_decade collection_id profit_musd roi").split()
 CREDIT_COLUMNS = "movie_id kind order person_id name job".split()
-RANKING_COLUMNS = (
-    "rank id title release_date value budget_musd revenue_musd vote_count vote_average"
-).split()
+RANKING_COLUMNS = ("rank id title release_date value budget_musd revenue_musd vote_count vote_average").split()
 SEARCH_COLUMNS = [*RANKING_COLUMNS, "runtime", "director"]
 PLACEHOLDERS = {
     "", "no data", "no overview found.", "no overview found", "no overview", "no tagline",
@@ -296,9 +292,7 @@ def _clean(record: Row) -> Row:
         "director": _director_names(directing),
         "credits": acting + working,
         # the first name under each known id
-        "director_ids": {
-            c["person_id"]: c["name"] for c in directing[::-1] if c["person_id"] is not None
-        },
+        "director_ids": {c["person_id"]: c["name"] for c in directing[::-1] if c["person_id"] is not None},
     }
 
 
@@ -349,18 +343,14 @@ def _aggregate(films: list[Row]) -> Row:
     return row
 
 
-def _group_by(
-    films: list[Row], name: str, keys: Callable[[Row], Iterable[Any] | None]
-) -> list[Row]:
+def _group_by(films: list[Row], name: str, keys: Callable[[Row], Iterable[Any] | None]) -> list[Row]:
     """Return the aggregates of the films of each known key, by key; a film may have many keys."""
     groups: dict[Any, list[Row]] = {}
     for film in films:
         for key in keys(film) or ():
             groups.setdefault(key, []).append(film)
     groups.pop(None, None)
-    return [
-        {name: key, "members": groups[key], **_aggregate(groups[key])} for key in sorted(groups)
-    ]
+    return [{name: key, "members": groups[key], **_aggregate(groups[key])} for key in sorted(groups)]
 
 
 def _kind(film: Row) -> list[str]:
@@ -389,11 +379,7 @@ def _credited(films: list[Row], name: str, job: str) -> set[int]:
     credits = [credit for film in films for credit in film["credits"]]
     people = {c["person_id"] for c in credits if c["name"] == name} - {None}
     kind = "cast" if job == "Actor" else "crew"
-    return {
-        c["movie_id"]
-        for c in credits
-        if c["person_id"] in people and c["kind"] == kind and c["job"] == job
-    }
+    return {c["movie_id"] for c in credits if c["person_id"] in people and c["kind"] == kind and c["job"] == job}
 
 
 # --- all tables ------------------------------------------------------------------------------
@@ -421,9 +407,7 @@ def tables(
     def search(ids: set[int], column: str, descending: bool) -> list[Row]:
         return _ranked([film for film in films if film["id"] in ids], column, descending)
 
-    scifi_action = {
-        f["id"] for f in films if {"Science Fiction", "Action"} <= {*(f["genres"] or ())}
-    }
+    scifi_action = {f["id"] for f in films if {"Science Fiction", "Action"} <= {*(f["genres"] or ())}}
     willis = scifi_action & _credited(films, "Bruce Willis", "Actor")
     uma = _credited(films, "Uma Thurman", "Actor")
     thurman = uma & _credited(films, "Quentin Tarantino", "Director")

@@ -131,7 +131,9 @@ def test_a_run_never_touches_another(demo, capsys):
 @pytest.mark.integration
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_a_run_is_clean(stop, tmp_path):
-    process = subprocess.Popen([*TMDB, "demo", "--home", str(tmp_path), "--run-id", "x"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*TMDB, "demo", "--home", str(tmp_path), "--run-id", "x"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     assert any("10_ingest" in line for line in process.stdout), "the first stage is done"
     process.send_signal(stop)

@@ -13,6 +13,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from io import BytesIO
 from textwrap import fill, shorten
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -95,7 +96,7 @@ def finished(fig: Figure, kind: str, title: str, definition: str, note: str) -> 
     foot = fill(note, 82, break_on_hyphens=False)
     fig.text(0.015, bottom / height, foot, size=10, color=GREY)
     bottom += 0.1 + 10 / 56 * (foot.count("\n") + 1)
-    fig.get_layout_engine().set(rect=(0.01, bottom / height, 0.98, 1 - (top + 0.05 + bottom) / height))
+    fig.set_layout_engine("constrained", rect=(0.01, bottom / height, 0.98, 1 - (top + 0.05 + bottom) / height))
     fig.set_label(f"{kind}: {title}. {definition}. {note}".replace("?.", "?"))
     fig.draw_without_rendering()
     return fig
@@ -141,7 +142,7 @@ def decades(axis: Axis, form: Callable[[float], str]) -> None:
 def scatter(ax: Axes, dots: pd.DataFrame) -> None:
     "A dot a row; smaller and paler where there are many, so that the crowd shows as shade."
     size, alpha = (16, 0.3) if len(dots) > 500 else (30, 0.8)
-    ax.scatter(*dots.to_numpy().T, s=size, alpha=alpha, lw=0, color=BLUE, clip_on=False)
+    ax.scatter(dots.iloc[:, 0], dots.iloc[:, 1], s=size, alpha=alpha, lw=0, color=BLUE, clip_on=False)
 
 
 def plane(dots: pd.DataFrame) -> tuple[Figure, Axes]:
@@ -159,7 +160,12 @@ def plane(dots: pd.DataFrame) -> tuple[Figure, Axes]:
     return fig, ax
 
 # %% ../nbs/50_charts.ipynb #27c3e256
-SIDES = [(1, 0, "left", "center"), (-1, 0, "right", "center"), (0, 1, "center", "bottom"), (0, -1, "center", "top")]
+SIDES: list[tuple[float, float, str, str]] = [
+    (1, 0, "left", "center"),
+    (-1, 0, "right", "center"),
+    (0, 1, "center", "bottom"),
+    (0, -1, "center", "top"),
+]
 SIDES += [(x, y, ha, va) for y, va in ((0.8, "bottom"), (-0.8, "top")) for x, ha in ((0.7, "left"), (-0.7, "right"))]
 SPOTS = [dict(position=(d * x, d * y), ha=ha, va=va) for d in (7, 21, 35) for x, y, ha, va in SIDES]  # in points
 LINE = dict(arrowstyle="-", color=INK, lw=0.7, shrinkA=0, shrinkB=3)
@@ -175,7 +181,8 @@ def annotate(ax: Axes, dots: pd.DataFrame, texts: dict[int, str]) -> list[str]:
     "Label some of the dots (row -> text, the most important first); gives the labels that found room."
     pixels, lines = ax.transData.transform(dots), len(ax.texts)
     for row, text in texts.items():
-        taken, free = [t.get_window_extent() for t in ax.texts], {}
+        taken = [t.get_window_extent() for t in ax.texts]
+        free: dict[int, dict[str, Any]] = {}
         label = ax.annotate(text, dots.loc[row], (0, 0), textcoords="offset points", size=10, arrowprops=LINE)
         label.set_path_effects([withStroke(linewidth=3, foreground="white")])
         for spot in SPOTS:
@@ -186,7 +193,7 @@ def annotate(ax: Axes, dots: pd.DataFrame, texts: dict[int, str]) -> list[str]:
         if free:
             label.set(**free[min(free)])
             label.arrow_patch.set_visible(free[min(free)] not in SPOTS[:4])
-            ax.scatter(*dots.loc[row], s=30, facecolor="none", edgecolor=INK, lw=0.8, zorder=4)
+            ax.scatter(dots.loc[row].iloc[0], dots.loc[row].iloc[1], s=30, facecolor="none", edgecolor=INK, lw=0.8, zorder=4)
         else:
             label.remove()
     return [label.get_text() for label in ax.texts[lines:]]
@@ -246,7 +253,7 @@ def roi_by_genre(
     ax.scatter(table[0.5], y, color=colours, s=40, zorder=3)
     ax.set_yticks(y, [f"{genre} (n = {n:,})" for genre, n in table["n"].items()])
     for row, median in zip(y, table[0.5], strict=True):
-        ax.text(1.02, row, times(median), va="center", transform=ax.get_yaxis_transform())
+        ax.text(1.02, float(row), times(median), va="center", transform=ax.get_yaxis_transform())
     decades(ax.xaxis, times)
     title, sturdy = "What does the median film of a genre return?", table.loc[table["n"] >= STURDY, 0.5].map(times)
     if len(sturdy) > 1:

@@ -55,7 +55,9 @@ def unknowns() -> list[Unknown]:
             Unknown(f"{column} of 0", column, F.col(column) == 0),
             Unknown(f"{column} below 0", column, F.col(column) < 0),
         ]
-    rules.append(Unknown("rating without votes", "vote_average", F.col("vote_average").isNotNull() & (F.coalesce("vote_count", F.lit(0)) == 0)))
+    rules.append(
+        Unknown("rating without votes", "vote_average", F.col("vote_average").isNotNull() & (F.coalesce("vote_count", F.lit(0)) == 0))
+    )
     for column in ("tagline", "overview"):
         rules.append(Unknown(f"{column} that says nothing", column, says_nothing(F.col(column))))
     for column in ("title", "tagline", "overview", "release_date", "original_language", "poster_path"):

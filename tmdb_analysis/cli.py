@@ -23,11 +23,11 @@ from .settings import TmdbError, UsageError, parameters, settings
 from .spark import INSTALL_JAVA, JAVA_NEEDED, java_version
 
 # %% ../nbs/93_cli.ipynb #b2041d85
-RUN_OPTIONS = {
+RUN_OPTIONS: dict[str, dict[str, Any]] = {
     "--source": dict(choices=["sample", "files"], help="what to read (default: sample)"),
     "--input": dict(nargs="+", metavar="PATH", help="files or folders with saved answers, for --source files"),
 }
-COMMON_OPTIONS = {
+COMMON_OPTIONS: dict[str, dict[str, Any]] = {
     "--engine": dict(help="sail (default, no Java), spark (Apache Spark), or sc://host:port"),
     "--home": dict(metavar="DIR", help="folder that gets data/ and reports/"),
     "--run-id": dict(metavar="ID", help="name of the run (default: the time)"),
@@ -75,7 +75,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     options["run_id"] = options["run_id"] or new_run_id()
     chosen = settings(**options)
     place = chosen.pipeline
-    console.print(f"tmdb {__version__}  source={place.source}  engine={chosen.spark.engine.split(';')[0]}  run={place.run_id}", highlight=False)
+    console.print(
+        f"tmdb {__version__}  source={place.source}  engine={chosen.spark.engine.split(';')[0]}  run={place.run_id}", highlight=False
+    )
     with console.status("starting the engine") as status:
 
         def tell(i: int, n: int, state: dict[str, Any]) -> None:
@@ -126,7 +128,11 @@ def checks(home: str | None = None) -> list[tuple[str, str, str]]:
         return [*found, ("fail", "settings", str(e))]
     found.append(("ok", "settings", "all known"))
     java = java_version()
-    found.append(("ok", "Java", f"{java}") if java in JAVA_NEEDED else ("warn", "Java", f"{java or 'none'}; engine spark needs 17 or 21: {INSTALL_JAVA}"))
+    found.append(
+        ("ok", "Java", f"{java}")
+        if java in JAVA_NEEDED
+        else ("warn", "Java", f"{java or 'none'}; engine spark needs 17 or 21: {INSTALL_JAVA}")
+    )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     wanted = chosen.spark.memory_gb
     verdict = "ok" if memory >= 1.5 * wanted else "warn"

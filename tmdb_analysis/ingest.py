@@ -15,8 +15,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timezone
-from importlib.util import find_spec
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ import orjson
 import pyarrow as pa
 
 from .schema import QUARANTINE, RAW
-from .settings import TmdbError, UsageError, checkout
+from .settings import TmdbError, UsageError, book
 from .tables import Run, save_counts, writing
 
 # %% ../nbs/10_ingest.ipynb #7aca8d72
@@ -89,7 +88,7 @@ def as_time(value: Any, where: str) -> datetime | None:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
-    return moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc)
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
 
 # %% ../nbs/10_ingest.ipynb #c9aa0b2c
 def fit(
@@ -284,8 +283,8 @@ def records(
 
 
 def sample() -> Path:
-    "The folder of the embedded sample, in a checkout or inside the installed package."
-    return (checkout() or Path(find_spec("tmdb_analysis").origin).parent / "_book") / "data" / "sample"
+    "The folder of the embedded sample."
+    return book() / "data" / "sample"
 
 
 def chosen(
@@ -317,7 +316,7 @@ def ingest(
     run: Run,
 ) -> dict[str, Any]:
     "Write the raw and quarantine tables of a run; gives the counts."
-    seq, reasons = 0, Counter()
+    seq, reasons = 0, Counter[str]()
     with writing(RAW, run) as land, writing(QUARANTINE, run) as set_aside:
         good, bad = [], []
         for seq, (origin, record) in enumerate(stream, 1):

@@ -194,8 +194,9 @@ DROPPED = Table(
 
 TABLES = {table.name: table for table in (RAW, QUARANTINE, MOVIES, DROPPED, CREDITS, COLLECTIONS)}
 CSV_COLUMNS = (
-    "id title tagline release_date genres belongs_to_collection original_language budget_musd revenue_musd production_companies "
-    "production_countries vote_count vote_average popularity runtime overview spoken_languages poster_path cast cast_size director crew_size"
+    "id title tagline release_date genres belongs_to_collection original_language budget_musd revenue_musd "
+    "production_companies production_countries vote_count vote_average popularity "
+    "runtime overview spoken_languages poster_path cast cast_size director crew_size"
 ).split()
 
 # %% ../nbs/02_schema.ipynb #588308d6

@@ -156,7 +156,7 @@ def check_pictures(
     for img in soup("img"):
         if not img.get("src"):
             img.decompose()
-        elif img.get("alt", "").strip() in ("", NO_ALT):
+        elif str(img.get("alt", "")).strip() in ("", NO_ALT):
             raise TmdbError(f"{name}: a picture has no alt text; show it with display(fig, metadata={{'image/png': {{'alt': ...}}}})")
 
 # %% ../nbs/90_site.ipynb #7398eaee
@@ -179,7 +179,7 @@ def anchor(soup: BeautifulSoup) -> list[tuple[str, str]]:
         text = tag.get_text(" ", strip=True)
         tag["id"] = slug(text, used)
         if tag.name == "h2":
-            contents.append((tag["id"], text))
+            contents.append((str(tag["id"]), text))
     return contents
 
 # %% ../nbs/90_site.ipynb #a830abc0
@@ -359,7 +359,7 @@ def fragment(
     "What a notebook has to show, as safe HTML; at its end why it failed, if it did."
     soup = BeautifulSoup(cleaned(rendered(page_cells(nb))), "html.parser")
     for link in soup("a", href=re.compile(r"^[^:]*\.ipynb(#.*)?$")):
-        stage = link["href"].rpartition("/")[2].partition(".ipynb")[0]
+        stage = str(link["href"]).rpartition("/")[2].partition(".ipynb")[0]
         link["href"] = f"{stage}.html"
         if stage not in pages:
             link.unwrap()

@@ -185,10 +185,11 @@ def save_movies_csv(run: Run) -> int:
 
 # %% ../nbs/03_tables.ipynb #9077cb96
 def words(column: str) -> str:
-    "The name of a column in words: `mean_revenue_musd` is Mean revenue, million USD."
+    "The name of a column in words: `mean_revenue_musd` is Mean revenue ($M), `n_roi` is n (ROI)."
     name = column.removesuffix("_musd").replace("_", " ").replace("roi", "ROI")
-    name = f"films with {name[2:]}" if name.startswith("n ") else name
-    return name[:1].upper() + name[1:] + (", million USD" if column.endswith("_musd") else "")
+    if name.startswith("n "):
+        return f"n ({name[2:]})"
+    return name[:1].upper() + name[1:] + (" ($M)" if column.endswith("_musd") else "")
 
 
 def cell(value: Any) -> str:
@@ -207,6 +208,8 @@ class Grid(pd.DataFrame):
 
     def _repr_html_(self) -> str:
         "The form that notebooks and pages show."
+        if self.empty:
+            return "<p>None.</p>"
         with pd.option_context("display.max_colwidth", None):
             return self.to_html(index=False, border=0)
 

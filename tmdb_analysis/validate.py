@@ -47,25 +47,26 @@ def within(column: str, low: float, high: float, severity: str = "warn") -> Rule
 
 def movie_rules() -> list[Rule]:
     "The rules about one film."
-    known = {c: F.col(c).isNotNull() for c in MOVIE_COLUMNS}
+    known_date, in_franchise = F.col("release_date").isNotNull(), F.col("collection_id").isNotNull()
+    language, rating = F.col("original_language"), F.col("vote_average")
     return [
         *[complete(c) for c in MOVIE_COLUMNS],
         within("vote_average", 0, 10, "error"),
         within("vote_count", 0, 10_000_000, "error"),
         within("popularity", 0, 100_000, "error"),
         within("runtime", 40, 240),
-        Rule("the year is one of cinema, 1888 to 2100", "validity", "error", F.col("release_year").between(1888, 2100), known["release_date"]),
+        Rule("the year is one of cinema, 1888 to 2100", "validity", "error", F.col("release_year").between(1888, 2100), known_date),
         within("budget_musd", MONEY_FLOOR_USD / 1e6, 1_000),
         within("revenue_musd", MONEY_FLOOR_USD / 1e6, 5_000),
         within("roi", *ROI_RANGE),
-        Rule("the language is a code of two letters", "validity", "warn", F.col("original_language").rlike("^[a-z]{2}$"), known["original_language"]),
-        Rule("the language is a code of ISO 639-1", "validity", "warn", ~F.col("original_language").isin("cn", "xx"), known["original_language"]),
-        Rule("the rating is not a bare 0 or 10", "validity", "warn", F.col("vote_average").between(0.1, 9.9), known["vote_average"]),
-        Rule("the rating rests on 10 votes or more", "validity", "warn", F.col("vote_count") >= 10, known["vote_average"]),
-        Rule("the release is not in the future", "consistency", "error", F.col("release_date") <= F.current_date(), known["release_date"]),
-        Rule("franchise id and name come together", "consistency", "error", known["belongs_to_collection"], F.col("collection_id").isNotNull()),
-        Rule("a film with a revenue has a budget", "consistency", "warn", known["budget_musd"], known["revenue_musd"]),
-        Rule("a film with a crew has a director", "consistency", "warn", known["director"], F.col("crew_size") > 0),
+        Rule("the language is a code of two letters", "validity", "warn", language.rlike("^[a-z]{2}$"), language.isNotNull()),
+        Rule("the language is a code of ISO 639-1", "validity", "warn", ~language.isin("cn", "xx"), language.isNotNull()),
+        Rule("the rating is not a bare 0 or 10", "validity", "warn", rating.between(0.1, 9.9), rating.isNotNull()),
+        Rule("the rating rests on 10 votes or more", "validity", "warn", F.col("vote_count") >= 10, rating.isNotNull()),
+        Rule("the release is not in the future", "consistency", "error", F.col("release_date") <= F.current_date(), known_date),
+        Rule("a franchise has a name", "consistency", "error", F.col("belongs_to_collection").isNotNull(), in_franchise),
+        Rule("a film with a revenue has a budget", "consistency", "warn", F.col("roi").isNotNull(), F.col("revenue_musd").isNotNull()),
+        Rule("a film with a crew has a director", "consistency", "warn", F.col("director").isNotNull(), F.col("crew_size") > 0),
     ]  # fmt: skip
 
 
@@ -174,5 +175,7 @@ def require_gate(quality: dict[str, Any]) -> str:
     "The verdict in words. Raises `GateClosed` that names each broken rule and how often it was broken."
     if quality["gate"] == "pass":
         return f"The gate is open: all critical rules hold. Score {quality['score']} of 100."
-    said = "; ".join(f"{r['name']}: broken in {r['failed']:,} of {r['evaluated']:,}" for r in quality["rules"] if r["name"] in quality["broken"])
+    said = "; ".join(
+        f"{r['name']}: broken in {r['failed']:,} of {r['evaluated']:,}" for r in quality["rules"] if r["name"] in quality["broken"]
+    )
     raise GateClosed(f"quality gate closed ({said}): mend the input or see quality.json")

@@ -118,9 +118,7 @@ def main() -> None:
     franchise = {}
     if args.collections:
         with open(args.collections, encoding="utf-8", newline="") as f:
-            franchise = {
-                int(r["movie_id"]): {"id": int(r["collection_id"]), "name": r["collection_name"]} for r in csv.DictReader(f)
-            }
+            franchise = {int(r["movie_id"]): {"id": int(r["collection_id"]), "name": r["collection_name"]} for r in csv.DictReader(f)}
     films = []
     for seq, (origin, record) in enumerate(records(args.answers), 1):
         if not isinstance(record, BadRecord):
