@@ -59,7 +59,7 @@ def demo(home):
 @pytest.fixture(scope="session")
 def shared() -> Path:
     "Real data that is not part of the project; the tests that want it are skipped where it is absent."
-    place = Path(os.environ.get("TMDB_TEST_DATA") or Path(__file__).parent.parent / "shared" / "data")
+    place = Path(os.environ.get("TEST_DATA_TMDB") or Path(__file__).parent.parent / "shared" / "data")
     if not place.is_dir():
-        pytest.skip("no real TMDB data here: point TMDB_TEST_DATA at it")
+        pytest.skip("no real TMDB data here: point TEST_DATA_TMDB at it")
     return place

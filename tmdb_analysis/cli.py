@@ -69,6 +69,8 @@ def given(args: argparse.Namespace) -> dict[str, Any]:
 # %% ../nbs/93_cli.ipynb #631c9982
 def run(args: argparse.Namespace, console: Console) -> int:
     "Run the chain and say what happened, line by line."
+    # jsonschema compiles a grammar of URIs when it can import one: two seconds, and no notebook holds a URI to check
+    sys.modules.setdefault("rfc3987_syntax", None)
     from tmdb_analysis.pipeline import new_run_id, run_chain
 
     options = given(args)
