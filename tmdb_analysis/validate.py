@@ -121,17 +121,18 @@ def conservation(counts: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 def table_rules(
     movies: DataFrame,  # MOVIES contract
     credits: DataFrame,  # CREDITS contract
+    contracts: dict[str, bool],  # table -> whether it keeps its contract
     steps: list[dict[str, Any]],  # from `conservation`
     max_quarantined_pct: float = 50.0,  # percent of the records
 ) -> list[dict[str, Any]]:
     "The outcome of the rules about whole tables."
-    n, ids, same = movies.agg(F.count("*"), F.countDistinct("id"), F.countDistinct("title", "release_date")).first()
-    dated = movies.filter("release_date is not null").count()
+    films = F.countDistinct("id"), F.count("release_date"), F.countDistinct("title", "release_date")
+    n, ids, dated, same = movies.agg(F.count("*"), *films).first()
+    n_credits, nameless = credits.agg(F.count("*"), F.count_if(F.expr("person_id is null or name is null"))).first()
     orphans = credits.join(movies.select(F.col("id").alias("movie_id")), "movie_id", "left_anti").count()
-    nameless = credits.filter("person_id is null or name is null").count()
-    n_credits = credits.count()
     records, aside = steps[0]["into"], steps[0]["out"]["quarantined"]
     return [
+        outcome("every table keeps its contract", "validity", "critical", len(contracts), sum(not kept for kept in contracts.values())),
         outcome("there is a film", "completeness", "critical", 1, int(n == 0)),
         outcome("records can be used", "validity", "critical", records, aside, max_quarantined_pct / 100),
         outcome("every record is accounted for", "consistency", "critical", len(steps), sum(not s["holds"] for s in steps)),
