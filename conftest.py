@@ -4,6 +4,7 @@ pytest-nbval starts a chapter's kernel while it collects, before any fixture, so
 """
 
 import os
+import shutil
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,6 +35,8 @@ def pytest_collection_finish(session):
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     if main(["demo", "--run-id", "demo"]):
         pytest.exit("tmdb demo failed, so there is nothing to test", 1)
+    for folder in ("data/tables", "reports"):  # so that a chapter can be tested alone
+        shutil.copytree(Path(os.environ["TMDB_HOME"], folder, "demo"), Path(os.environ["TMDB_HOME"], folder, "lab"))
     stage.enter_context(one_server(settings().spark))
 
 
