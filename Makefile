@@ -32,7 +32,7 @@ run-pipeline: $(READY) ## the chain with any options: make run-pipeline ARGS="--
 
 lab: $(READY) ## open the book in JupyterLab (with a first run to explore, if there is none yet)
 	@test -e data/tables/CURRENT || $(BIN)/tmdb demo
-	$(BIN)/jupyter lab --KernelManager.transport_encryption=auto nbs/index.ipynb $(ARGS)
+	$(BIN)/jupyter lab --KernelManager.transport_encryption=auto --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/nbs/index.ipynb $(ARGS)
 
 test: $(READY) lint type-check ## every check and test
 	$(BIN)/pytest $(ARGS)
