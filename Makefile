@@ -63,8 +63,8 @@ type-check: $(READY) ## check the types of the library
 book: $(READY) ## after editing a chapter: run all chapters, store their outputs, export the library, make the README
 	$(BIN)/python tests/make_book.py $(ARGS)
 
-lock: $(READY) ## write requirements.lock and environment.yml anew from settings.ini
-	$(BIN)/uv pip compile --quiet setup.py --extra dev --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock
+lock: ## write requirements.lock and environment.yml anew from settings.ini
+	$(BIN)/uv pip compile --quiet --refresh setup.py --extra dev --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock
 	$(BIN)/python tests/make_environment.py
 
 clean: ## delete what runs and tests have made (reports, tables, caches), but not .venv

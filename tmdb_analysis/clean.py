@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from .schema import COLLECTIONS, CREDITS, CSV_COLUMNS, DROPPED, MOVIES
 
 # %% ../nbs/20_clean.ipynb #9f98fd7a
-BLANK = " \t\r\n\u00a0\u3000"
+BLANK = " \t\n\x0b\x0c\r\x1c-\x1f\x85\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # as Unicode has it
 NO_TEXT = ["no data", "no overview found.", "no overview found", "no overview", "no tagline", "n/a", "none", "null", "nan", "-"]
 
 
@@ -100,7 +100,7 @@ def billed_cast() -> Column:
 
 def directors() -> Column:
     "Names of all directors in crew order, each person once."
-    directing = F.filter("credits.crew", lambda x: x["job"] == "Director")
+    directing = F.filter("credits.crew", lambda x: (x["job"] == "Director") & known_text(x["name"]).isNotNull())
     people = F.transform(directing, lambda x: F.coalesce(x["id"].cast("string"), x["name"]))
     once = F.filter(directing, lambda x, i: F.array_position(people, F.coalesce(x["id"].cast("string"), x["name"])) == i + 1)
     return some(F.transform(once, lambda x: known_text(x["name"])))

@@ -18,7 +18,9 @@ def directed(
 ) -> DataFrame:
     "One row a film and director: `id`, `person_id`, `director`, and `together`, the number of directors of the film."
     directing = credits.filter((F.col("kind") == "crew") & (F.col("job") == "Director") & F.col("person_id").isNotNull())
-    once = directing.groupBy(F.col("movie_id").alias("id"), "person_id").agg(F.min_by("name", "order").alias("name"))
+    once = directing.groupBy(F.col("movie_id").alias("id"), "person_id").agg(
+        F.min(F.struct(F.isnull("name"), "order", "name"))["name"].alias("name")
+    )
     newest = F.max_by("name", "id").over(Window.partitionBy("person_id"))
     return once.withColumns({"director": newest, "together": F.count("*").over(Window.partitionBy("id"))}).drop("name")
 

@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import csv
 from pyspark.sql import DataFrame, SparkSession
 
 from .schema import CSV_COLUMNS, TABLES, Table, conform
@@ -154,7 +155,7 @@ def write_csv(path: Path, data: pa.Table) -> None:
         if pa.types.is_list(field.type):
             data = data.set_column(i, field.name, pa.array([piped(v) for v in data[field.name].to_pylist()], pa.string()))
     with replacing(path) as scratch:
-        to_pandas(data).to_csv(scratch, index=False, lineterminator="\n")
+        csv.write_csv(data, scratch)  # text in quotes, so that no title can break a row
 
 
 def save_kpi(
