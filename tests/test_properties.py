@@ -198,7 +198,6 @@ BREAKS = {
 }
 
 
-
 @pytest.mark.parametrize("line", BREAKS.values(), ids=BREAKS)
 def test_ingest_survives(line):
     landed = land(b'{"id": 1}\n' + line.encode())
@@ -206,10 +205,8 @@ def test_ingest_survives(line):
     assert landed.counts["records"] == 2
 
 
-
 def test_a_field_named_like_one_of_ours_is_no_fault():
     assert land(lines([{"id": 1, "origin": ["US"], "seq": "first"}])).counts["landed"] == 1
-
 
 
 def test_an_empty_entry_is_no_entry():
@@ -356,19 +353,16 @@ def test_order_of_the_input_does_not_matter(batch, tmp_path):
 SAME = dict(id=1, status="Released", original_language="en", vote_count=1, popularity=1.5, runtime=90, budget=1, revenue=1)
 
 
-
 @pytest.mark.parametrize("blank", ["\u2003", "\u2028", "\x0b", "\x85"])
 def test_every_blank_is_blank(blank, tmp_path):
     made = cleaned([{**SAME, "title": blank}], tmp_path)
     assert made.dropped["rule"].to_pylist() == ["no title"]
 
 
-
 def test_a_director_is_named_where_any_credit_names_them(tmp_path):
     crew = [{"id": 5, "name": None, "job": "Director"}, {"id": 5, "name": "Ann", "job": "Director"}]
     made = cleaned([{**SAME, "title": "A", "credits": {"crew": crew}}], tmp_path)
     assert made.movies["director"].to_pylist() == [["Ann"]]
-
 
 
 def test_movies_csv_has_a_row_a_film(tmp_path):
