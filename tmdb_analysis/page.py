@@ -86,9 +86,9 @@ def for_page(cell: "NotebookNode") -> "NotebookNode | None":
 
 
 def page_cells(nb: "NotebookNode") -> list["NotebookNode"]:
-    "The cells of the page: the rest of the title cell, then what stands below `# Run`, up to the first error."
+    "The cells of the page: what stands below `# Run`, or below the title where there is no such part, up to the first error."
     title, run, failed = find(nb, is_title), find(nb, is_run), find(nb, errors)
-    opening = [] if title is None else [nb.cells[title]]
+    opening = [] if title is None or run is not None else [nb.cells[title]]
     begin = run if run is not None else 0 if title is None else title + 1
     end = len(nb.cells) if failed is None else failed + 1
     return [cell for cell in map(for_page, [*opening, *nb.cells[begin:end]]) if cell]
