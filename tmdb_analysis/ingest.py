@@ -346,7 +346,7 @@ def ingest(
         for seq, (origin, record) in enumerate(stream, 1):
             try:
                 good.append(row(record, seq, origin))
-                fields.update(record.keys())
+                fields.update(as_text(name, "name of a field") for name in record)
             except BadRecord as e:
                 bad.append(quarantined(record, seq, origin, str(e)))
                 reasons[str(e).split(":")[0]] += 1
