@@ -67,6 +67,6 @@ lock: ## write requirements.lock and environment.yml anew from settings.ini
 	$(BIN)/uv pip compile --quiet --refresh setup.py --extra dev --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock
 	$(BIN)/python tests/make_environment.py
 
-clean: ## delete what runs and tests have made (reports, tables, caches), but not .venv
-	rm -rf data/tables build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage* htmlcov
+clean: ## delete what runs and tests have made, but neither .venv nor what was fetched (data/raw)
+	rm -rf data/tables build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage .coverage.* htmlcov
 	find reports -mindepth 1 -not -name README.md -delete
