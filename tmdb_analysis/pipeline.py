@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['WIPE', 'tagged', 'stages', 'parameters_of', 'assigned', 'without_lessons', 'one_kernel', 'interrupt', 'execute',
            'failure', 'new_run_id', 'versions', 'now', 'begun', 'summary', 'save_run', 'unfinished', 'status_of',
-           'claim', 'checked', 'run_chain', 'run_stages', 'results']
+           'claim', 'same_question', 'checked', 'run_chain', 'run_stages', 'results']
 
 # %% ../nbs/92_pipeline.ipynb #a877fd08
 import json
@@ -222,6 +222,8 @@ def claim(settings: Settings) -> Run:
                 pass
             goes_on = raw_folder(Run(run_id, home)).is_dir() and status_of(home / "reports" / run_id) != "ok"
             (home / "reports" / run_id).mkdir(exist_ok=goes_on)
+            if goes_on:
+                same_question(settings)
         else:
             (home / "reports" / run_id).mkdir()
         return open_run(run_id, home)
@@ -229,6 +231,15 @@ def claim(settings: Settings) -> Run:
         raise UsageError(f"run {run_id} is there already: choose another --run-id, or delete its folder in reports/") from None
     except OSError as e:
         raise TmdbError(f"{home}: cannot be written to ({e.strerror}); choose another --home") from e
+
+
+def same_question(settings: Settings) -> None:
+    "Look whether a fetch that goes on is asked what it was asked before. Raises `UsageError`."
+    from tmdb_analysis.fetch import selection
+
+    ledger = Ledger(raw_folder(Run(settings.pipeline.run_id, settings.pipeline.home)))
+    ledger.asked(selection(settings))
+    ledger.close()
 
 
 def checked(settings: Settings) -> None:
