@@ -71,7 +71,14 @@ def whole(home: Path, undisturbed: dict[int, bytes]) -> None:
 def test_killed_at_every_boundary_it_loses_at_most_a_segment(tmdb, tmp_path, undisturbed):
     (tmp_path / "data" / "cache" / "http.sqlite").mkdir(parents=True)  # no cache: only the segments tell what was fetched
     names = ("compress", "fsync", "rename", "synced")
-    ends = [("want", 1, False), ("want", 1, True), *((name, 2, after) for name in names for after in (False, True)), ("enter", 1, False), ("enter", 1, True), ("once", 2, True)]
+    ends = [
+        ("want", 1, False),
+        ("want", 1, True),
+        *((name, 2, after) for name in names for after in (False, True)),
+        ("enter", 1, False),
+        ("enter", 1, True),
+        ("once", 2, True),
+    ]
     lost = 0
     for end in ends:
         assert ended(started(tmdb.url, tmp_path, SIZE, end, ids=IDS)) == -signal.SIGKILL, end

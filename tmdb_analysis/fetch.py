@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LARGEST_ID', 'PAGES', 'FIRST_DAY', 'LAST_DAY', 'RELEASED', 'WINDOW', 'LEAST_FREE_GB', 'SIX_MONTHS', 'CHANGES',
            'as_id', 'ids_of_file', 'pages', 'ids_of_list', 'ids_of_span', 'ids_of_discover', 'ids_of_export',
-           'ids_of_lines', 'ids_of_collections', 'ids_of_people', 'windows', 'changed_ids', 'Previous', 'details',
-           'worker', 'free_gb', 'fetch', 'under_way', 'taken', 'keep', 'selection', 'listed', 'to_refresh',
+           'ids_of_lines', 'ids_of_collections', 'ids_of_people', 'windows', 'changed_ids', 'Previous', 'latest',
+           'details', 'worker', 'free_gb', 'fetch', 'under_way', 'taken', 'keep', 'selection', 'listed', 'to_refresh',
            'fetch_films', 'copy_unchanged', 'expand', 'progress_file', 'concluded']
 
 # %% ../nbs/06_fetch.ipynb #354b5570
@@ -222,10 +222,27 @@ class Previous:
         oldest = self.ledger.db.execute("SELECT min(fetched_at) FROM item WHERE state != 'failed' AND source != 'previous'").fetchone()[0]
         return min(begun, date.fromisoformat(oldest[:10])) if oldest else begun
 
+    def complete(self) -> bool:
+        "Whether it came to its end."
+        return self.ledger is not None and self.ledger.begun("expanded") is not None and not self.ledger.counts()["pending"]
+
     def close(self) -> None:
         "Close its ledger."
         if self.ledger:
             self.ledger.close()
+
+
+def latest(run: Run) -> Previous:
+    "The newest other run of the home that came to its end and can be read."
+    for folder in earlier(run.home, run.id):
+        try:
+            found = Previous(folder)
+        except TmdbError:  # of a newer version
+            continue
+        if found.complete():
+            return found
+        found.close()
+    return Previous(None)
 
 # %% ../nbs/06_fetch.ipynb #b84b406a
 LEAST_FREE_GB = 1.0
@@ -393,8 +410,7 @@ def fetch_films(
         ledger.asked(asked)
         mended = recovered(ledger)
         ledger.retry()
-        before = earlier(run.home, run.id)
-        previous = Previous(before[0] if before else None)
+        previous = latest(run)
         try:
             again = to_refresh(tmdb, asked, previous)
             for _ in ledger.once("listed"):
