@@ -14,13 +14,10 @@ import orjson
 import zstandard
 
 from tests.fake_tmdb.server import TOKEN
-from tmdb_analysis import client, fetch, ledger
+from tmdb_analysis import fetch, ledger
 from tmdb_analysis.ledger import Ledger
 from tmdb_analysis.settings import Settings, settings
 from tmdb_analysis.tables import open_run
-
-Rate = client.Rate
-client.Rate = lambda limit, *args, **options: Rate(limit or 1, *args, **options)  # until the client takes rate_per_second=0
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["tests.fetching"])

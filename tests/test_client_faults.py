@@ -338,7 +338,9 @@ def test_a_pause_that_is_too_long_stops_the_run_even_when_old_answers_are_there(
     assert server.stats()["requests"] == 1
 
 
-@pytest.mark.parametrize("value", ["", "nan", "-inf", "1e-999", "Fri, 99 Foo 2026", "Fri, 31 Dec 99999 23:59:59 GMT", "0x10", "١٢-", "\x00"])
+@pytest.mark.parametrize(
+    "value", ["", "nan", "-inf", "1e-999", "Fri, 99 Foo 2026", "Fri, 31 Dec 99999 23:59:59 GMT", "0x10", "١٢-", "\x00"]
+)
 def test_nonsense_after_retry_after_asks_for_nothing(value):
     "16: whatever stands there, it is a wait or nothing, and never an error."
     assert retry_after({"Retry-After": value}) is None
