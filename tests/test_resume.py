@@ -343,6 +343,7 @@ def test_a_full_disk_stops_it_before_and_in_the_middle(tmdb, tmp_path, monkeypat
     with pytest.raises(TmdbError, match="make room and run it again"):
         go(tmdb.url, tmp_path, ids=ids)
     kept = Counter(states(tmp_path))
+    assert tmdb.stats()["requests"] < 600, "the threads go no further"
     assert 500 <= kept["done"] + kept["not_found"] < 600
     with pytest.raises(TmdbError, match="GB free at"):
         go(tmdb.url, tmp_path, ids=ids)
