@@ -134,8 +134,10 @@ class TmdbAdapter(HTTPAdapter):
         stop: threading.Event,  # set from outside to end all waiting
     ) -> None:
         super().__init__(pool_connections=1, pool_maxsize=api.workers, pool_block=True, max_retries=0)
-        rate = [Rate(api.rate_per_second, 1000, burst=api.burst)]
-        self.limiter = Limiter(StateBucket(rate, algorithm=TokenBucket()), buffer_ms=0) if api.rate_per_second else None
+        self.limiter = None
+        if api.rate_per_second:
+            rate = Rate(api.rate_per_second, 1000, burst=api.burst)
+            self.limiter = Limiter(StateBucket([rate], algorithm=TokenBucket()), buffer_ms=0)
         self.api, self.counters, self.stop = api, counters, stop
         self.pause_until = 0.0  # of the monotonic clock, for all threads
         self.refused: str | None = None  # why the secret was not accepted
