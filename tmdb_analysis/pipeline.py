@@ -127,7 +127,9 @@ def execute(
     client.execute_interactive(WIPE, silent=True, timeout=60)
     target = run.report / f"{name}.ipynb"
     try:
-        papermill.execute_notebook(nb, str(target), parameters, kernel_name="python3", progress_bar=False, km=manager)
+        papermill.execute_notebook(
+            nb, str(target), parameters, kernel_name="python3", progress_bar=False, km=manager, request_save_on_cell_execute=False
+        )
     except PapermillExecutionError as e:
         kind = TryLater if e.ename == "TryLater" else TmdbError
         raise kind(failure(name, e)) from e
