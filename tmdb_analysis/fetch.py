@@ -196,7 +196,7 @@ class Previous:
         if name != self.name:
             self.name, self.films = name, self.read(name)
         line = self.films.get(film)
-        return line and orjson.dumps({**line, "source": "previous"})
+        return orjson.dumps({**line, "source": "previous"}) if line else None
 
     def read(self, name: str) -> dict[int, dict[str, Any]]:
         "The lines of a segment by film; none of one that is damaged."
