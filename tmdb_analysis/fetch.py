@@ -13,6 +13,7 @@ __all__ = ['LARGEST_ID', 'PAGES', 'FIRST_DAY', 'LAST_DAY', 'RELEASED', 'WINDOW',
 import gzip
 import json
 import queue
+import re
 import shutil
 import threading
 import time
@@ -35,7 +36,7 @@ LARGEST_ID = 2**31 - 1
 
 def as_id(text: str, where: str) -> int:
     "A film's id from text. Raises `UsageError` that says where it stands."
-    if not text.strip().isascii() or not text.strip().isdigit() or int(text) > LARGEST_ID:
+    if not re.fullmatch(r"\s*[0-9]{1,10}\s*", text) or int(text) > LARGEST_ID:
         raise UsageError(f"{where}: {text.strip()[:40]!r} is no TMDB id; write whole numbers from 0")
     return int(text)
 
@@ -61,7 +62,7 @@ def pages(tmdb: Tmdb, path: str, **params: Any) -> Iterator[dict[str, Any]]:
     page, last = 1, 1
     while page <= min(last, PAGES):
         answer = tmdb.get(path, page=page, **params).json()
-        last = int(answer.get("total_pages") or 0)
+        last = max(last, int(answer.get("total_pages") or 0))  # it can fall while one reads, and films move up with it
         yield answer
         page += 1
 
@@ -121,8 +122,10 @@ def ids_of_lines(packed: bytes) -> tuple[list[int], int]:
     for line in lines:
         try:
             film = orjson.loads(line)
+            if not 0 < film["id"] <= LARGEST_ID:
+                raise ValueError("no id")
             if not film.get("adult"):
-                found.add(int(film["id"]))
+                found.add(film["id"])
         except (ValueError, KeyError, TypeError, AttributeError):
             broken += 1
     if not found:
@@ -450,7 +453,8 @@ def expand(
         if "collections" in names:
             more |= ids_of_collections(tmdb, (record for _, record in fetched(ledger.folder)))
         ledger.want(more)
-    fetch(tmdb, ledger, stop, previous, again, tell)
+    if names:
+        fetch(tmdb, ledger, stop, previous, again, tell)
 
 
 def progress_file(folder: Path) -> Callable[[dict[str, Any]], None]:

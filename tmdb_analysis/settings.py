@@ -91,10 +91,21 @@ class Api(Section):
     @classmethod
     def safe_url(cls, url: str) -> str:
         "Refuse to send a secret over an open line."
-        parts = urlsplit(url)
-        if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)):
-            return url.rstrip("/")
-        raise ValueError("must be https, or http on loopback, because a secret is sent there")
+        parts = urlsplit(url.strip())
+        if not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))):
+            raise ValueError("must be https, or http on loopback, because a secret is sent there")
+        if not parts.hostname or parts.port == 0 or parts.username is not None or parts.query or parts.fragment:
+            raise ValueError("must be an address and no more, such as https://api.themoviedb.org")
+        return parts.geturl().rstrip("/").removesuffix("/3")  # which every path begins with
+
+    @field_validator("read_token", "api_key")
+    @classmethod
+    def plain_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        "Take off the blanks and line ends that copying adds; refuse what no header can carry, before an error tells it."
+        text = secret.get_secret_value().strip() if secret else ""
+        if not all("!" <= letter <= "~" for letter in text):
+            raise ValueError("has characters in it that no TMDB secret has: copy it again")
+        return SecretStr(text) if text else None
 
     @model_validator(mode="after")
     def limited(self) -> "Api":
