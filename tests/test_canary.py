@@ -9,7 +9,6 @@ import sqlite3
 import zlib
 from contextlib import closing, redirect_stderr, redirect_stdout
 from itertools import product
-from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -95,7 +94,12 @@ def server(started, monkeypatch):
 
 def test_the_search_finds_what_it_searches_for(tmp_path):
     "A secret in each form, also inside a packed segment and at any place of a longer base64 text."
-    texts = [TOKEN, quote(KEY, safe=""), PASSWORD.encode().hex(), *(base64.b64encode(b"y" * n + TOKEN.encode() + b"zz").decode() for n in range(3))]
+    texts = [
+        TOKEN,
+        quote(KEY, safe=""),
+        PASSWORD.encode().hex(),
+        *(base64.b64encode(b"y" * n + TOKEN.encode() + b"zz").decode() for n in range(3)),
+    ]
     assert all(found(f"a{text}b".encode()) for text in texts)
     (tmp_path / "a.zst").write_bytes(zstandard.compress(TOKEN.encode()))
     assert leaks(tmp_path) == ({str(tmp_path / "a.zst"): {"token"}}, 1)
@@ -142,7 +146,14 @@ def test_the_parts_of_a_client_do_not_show_the_secret(secret, server, tmp_path):
         for _ in range(2):
             answer = details(tmdb, 597)
             response = tmdb.session.get(f"{server.url}/3/movie/597")
-            seen = [answer, tmdb.api, vars(response), vars(response.request), response.raw and vars(response.raw), tmdb.api.model_dump_json()]
+            seen = [
+                answer,
+                tmdb.api,
+                vars(response),
+                vars(response.request),
+                response.raw and vars(response.raw),
+                tmdb.api.model_dump_json(),
+            ]
             assert not found(repr(seen).encode())
     assert not found(repr(settings(**secret)).encode() + repr(settings(**secret).flat()).encode())
 
