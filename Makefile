@@ -6,7 +6,7 @@ READY := .venv/.ready
 ARGS ?=
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help setup demo lab report run-pipeline test test-integration test-coverage bench format lint type-check book lock clean
+.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-coverage bench format lint type-check book lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -38,13 +38,17 @@ test: $(READY) lint type-check ## every check and test
 	$(BIN)/pytest $(ARGS)
 
 test-integration: $(READY) ## only the tests that run the whole chain: command, both engines, wheel
-	$(BIN)/pytest -m integration tests $(ARGS)
+	$(BIN)/pytest -m "integration and not faults" tests $(ARGS)
+
+test-faults: $(READY) ## what a broken network, disk or process does to a fetch: sockets, kills, secrets
+	$(BIN)/pytest -m faults tests $(ARGS)
 
 test-coverage: $(READY) ## the tests, with the lines that they reach
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
 
-bench: $(READY) ## both engines and plain pandas side by side, as ratios
+bench: $(READY) ## engines and plain Python, fetching and plain requests, side by side as ratios
 	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python -m tests.bench_ingest
 
 format: $(READY) ## lay out the code of chapters and tests
 	$(BIN)/ruff check --quiet --select I --fix nbs tests data setup.py conftest.py

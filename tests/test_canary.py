@@ -22,6 +22,8 @@ from tmdb_analysis.fetch import details, fetch_films
 from tmdb_analysis.settings import TmdbError, settings
 from tmdb_analysis.tables import Run
 
+pytestmark = pytest.mark.faults
+
 TOKEN, KEY, PASSWORD = "cAn4ry.v4+t0ken/of=Four", "cAn4ry&v3~k3y", "cAn4ryOfRedis"
 SECRETS = {"token": dict(read_token=TOKEN), "key": dict(api_key=KEY)}
 SHORT = dict(attempts=2, timeout_s=0.3, deadline_s=5, retry_after_cap_s=2, rate_per_second=0, max_body_mb=1, language="en-US")

@@ -24,6 +24,8 @@ from tmdb_analysis.ledger import FORMAT, Ledger, Segments, only_fetch
 from tmdb_analysis.settings import TmdbError, TryLater, UsageError
 from tmdb_analysis.tables import open_run
 
+pytestmark = pytest.mark.faults
+
 ROOT = Path(__file__).parent.parent
 FILMS, WORKERS, SIZE = 2_000, 12, 200
 IDS = [str(i) for i in range(1, FILMS + 1)]  # every fourth is not there
