@@ -9,7 +9,6 @@ import sqlite3
 import zlib
 from contextlib import closing, redirect_stderr, redirect_stdout
 from itertools import product
-from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -70,7 +69,8 @@ def log():
     "What all loggers say, at their most talkative."
     text = io.StringIO()
     handler, root = logging.StreamHandler(text), logging.getLogger()
-    before, root.level = root.level, logging.DEBUG
+    before = root.level
+    root.setLevel(logging.DEBUG)
     handler.setFormatter(logging.Formatter("%(name)s %(message)s %(args)s %(exc_text)s"))
     root.addHandler(handler)
     yield text
