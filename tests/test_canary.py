@@ -71,7 +71,8 @@ def log():
     "What all loggers say, at their most talkative."
     text = io.StringIO()
     handler, root = logging.StreamHandler(text), logging.getLogger()
-    before, root.level = root.level, logging.DEBUG
+    before = root.level
+    root.setLevel(logging.DEBUG)
     handler.setFormatter(logging.Formatter("%(name)s %(message)s %(args)s %(exc_text)s"))
     root.addHandler(handler)
     yield text

@@ -581,11 +581,11 @@ def test_the_limit_holds_over_all_threads_and_is_used(tmp_path):
     with fake_tmdb("synthetic:5000") as server, open_tmdb(server.url, tmp_path, rate_per_second=36, workers=20) as tmdb:
         start = time.monotonic()
         with ThreadPoolExecutor(32) as pool:
-            answers = list(pool.map(lambda film: details(tmdb, film).status, range(1, 121)))
+            answers = list(pool.map(lambda film: details(tmdb, film).status, range(1, 91)))
         seconds = time.monotonic() - start
         seen = server.stats()
-    assert {*answers} <= {200, 404} and seen["requests"] == 120 and seen["busiest_second"] <= 40
-    assert seconds < 3 * 120 / 36, "the bucket is not left idle"
+    assert {*answers} <= {200, 404} and seen["requests"] == 90 and seen["busiest_second"] <= 40
+    assert seconds < 3 * 90 / 36, "the bucket is not left idle"
 
 
 # B. Cache
@@ -738,7 +738,7 @@ def write_for_ever(path, ready):
 def test_kill_9_in_the_middle_of_writes_leaves_a_good_cache(tmp_path):
     "39: it opens, and is whole."
     path, fork = tmp_path / "http.sqlite", get_context("fork")
-    for _ in range(20):
+    for _ in range(12):
         ready = fork.Event()
         process = fork.Process(target=write_for_ever, args=(path, ready))
         process.start()
@@ -754,7 +754,7 @@ def test_kill_9_in_the_middle_of_writes_leaves_a_good_cache(tmp_path):
 def ask_all(url, folder, out):
     "Ask for all films from 16 threads; gives what went wrong and the counts."
     with open_tmdb(url, folder, workers=16) as tmdb, ThreadPoolExecutor(16) as pool:
-        answers = pool.map(lambda film: (film, details(tmdb, film).json()["id"]), IDS * 50)
+        answers = pool.map(lambda film: (film, details(tmdb, film).json()["id"]), IDS * 30)
         out.put(([pair for pair in answers if pair[0] != pair[1]], tmdb.counters.table()))
 
 
@@ -767,7 +767,7 @@ def test_many_threads_and_two_processes_share_a_cache(server, tmp_path):
         process.start()
     for _ in processes:
         wrong, counts = out.get(timeout=60)
-        assert wrong == [] and counts["hits"] + counts["misses"] == 50 * len(IDS)
+        assert wrong == [] and counts["hits"] + counts["misses"] == 30 * len(IDS)
         assert not [name for name in counts if name.startswith("cache_")]
     for process in processes:
         process.join(20)
