@@ -125,13 +125,15 @@ def test_trap_04_an_unknown_budget_is_no_return_of_zero(land):
 
 def test_trap_05_nan_is_not_null(land):
     "NaN from pandas comes first in descending order and poisons the mean."
-    films = [film(1, vote_average=8.0, vote_count=20), film(2, vote_average=math.nan, vote_count=20, popularity=math.nan)]
+    nothing = dict.fromkeys(["vote_average", "popularity", "poster_path"], math.nan)
+    films = [film(1, vote_average=8.0, vote_count=20), film(2, vote_count=20, **nothing)]
     from_pandas = pd.DataFrame(films)[["id", "vote_average"]].to_dict("records")
     naive = session().createDataFrame(from_pandas)
     assert naive.orderBy(F.desc("vote_average")).first().id == 2 and math.isnan(naive.agg(F.avg("vote_average")).first()[0])
 
     t = land(*films)  # json writes NaN as pandas does
     assert column(t.films, "vote_average") == [8.0, None] and column(t.films, "popularity") == [None, None]
+    assert column(t.films, "poster_path") == [None, None], "nor is it the text nan"
     assert listed(t.films, "highest_rated") == [1]
     group = franchise_vs_standalone(t.films).first()
     assert (group.mean_rating, group.n_rating) == (8.0, 1)
