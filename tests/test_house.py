@@ -21,9 +21,9 @@ CHAPTERS = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
 MODULES = {p.stem: p for p in sorted((ROOT / "tmdb_analysis").glob("[a-z]*.py"))}
 
 
-def number_of(module: str) -> int:
-    "The number of the chapter that exports a module."
-    return int(next(p.name[:2] for p in CHAPTERS if p.stem[3:] == module))
+def number_of(module: str) -> str:
+    "The number of the chapter that exports a module; a letter may follow it, as in 03a."
+    return next(number for number, _, name in (p.stem.partition("_") for p in CHAPTERS) if name == module)
 
 
 def imported(path: Path) -> set[str]:

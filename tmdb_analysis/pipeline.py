@@ -200,16 +200,16 @@ def save_run(run: Run, told: dict[str, Any]) -> None:
 # %% ../nbs/92_pipeline.ipynb #763b34e3
 def unfinished(settings: Settings) -> str | None:
     "The newest run that fetches what these settings ask for and has not come to its end; None when there is none."
-    from tmdb_analysis.fetch import selection  # only a fetch needs what this imports
+    from tmdb_analysis.selection import selection  # only a fetch needs what this imports
 
-    asked = {name: json.dumps(value, sort_keys=True) for name, value in selection(settings).items()}
+    asked = selection(settings)
     folders = sorted((settings.pipeline.home / "data" / "raw").glob("*/ledger.sqlite"), key=lambda p: p.stat().st_mtime, reverse=True)
     for folder in (path.parent for path in folders):
         try:
             ledger = Ledger(folder)
-        except TmdbError:  # of a newer version
+        except TmdbError:  # of another version
             continue
-        question = dict(ledger.db.execute("SELECT name, value FROM question"))
+        question = ledger.question()
         ledger.close()
         if question == asked and status_of(settings.pipeline.home / "reports" / folder.name) != "ok":
             return folder.name
@@ -247,7 +247,7 @@ def claim(settings: Settings) -> Run:
 
 def same_question(settings: Settings) -> None:
     "Look whether a fetch that goes on is asked what it was asked before. Raises `UsageError`."
-    from tmdb_analysis.fetch import selection
+    from tmdb_analysis.selection import selection
 
     ledger = Ledger(raw_folder(Run(settings.pipeline.run_id, settings.pipeline.home)))
     ledger.asked(selection(settings))
@@ -257,7 +257,7 @@ def same_question(settings: Settings) -> None:
 def checked(settings: Settings) -> None:
     "Look at what can be looked at before anything starts. Raises `UsageError` or `TmdbError`."
     if settings.pipeline.source == "api":
-        from tmdb_analysis.fetch import selection
+        from tmdb_analysis.selection import selection
 
         selection(settings)
         if not (settings.api.read_token or settings.api.api_key):
