@@ -717,7 +717,7 @@ def test_a_full_disk_under_the_cache_costs_hits_and_no_film(size, server, quiet,
         assert fetch(server.url, tmp_path, run="b")["done"] == len(IDS)
         assert not list((tmp_path / "data/cache").glob("*.corrupt-*"))
     assert bodies(tmp_path) == bodies(tmp_path, "b") == quiet
-    assert counts["metrics"].keys() & {"cache_open_faults", "cache_write_faults"}
+    assert any(counts["metrics"].get(name) for name in ("cache_open_faults", "cache_write_faults"))
 
 
 def test_a_full_database_costs_hits_and_no_film(server, quiet, tmp_path):
@@ -743,7 +743,7 @@ def test_a_cache_that_another_process_locks_is_done_without(how, server, quiet, 
         other.execute("INSERT OR REPLACE INTO row VALUES ('x', 0, 'y')")
         counts = fetch(server.url, tmp_path)
     assert bodies(tmp_path) == quiet and time.monotonic() - start < 60
-    assert counts["metrics"].keys() & {"cache_open_faults", "cache_write_faults"}
+    assert any(counts["metrics"].get(name) for name in ("cache_open_faults", "cache_write_faults"))
 
 
 def test_a_write_that_fails_does_not_hang_the_next(server, tmp_path):
@@ -861,7 +861,7 @@ def test_a_redis_that_is_not_there_fails_no_fetch(url, valkey, server, quiet, tm
     "40: down, or not to be entered: counted, and no film lost."
     url = url or valkey[1].replace("sesame", "wrong")
     counts = fetch(server.url, tmp_path, redis_url=url)
-    assert bodies(tmp_path) == quiet and counts["metrics"].keys() & {"cache_open_faults", "cache_read_faults"}
+    assert bodies(tmp_path) == quiet and any(counts["metrics"].get(name) for name in ("cache_open_faults", "cache_read_faults"))
 
 
 def test_a_redis_that_goes_away_in_the_middle_fails_no_fetch(server, quiet, tmp_path):
