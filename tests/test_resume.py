@@ -10,10 +10,12 @@ import threading
 import time
 from collections import Counter, namedtuple
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
 import pytest
+import time_machine
 
 from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.server import TOKEN
@@ -103,6 +105,20 @@ def test_killed_at_random_moments_it_repeats_only_what_was_in_flight(tmdb, tmp_p
     assert ended(started(tmdb.url, tmp_path, ids=IDS)) == 0
     whole(tmp_path, undisturbed)
     assert FILMS <= sum(asked(tmdb).values()) <= FILMS + kills * WORKERS
+
+
+def test_a_clock_that_jumps_loses_nothing(tmdb, tmp_path, undisturbed, monkeypatch):
+    with time_machine.travel(datetime.now(UTC), tick=True) as clock:
+        jumps = {500: timedelta(hours=-1), 1_000: timedelta(days=1), 1_500: timedelta(days=-400)}
+        monkeypatch.setattr(fetch, "progress_file", lambda _: lambda told: clock.shift(jumps.get(told["done"], timedelta())))
+        start = time.monotonic()
+        go(tmdb.url, tmp_path, ids=IDS)
+        whole(tmp_path, undisturbed)
+        assert len({line["fetched_at"][:10] for line in lines(tmp_path).values()}) >= 3, "the clock did jump"
+        clock.shift(timedelta(days=400))
+        assert go(tmdb.url, tmp_path, "b", ids=IDS)["failed"] == 0
+    assert bodies(tmp_path, "b") == undisturbed and time.monotonic() - start < 300
+    assert max(asked(tmdb).values()) <= 2, "an answer from the future helps, one from long ago is asked for again"
 
 
 # Stopped from outside
