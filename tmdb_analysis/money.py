@@ -94,8 +94,8 @@ def returns(
 ) -> pd.DataFrame:
     """The cohort as a table of pandas, by id: `id`, `collection_id`, `year`, `budget_musd`, `revenue_musd`, `roi` (revenue / budget),
     `log2_return`, and `cluster`, which films of one franchise share and no other film has."""
-    columns = ["id", "collection_id", F.col("release_year").alias("year"), "budget_musd", "revenue_musd", "roi"]
-    frame = to_pandas(cohort.select(*columns)).sort_values("id", ignore_index=True)
+    year = F.col("release_year").alias("year")
+    frame = to_pandas(cohort.select("id", "collection_id", year, "budget_musd", "revenue_musd", "roi")).sort_values("id", ignore_index=True)
     frame = frame.astype({"id": "int64", "year": "int64", **dict.fromkeys(("budget_musd", "revenue_musd", "roi"), "float64")})
     cluster = frame["collection_id"].fillna(-frame["id"]).astype("int64")
     return frame.assign(log2_return=np.log2(frame["roi"]), cluster=cluster)

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['BATCH', 'STEPS', 'Estimate', 'numbers', 'complete', 'bounds', 'middle_ranks', 'median_interval', 'batches',
            'pooled_interval', 'wilson', 'cluster_draws', 'clustered_interval', 'cliffs_delta', 'kth_difference',
-           'hodges_lehmann', 'weighted_deltas', 'weighted_shifts', 'two_groups', 'delta_interval', 'shift_interval',
-           'spearman', 'Prior', 'group_prior', 'shrunken', 'rank_interval', 'VotePrior', 'prior_votes',
-           'weighted_rating']
+           'hodges_lehmann', 'weighted_deltas', 'weighted_shifts', 'middles', 'two_groups', 'delta_interval',
+           'shift_interval', 'spearman', 'Prior', 'group_prior', 'shrunken', 'rank_interval', 'VotePrior',
+           'prior_votes', 'weighted_rating']
 
 # %% ../nbs/35_stats.ipynb #fee948d4
 import math
@@ -222,12 +222,23 @@ def weighted_shifts(x: np.ndarray, y: np.ndarray, wx: np.ndarray, wy: np.ndarray
         return np.diff(np.pad(np.cumsum(weights, axis=1), ((0, 0), (1, 0)))[:, at], axis=1).astype(float)
 
     pairs = signal.fftconvolve(on_grid(x, wx), on_grid(y, wy)[:, ::-1], axes=1).round()
-    half, cumulated = pairs.sum(axis=1) / 2, np.cumsum(pairs, axis=1)
-    at = np.argmax(cumulated >= half[:, None], axis=1)
-    row = np.arange(len(at))
-    with np.errstate(invalid="ignore", divide="ignore"):  # a resample may lack a group
-        inside = 1 - (cumulated[row, at] - half) / pairs[row, at]
-    return np.where(half > 0, (at - STEPS + 0.5 + inside) * step, math.nan)
+    total, cumulated = pairs.sum(axis=1), np.cumsum(pairs, axis=1)
+    return np.where(total > 0, (middles(pairs, cumulated, total / 2) - STEPS + 0.5) * step, math.nan)
+
+
+def middles(
+    weights: np.ndarray,  # of the steps of a grid, a row each
+    cumulated: np.ndarray,  # the same, summed up along the row
+    half: np.ndarray,  # half the weight of each row
+) -> np.ndarray:
+    "Where on the grid, in steps, half of the weight lies below; the middle of a gap between two halves."
+    row = np.arange(len(half))
+    ends = []
+    for reached in (cumulated >= half[:, None], cumulated > half[:, None]):
+        at = np.argmax(reached, axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):  # a resample may lack a group
+            ends.append(at + 1 - (cumulated[row, at] - half) / weights[row, at])
+    return (ends[0] + ends[1]) / 2
 
 
 def two_groups(x: Any, y: Any, x_clusters: Any, y_clusters: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
