@@ -84,11 +84,11 @@ def test_effects_cover():
     rng = np.random.default_rng(4)
     deltas, shifts, naive = [], [], []
     truth = 2 * scipy_stats.norm.cdf(0.5 / 2) - 1  # the difference of two values has a variance of 2 + 2
-    for _ in range(120):
+    for _ in range(100):
         (x, cx), (y, cy) = franchises(rng, 25, 4, 0.5), franchises(rng, 40, 3)
-        deltas.append(stats.delta_interval(x, y, cx, 100 + cy, resamples=300))
-        shifts.append(stats.shift_interval(x, y, cx, 100 + cy, resamples=300))
-        naive.append(stats.shift_interval(x, y, np.arange(100), np.arange(100, 220), resamples=300))
+        deltas.append(stats.delta_interval(x, y, cx, 100 + cy, resamples=200))
+        shifts.append(stats.shift_interval(x, y, cx, 100 + cy, resamples=200))
+        naive.append(stats.shift_interval(x, y, np.arange(100), np.arange(100, 220), resamples=200))
     assert covered(truth, deltas) > 0.88 and covered(0.5, shifts) > 0.88
     assert covered(0.5, naive) < covered(0.5, shifts) - 0.05
 
@@ -96,7 +96,7 @@ def test_effects_cover():
 def test_fast_effects_are_those_of_whole_resamples():
     "The weighted forms give, resample by resample, what the plain ones give on the rows drawn."
     rng = np.random.default_rng(5)
-    x, y = np.sort(rng.normal(0.5, 1, 40)), np.sort(rng.normal(size=70).round(1))
+    x, y = np.sort(rng.normal(0.5, 1, 40).round(1)), np.sort(rng.normal(size=70).round(1))
     clusters, step = rng.integers(30, size=110), (max(x[-1], y[-1]) - min(x[0], y[0])) / stats.STEPS
     (weights,) = stats.cluster_draws(clusters, 50, 9)
     deltas = stats.weighted_deltas(x, y, weights[:, :40], weights[:, 40:])
@@ -105,9 +105,7 @@ def test_fast_effects_are_those_of_whole_resamples():
     for w, delta, shift in zip(weights, deltas, shifts, strict=True):
         drawn = np.repeat(x, w[:40]), np.repeat(y, w[40:])
         assert delta == pytest.approx(stats.cliffs_delta(*drawn), abs=1e-12)
-        assert shift == pytest.approx(stats.hodges_lehmann(*drawn), abs=1.5 * step), (
-            "each value moves by half a step, and so does the median"
-        )
+        assert shift == pytest.approx(stats.hodges_lehmann(*drawn), abs=1.5 * step), "half a step for each value and for the median"
 
 
 def test_a_resample_without_a_group_is_left_out():
@@ -153,16 +151,32 @@ def test_spearman_covers_and_equals_scipy():
 # --- shrinkage ---------------------------------------------------------------------------------
 
 
-def rmse(estimate: np.ndarray, truth: np.ndarray) -> float:
+def rmse(estimate, truth) -> float:
     "Root of the mean squared error."
     return float(np.sqrt(np.mean((np.asarray(estimate) - truth) ** 2)))
 
 
+def rated(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "Films whose true rating varies by 0.8 and single votes by 2, so that m is 6.25: the truth, the ratings, the votes."
+    truth, votes = rng.normal(6.5, 0.8, n), np.ceil(rng.lognormal(3, 1.6, n))
+    return truth, truth + rng.normal(0, 2, n) / np.sqrt(votes), votes
+
+
+def test_weights_make_m_surer():
+    "Over 40 catalogues the estimates scatter around the truth, less than those of a regression without weights."
+    rng = np.random.default_rng(4000)
+    ours, without = [], []
+    for _ in range(40):
+        _, rating, votes = rated(rng, 4000)
+        ours.append(stats.prior_votes(rating, votes).m)
+        within, between = np.polyfit(1 / votes, (rating - rating.mean()) ** 2, 1)
+        without.append(within / between)
+    assert np.mean(ours) == pytest.approx(6.25, rel=0.05) and rmse(ours, 6.25) < 0.7 * rmse(without, 6.25)
+
+
 def test_votes_that_a_film_starts_with():
     "The estimated m is near the true one, and better than no m and than the 90th percentile of the votes."
-    rng = np.random.default_rng(8)
-    truth, votes = rng.normal(6.5, 0.8, 20_000), np.ceil(rng.lognormal(3, 1.6, 20_000))
-    rating = truth + rng.normal(0, 2, 20_000) / np.sqrt(votes)
+    truth, rating, votes = rated(np.random.default_rng(8), 20_000)
     prior = stats.prior_votes(rating, votes)
     assert prior.m == pytest.approx(2**2 / 0.8**2, rel=0.1) and prior.mean == pytest.approx(6.5, abs=0.05) and prior.n == 20_000
     ours = rmse(stats.weighted_rating(rating, votes, prior.m, prior.mean), truth)
