@@ -15,11 +15,11 @@ cfg = ini["DEFAULT"]
 
 
 class BuildBook(build_py):
-    "Copy the chapters and the sample into the package, as `_book/`."
+    "Copy the chapters, the sample and the reference tables into the package, as `_book/`."
 
     def pages(self) -> list[Path]:
-        sample = [p for p in sorted((HERE / "data/sample").rglob("*")) if p.is_file()]
-        return sorted((HERE / "nbs").glob("[!_]*.ipynb")) + sample
+        data = [p for name in ("sample", "reference") for p in sorted((HERE / "data" / name).rglob("*")) if p.is_file()]
+        return sorted((HERE / "nbs").glob("[!_]*.ipynb")) + data
 
     def target(self, page: Path) -> Path:
         return Path(self.build_lib) / cfg["lib_path"] / "_book" / page.relative_to(HERE)

@@ -30,11 +30,11 @@ def wheel(tmp_path_factory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def test_wheel_holds_the_book_and_the_sample(wheel):
+def test_wheel_holds_the_book_and_its_data(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     chapters = {p.name for p in (ROOT / "nbs").glob("[0-9]*.ipynb")}
     assert chapters <= {Path(n).name for n in names if "/_book/nbs/" in n}
-    assert any(n.endswith("_book/data/sample/movies.jsonl.zst") for n in names)
+    assert {"_book/data/sample/movies.jsonl.zst", "_book/data/reference/us_cpi_u.csv"} <= {n.split("/", 1)[1] for n in names}
 
 
 @pytest.mark.integration

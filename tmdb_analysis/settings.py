@@ -52,7 +52,7 @@ def checkout() -> Path | None:
 
 
 def book() -> Path:
-    "The folder with `nbs/` and `data/sample/`: the checkout, or the copy inside an installed package."
+    "The folder with `nbs/`, `data/sample/` and `data/reference/`: the checkout, or the copy inside an installed package."
     return checkout() or package() / "_book"
 
 
@@ -189,6 +189,11 @@ class Report(Section):
     top_n: int = Field(10, ge=1, le=1000, description="films in each ranking")
     min_votes: int = Field(10, ge=0, description="votes a film needs to be ranked by rating")
     roi_min_budget_musd: float = Field(10.0, ge=0, description="budget a film needs to be ranked by ROI, in million USD")
+    min_runtime: int = Field(60, ge=0, description="minutes a film needs to be in the numbers on money")
+    money_min_budget_usd: int = Field(100_000, ge=0, description="budget a film needs to be in the numbers on money, in USD")
+    money_min_revenue_usd: int = Field(1_000, ge=0, description="revenue a film needs to be in the numbers on money, in USD")
+    mature_days: int = Field(180, ge=0, description="days from release to answer that a film needs to be in the numbers on money")
+    earned_back: float = Field(2.5, gt=0, description="revenue / budget from which a film counts as earned back, by rule of thumb")
 
 # %% ../nbs/00_settings.ipynb #82e86266
 def is_loopback(host: str | None) -> bool:
