@@ -137,6 +137,8 @@ class Condition:
 
     def __post_init__(self) -> None:
         "Refuse what cannot be asked."
+        if "\0" in self.value or any("\ud800" <= c <= "\udfff" for c in self.value):
+            raise UsageError(f"search: {self.field}: the value has characters in it that no text has; write it in UTF-8")
         if self.kind == "number":
             self.check_number()
         elif not (fold_words(self.value) if self.kind == "words" else fold(self.value).strip()):
