@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from .kpis import numbered
-from .query import FIELDS, LETTERS, LONGER, MARKS, SORTS, Condition, Query, bounds, fold, fold_words, query
+from .query import BETWEEN, FIELDS, LETTERS, LONGER, MARKS, SORTS, Condition, Query, bounds, fold, fold_words, query
 from .schema import MOVIES, SEARCH
 
 # %% ../nbs/45_search.ipynb #b7d817d4
@@ -32,7 +32,9 @@ def folded(name: Column | str) -> Column:
 
 def folded_words(text: str) -> Column:
     "The words of a column with one blank around each: `fold_words` as a column."
-    return F.concat(F.lit(" "), F.trim(F.regexp_replace(folded(text), r"[^\p{L}\p{N}]+", " ")), F.lit(" "))
+    ascii = F.regexp_replace(F.lower(text), "[^a-z0-9]+", " ")
+    other = F.regexp_replace(F.translate(folded(text), BETWEEN, " " * len(BETWEEN)), " +", " ")
+    return F.concat(F.lit(" "), F.trim(F.when(F.octet_length(text) == F.length(text), ascii).otherwise(other)), F.lit(" "))
 
 # %% ../nbs/45_search.ipynb #290ae9b0
 SEPARATOR = "\x1f"  # around the names of a list, and in none of them
