@@ -19,7 +19,7 @@ from tests import oracle
 from tmdb_analysis.cli import main
 from tmdb_analysis.find import answer, answered, find, near, printable
 from tmdb_analysis.ingest import sample
-from tmdb_analysis.query import FIELDS, LETTERS, OTHER_NAMES, SORTS, Condition, Query, bounds, fold, fold_words, query
+from tmdb_analysis.query import FIELDS, OTHER_NAMES, SORTS, Condition, Query, bounds, fold, fold_words, query
 from tmdb_analysis.schema import CREDITS, MOVIES
 from tmdb_analysis.search import SEARCHES, folded, folded_words, search
 from tmdb_analysis.settings import UsageError
@@ -28,7 +28,7 @@ from tmdb_analysis.tables import load
 
 ROOT = Path(__file__).parent.parent
 TMDB = [str(Path(sys.executable).parent / "tmdb")]
-quick = settings(deadline=None, derandomize=True, max_examples=60, suppress_health_check=list(HealthCheck))
+quick = settings(deadline=None, derandomize=True, max_examples=40, suppress_health_check=list(HealthCheck))
 
 # --- a catalogue, and a search of it in plain Python --------------------------------------------
 
@@ -190,7 +190,7 @@ def test_engine_and_python_fold_alike():
     frame = session().createDataFrame(list(enumerate(texts)), "i int, t string").select("i", folded("t"), folded_words("t"))
     got = sorted(tuple(row) for row in frame.collect())
     assert [(name, text.strip()) for _, name, text in got] == [(fold(t), fold_words(t)) for t in texts]
-    assert all(len(a) == len(b) == 1 and fold(b) == b for a, b in LETTERS.items()), "folded once is folded"
+    assert all(fold(fold(t)) == fold(t) for t in texts), "folded once is folded"
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_numbers():
         ("year:99", "four digits"), ("year:1999-1990", "ends before it begins"), ("sort:-ratng", "did you mean rating?"),
         ("genre>3", "is not a number"), ("genre:", "needs a value"), ("cast:#me", "write an id as #62"),
         ("limit:0", "a whole number from 1"),
-        ("-sort:year", "given once"), ("sort:year sort:votes", "given once"), ("", "the query is empty"), ("  ", "the query is empty"),
+        ("x -sort:year", "given once"), ("sort:year sort:votes", "given once"), ("", "the query is empty"), ("  ", "the query is empty"),
         ("a\udcffb", "UTF-8"),
     ],
 )  # fmt: skip
@@ -344,7 +344,7 @@ def test_namesakes_are_told_apart():
 
 def test_nearest_names_are_few_and_sensible(demo):
     names = load("credits", demo).select("name", "movie_id").distinct()
-    assert near(names, "willis")[0][0] == "Bruce Willis" and len(near(names, "a")) == 3
+    assert near(names, "willis")[0][0] == near(names, "wilis")[0][0] == "Bruce Willis" and len(near(names, "a")) == 3
     assert near(names, "Penelope Cruz")[0][0] == "Penélope Cruz" and near(names, "zzzzzzzzzzzz") == []
 
 

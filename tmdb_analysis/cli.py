@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     search = verbs.add_parser(
         "search", help="search the films of a finished run", epilog=grammar(), formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    search.add_argument("query", nargs="+", metavar="QUERY", help="conditions, as below")
+    search.add_argument("query", nargs="+", metavar="QUERY", help="conditions, as below; put -- before a query that begins with -")
     search.add_argument("--home", **COMMON_OPTIONS["--home"])
     search.add_argument("--run-id", metavar="ID", help="name of the run (default: the last that finished)")
     search.add_argument("--limit", metavar="N", help="films to show (default: 20 in the table, all with --csv and --json)")

@@ -70,9 +70,12 @@ def near(
     wanted = fold(name)
     least = max(1, len(wanted) // 4)
     known = names.filter(F.col("name").isNotNull()).groupBy("name").agg(F.count("*").alias("uses"))
-    far = known.withColumns({"distance": F.levenshtein(folded("name"), F.lit(wanted)), "has": F.contains(folded("name"), F.lit(wanted))})
-    close = far.filter((F.col("distance") <= least) | F.col("has"))
-    rows = close.orderBy(F.least("distance", F.lit(least + 1)), F.desc("uses"), "name").limit(n).collect()
+    own, typed = folded("name"), F.lit(wanted)
+    words = F.transform(F.split(own, " "), lambda word: F.levenshtein(word, typed))
+    letters = [F.least(letters, F.lit(least + 1)) for letters in (F.levenshtein(own, typed), F.array_min(words))]
+    far = known.select("*", *letters, F.contains(own, typed))
+    ordered = far.toDF("name", "uses", "whole", "word", "has").orderBy("whole", F.desc("has"), "word", F.desc("uses"), "name")
+    rows = [r for r in ordered.limit(n).collect() if r.has or min(r.whole, r.word) <= least]
     return [(r["name"], r["uses"]) for r in rows]
 
 

@@ -23,11 +23,12 @@ LONGER = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
 
 def plain_letters() -> dict[str, str]:
     "The letters that have case or accents, and the one letter that each is compared as."
-    found = dict(zip("ẞÆŒÞøØđĐłŁħĦıðÐ", "ßæœþooddllhhidd", strict=True))
-    for letter in set(map(chr, range(0x2000))) - {*MARKS, *LONGER, *found}:
+    known = dict(zip("ẞÆŒÞøØđĐłŁħĦıðÐ", "ßæœþooddllhhidd", strict=True))
+    found = dict(known)
+    for letter in set(map(chr, range(0x2000))) - {*MARKS, *LONGER, *known}:
         plain = "".join(c for c in unicodedata.normalize("NFD", letter.casefold()) if c not in MARKS)
         if len(plain) == 1 and plain != letter:
-            found[letter] = plain
+            found[letter] = known.get(plain, plain)
     return dict(sorted(found.items()))
 
 
