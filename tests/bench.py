@@ -55,7 +55,7 @@ def publish_all(run: Run) -> None:
     save_kpi(genres.genres(films), s.GENRES, run)
     save_kpi(trends.yearly(films), s.YEARLY, run)
     for name, query in search.SEARCHES.items():
-        save_kpi(search.search(films, staff, **query), s.SEARCH, run, name)
+        save_kpi(search.search(films, staff, query), s.SEARCH, run, name)
 
 
 def seconds(work: Callable[[], object], times: int = 2) -> float:

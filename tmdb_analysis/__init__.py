@@ -4,6 +4,7 @@
 
     tmdb.load("movies")      a table of the last run, as a Spark DataFrame
     tmdb.kpi("directors")    a published number of the last run, as pandas
+    tmdb.find("genre:Horror year:1990-1999 sort:-rating")      films of the last run by conditions, as pandas
     tmdb.to_pandas(frame)    a small Spark result as pandas
     tmdb.session()           the Spark session
     tmdb.published()         the last run and its folders
@@ -21,6 +22,7 @@ _FROM = {
     "load": ("tables", "load"),
     "kpi": ("tables", "read_kpi"),
     "to_pandas": ("tables", "to_pandas"),
+    "find": ("find", "find"),
 }
 _CHAPTERS = ("settings", "spark", "schema", "tables", "kpis", "franchises", "directors", "genres", "trends", "search", "charts")
 
