@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests import oracle
@@ -28,7 +28,7 @@ from tmdb_analysis.tables import load
 
 ROOT = Path(__file__).parent.parent
 TMDB = [str(Path(sys.executable).parent / "tmdb")]
-quick = settings(deadline=None, derandomize=True, max_examples=40, suppress_health_check=list(HealthCheck))
+quick = settings(deadline=None, derandomize=True, max_examples=40, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
 # --- a catalogue, and a search of it in plain Python --------------------------------------------
 
