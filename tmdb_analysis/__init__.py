@@ -7,6 +7,7 @@
     tmdb.to_pandas(frame)    a small Spark result as pandas
     tmdb.session()           the Spark session
     tmdb.published()         the last run and its folders
+    tmdb.rules, validate    rules of your own, asked of any table
     tmdb.kpis, franchises, directors, genres, trends, search, charts      the chapters
 """
 
@@ -22,7 +23,7 @@ _FROM = {
     "kpi": ("tables", "read_kpi"),
     "to_pandas": ("tables", "to_pandas"),
 }
-_CHAPTERS = ("settings", "spark", "schema", "tables", "kpis", "franchises", "directors", "genres", "trends", "search", "charts")
+_CHAPTERS = ("settings", "spark", "schema", "tables", "rules", "validate", "kpis", "franchises", "directors", "genres", "trends", "search", "charts")
 
 __all__ = [*_FROM, *_CHAPTERS]
 

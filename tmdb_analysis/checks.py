@@ -40,8 +40,12 @@ STATUSES = ("Released", "Rumored", "Planned", "In Production", "Post Production"
 KEEP_DAYS = 180  # TMDB's terms of use: six months
 
 
-def answers(raw: DataFrame) -> DataFrame:
-    "The RAW contract with `imdb_films`: how many films share the id at IMDb, null where it is one."
+def answers(
+    raw: DataFrame,  # RAW contract
+    dropped: DataFrame,  # DROPPED contract
+) -> DataFrame:
+    "The newest answer for each film, with `imdb_films`: how many films share its id at IMDb, null where it is one."
+    raw = raw.join(dropped.filter("rule = 'duplicate'").select("seq"), "seq", "left_anti")
     ids = raw.select("imdb_id", "id").filter("length(imdb_id) > 0")
     shared = ids.groupBy("imdb_id").agg(F.countDistinct("id").alias("imdb_films")).filter("imdb_films > 1")
     return raw.join(shared, "imdb_id", "left")

@@ -45,8 +45,8 @@ def table_rules(
     records, aside = steps[0]["into"], steps[0]["out"]["quarantined"]
     wrong, new, absent = sum(map(bool, contracts.values())), fields["new"], fields["absent"]
     lost, limit = sum(not s["holds"] for s in steps), max_quarantined_pct / 100
-    unknown = f" ({', '.join(new[:10])})" if new else ""
-    missing = f" ({', '.join(absent[:10])})" if absent else ""
+    unknown, missing = (f": {', '.join(names[:10])}" if names else "" for names in (new, absent))
+    known = len(fields["known"])
     return [
         outcome("contract", "every table keeps its contract", "validity", "critical", len(contracts), wrong),
         outcome("film_exists", "there is a film", "completeness", "critical", 1, int(n == 0)),
@@ -54,8 +54,8 @@ def table_rules(
         outcome("conservation", "every record is accounted for", "consistency", "critical", len(steps), lost, about="steps"),
         outcome("film_id_once", "no two films share an id", "uniqueness", "critical", n, n - ids, about="films"),
         outcome("franchise_used", "every franchise has a film", "consistency", "error", franchises, idle, about="franchises"),
-        outcome("fields_known", f"no field is new{unknown}", "validity", "warn", len(fields["known"]) + len(new), len(new), about="fields"),
-        outcome("fields_there", f"no field is absent everywhere{missing}", "completeness", "warn", len(fields["known"]), len(absent), about="fields"),
+        outcome("fields_known", f"no field is new{unknown}", "validity", "warn", known + len(new), len(new), about="fields"),
+        outcome("fields_there", f"no field is absent everywhere{missing}", "completeness", "warn", known, len(absent), about="fields"),
     ]  # fmt: skip
 
 # %% ../nbs/30_validate.ipynb #29acbcfc
@@ -168,14 +168,13 @@ def require_gate(quality: dict[str, Any]) -> str:
 
 # %% ../nbs/30_validate.ipynb #7985ddc5
 def dimension_table(quality: dict[str, Any]) -> list[dict[str, Any]]:
-    "For each dimension what it asks, its score, and how many of its rules were evaluated."
+    "For all and for each dimension: what is asked, the score, how many rules there are, and how many of them were evaluated."
     rows = []
-    for name, score in quality["dimensions"].items():
-        mine = [r for r in quality["rules"] if r["dimension"] == name]
-        known = sum(r["share"] is not None for r in mine)
-        rows.append(
-            dict(dimension=name, asks=MEANING[name], score="unknown" if score is None else score, rules_evaluated=known, rules=len(mine))
-        )
+    for name, score in {"all": quality["score"], **quality["dimensions"]}.items():
+        mine = [r for r in quality["rules"] if name in ("all", r["dimension"])]
+        known, said = sum(r["share"] is not None for r in mine), "unknown" if score is None else score
+        asks = MEANING.get(name, "the mean of the dimensions")
+        rows.append(dict(dimension=name, asks=asks, score=said, rules=len(mine), evaluated=known))
     return rows
 
 
