@@ -48,7 +48,7 @@ def bundle(i: int) -> SimpleNamespace:
     }  # fmt: skip
     people = [("cast", 0, "Actor", "Hero"), ("cast", 1, "Actor", "Villain"), ("crew", 0, "Director", None)]
     credits = [
-        {"movie_id": i, "kind": kind, "order": order, "person_id": 10 * i + n, "name": f"Person {letters * n}", "job": job, "character": role}
+        {"movie_id": i, "kind": kind, "order": order, "person_id": 10 * i + n, "name": f"P {letters * n}", "job": job, "character": role}
         for n, (kind, order, job, role) in enumerate(people, 1)
     ]  # fmt: skip
     return SimpleNamespace(
@@ -238,7 +238,7 @@ def asked(bundles):
 
 @pytest.fixture(scope="module")
 def mutated():
-    "Sixty films that keep every rule and, for each rule, one that breaks it and another beside it: what each breaks, all outcomes, all flags."
+    "Sixty films that keep every rule and, for each rule, one that breaks it and one beside it: what each breaks, all outcomes, all flags."
     bundles, owner = [bundle(i) for i in range(1, 61)], {}
     for n, (rule, (mutate, _)) in enumerate(MUTATIONS.items()):
         film, other = bundle(101 + 2 * n), bundle(102 + 2 * n)
