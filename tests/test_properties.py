@@ -286,8 +286,8 @@ def cleaned(values: list[Any], folder: Path) -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory):
-    "Eight hundred odd films and what becomes of them."
-    values = drawn(800, ids=600)
+    "A thousand odd films and what becomes of them."
+    values = drawn(1000, ids=750)
     made = cleaned(values, tmp_path_factory.mktemp("batch"))
     landed = {seq - 1 for seq in made.raw["seq"].to_pylist()}
     made.landed = [json.loads(json.dumps(v), parse_constant=lambda _: None) for i, v in enumerate(values) if i in landed]

@@ -209,11 +209,14 @@ def broken_rows(
 # %% ../nbs/15_rules.ipynb #f0895e40
 def impossible() -> list[Rule]:
     "The rules about values that no film can have, on columns of the MOVIES contract."
+    year = F.col("release_year")
     return [
         within("rating_range", "vote_average", 0, 10, "error"),
         at_least("votes_sign", "vote_count", 0, "error"),
         at_least("popularity_sign", "popularity", 0, "error"),
-        within("year_range", "release_year", 1888, 2100, "error"),
+        Rule(
+            "year_range", "release_year lies between 1888 and 2100", "validity", "error", year.between(1888, 2100), year.isNotNull(), year
+        ),
         within("runtime_possible", "runtime", 1, 100_000, "error"),
         within("budget_possible", "budget_musd", 0, 100_000, "error"),
         within("revenue_possible", "revenue_musd", 0, 100_000, "error"),
