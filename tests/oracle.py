@@ -55,6 +55,17 @@ RANKINGS = {
     "most_popular": ("popularity", True),
 }
 
+# column -> what a film can have at all
+POSSIBLE = {
+    "vote_average": (0, 10),
+    "vote_count": (0, math.inf),
+    "popularity": (0, math.inf),
+    "release_year": (1888, 2100),
+    "runtime": (1, 100_000),
+    "budget": (0, 1e11),
+    "revenue": (0, 1e11),
+}
+
 # aggregate -> (column, measure of its known values)
 AGGREGATES: dict[str, tuple[str, Callable[[list[Any]], float]]] = {
     "films": ("id", len),
@@ -304,7 +315,10 @@ def _rule(film: Row, newest: bool, min_known_columns: int) -> str | None:
         return "no title"
     if sum(film[column] is not None for column in KNOWN_COLUMNS) < min_known_columns:
         return "too few known columns"
-    return None if film["status"] == "Released" else "not released"
+    if film["status"] != "Released":
+        return "not released"
+    beyond = [film[c] for c, (low, high) in POSSIBLE.items() if film[c] is not None and not low <= film[c] <= high]
+    return "breaks a rule" if beyond else None
 
 
 def _split(records: Iterable[Any], min_known_columns: int) -> tuple[list[Row], list[Row]]:

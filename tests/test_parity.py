@@ -45,6 +45,9 @@ def test_apache_spark_equals_sail(demo, tmp_path):
     assert theirs.keys() == ours.keys()
     for name in ours:
         assert_same(theirs[name], ours[name], name)
+    rules = [json.loads((r.report / "quality.json").read_text())["rules"] for r in (Run("spark", tmp_path), demo)]
+    counted = [[(rule["id"], rule["evaluated"], rule["failed"]) for rule in told] for told in rules]
+    assert counted[0] == counted[1]
 
 
 def test_tmdb_5000_equals_the_oracle(shared, tmp_path):

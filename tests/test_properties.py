@@ -5,6 +5,7 @@ import math
 import random
 import tempfile
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -245,8 +246,10 @@ films = record(
     | {
         "title": st.sampled_from(["Alien", "Aliens", "No Data", " Heat ", "M", "", " \u00a0"]),
         "status": st.sampled_from([*["Released"] * 9, "Rumored", "released", None]),
-        "release_date": st.sampled_from(DATES) | st.dates().map(str),
-        "vote_count": st.sampled_from([None, 0, 1, "25", 9_000.0, -3]),
+        "release_date": st.sampled_from(DATES) | st.dates(date(1880, 1, 1), date(2110, 1, 1)).map(str),
+        "vote_count": st.sampled_from([None, 0, 1, 7, "25", 9_000.0, 12_000, -3]),
+        "vote_average": st.sampled_from([None, *[0, 7, 7.25, "6.5", 10.0] * 2, 10.5, -1]),
+        "popularity": st.sampled_from([*[0, 1.5, 1e300, "7", math.nan] * 2, -0.5]),
         "tagline": text,
         "credits": credits,
     }
@@ -283,8 +286,8 @@ def cleaned(values: list[Any], folder: Path) -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory):
-    "Eight hundred odd films and what becomes of them."
-    values = drawn(800, ids=600)
+    "A thousand odd films and what becomes of them."
+    values = drawn(1000, ids=750)
     made = cleaned(values, tmp_path_factory.mktemp("batch"))
     landed = {seq - 1 for seq in made.raw["seq"].to_pylist()}
     made.landed = [json.loads(json.dumps(v), parse_constant=lambda _: None) for i, v in enumerate(values) if i in landed]
@@ -296,7 +299,7 @@ def batch(tmp_path_factory):
 def test_clean_conserves(batch):
     kept, gone = batch.movies["seq"].to_pylist(), batch.dropped["seq"].to_pylist()
     assert sorted(kept + gone) == batch.raw["seq"].to_pylist()
-    rules = {"duplicate", "no title", "too few known columns", "not released"}
+    rules = {"duplicate", "no title", "too few known columns", "not released", "breaks a rule"}
     assert set(batch.dropped["rule"].to_pylist()) == rules, "each rule has work here"
 
 

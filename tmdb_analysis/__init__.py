@@ -8,6 +8,7 @@
     tmdb.to_pandas(frame)    a small Spark result as pandas
     tmdb.session()           the Spark session
     tmdb.published()         the last run and its folders
+    tmdb.rules, validate    rules of your own, asked of any table
     tmdb.kpis, franchises, directors, genres, trends, search, charts      the chapters
 """
 
@@ -24,7 +25,7 @@ _FROM = {
     "to_pandas": ("tables", "to_pandas"),
     "find": ("find", "find"),
 }
-_CHAPTERS = ("settings", "spark", "schema", "tables", "kpis", "franchises", "directors", "genres", "trends", "search", "charts")
+_CHAPTERS = ("settings", "spark", "schema", "tables", "rules", "validate", "kpis", "franchises", "directors", "genres", "trends", "search", "charts")
 
 __all__ = [*_FROM, *_CHAPTERS]
 

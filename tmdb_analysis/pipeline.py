@@ -178,7 +178,7 @@ def now() -> str:
 
 def begun(settings: Settings, run: Run) -> dict[str, Any]:
     "The content of run.json at the start."
-    hidden = ("home", "run_id", "source", "input", "engine", "ids_file")
+    hidden = ("home", "run_id", "source", "input", "engine", "ids_file", "rules_file")
     told = {k: v for k, v in settings.flat().items() if k not in hidden}
     return {
         "run_id": run.id,

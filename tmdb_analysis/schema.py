@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['INT', 'FLOAT', 'TEXT', 'BOOL', 'DATE', 'TIME', 'TEXTS', 'NAMED', 'COUNTRY', 'LANGUAGE', 'CAST_MEMBER', 'CREW_MEMBER',
-           'RAW', 'QUARANTINE', 'MOVIES', 'CREDITS', 'COLLECTIONS', 'DROPPED', 'TABLES', 'CSV_COLUMNS', 'RANK_COLUMNS',
-           'RANKING', 'SEARCH', 'FRANCHISE_VS_STANDALONE', 'FRANCHISES', 'DIRECTORS', 'GENRES', 'YEARLY', 'Table',
-           'column', 'money', 'ContractError', 'conform', 'dictionary']
+           'RAW', 'QUARANTINE', 'MOVIES', 'CREDITS', 'COLLECTIONS', 'DROPPED', 'FLAGS', 'TABLES', 'CSV_COLUMNS',
+           'RANK_COLUMNS', 'RANKING', 'SEARCH', 'FRANCHISE_VS_STANDALONE', 'FRANCHISES', 'DIRECTORS', 'GENRES',
+           'YEARLY', 'Table', 'column', 'money', 'ContractError', 'conform', 'dictionary']
 
 # %% ../nbs/02_schema.ipynb #963a89e3
 from dataclasses import dataclass
@@ -188,12 +188,29 @@ DROPPED = Table(
             column("origin", TEXT, "where the record came from", null=False),
             column("id", INT, "TMDB id", null=False),
             column("title", TEXT, "title"),
-            column("rule", TEXT, "the first rule that took it: duplicate, no title, too few known columns, not released", null=False),
+            column("rule", TEXT, "what took it: duplicate, no title, too few known columns, not released, breaks a rule", null=False),
+            column("reasons", TEXTS, "ids of all rules that would take it, the one that did included", null=False),
         ]
     ),
 )
 
-TABLES = {table.name: table for table in (RAW, QUARANTINE, MOVIES, DROPPED, CREDITS, COLLECTIONS)}
+FLAGS = Table(
+    "flags",
+    ("movie_id", "rule_id", "value", "title"),
+    pa.schema(
+        [
+            column("movie_id", INT, "TMDB id of the film", null=False),
+            column("title", TEXT, "title"),
+            column("rule_id", TEXT, "id of the rule that the film breaks", null=False),
+            column("rule", TEXT, "the rule as a sentence", null=False),
+            column("dimension", TEXT, "uniqueness, validity, consistency, timeliness or accuracy", null=False),
+            column("severity", TEXT, "warn, error or critical", null=False),
+            column("value", TEXT, "the value that breaks the rule, as text"),
+        ]
+    ),
+)
+
+TABLES = {table.name: table for table in (RAW, QUARANTINE, MOVIES, DROPPED, CREDITS, COLLECTIONS, FLAGS)}
 CSV_COLUMNS = (
     "id title tagline release_date genres belongs_to_collection original_language budget_musd revenue_musd "
     "production_companies production_countries vote_count vote_average popularity "

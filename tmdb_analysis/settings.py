@@ -10,6 +10,7 @@ __all__ = ['SECTIONS', 'SECTION_OF', 'SECRETS', 'TmdbError', 'UsageError', 'TryL
 # %% ../nbs/00_settings.ipynb #1c79fe83
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
@@ -181,6 +182,34 @@ class Quality(Section):
 
     min_known_columns: int = Field(10, ge=0, le=22, description="a film needs this many known columns of the 22 to be kept")
     max_quarantined_pct: float = Field(50.0, ge=0, le=100, description="gate: share of records that may be unusable, in percent")
+    min_score: float = Field(0.0, ge=0, le=100, description="gate: lowest score of quality, of 100; 0 asks for none")
+    thresholds: list[str] = Field([], description="gate: shares that rules may be broken in, as rule_id=0.05")
+    rules_file: str = Field("", description="Python file with a list RULES of your own rules about films")
+    outlier_mad: float = Field(3.5, gt=0, description="robust z-score beyond which a value is flagged")
+    outlier_iqr: float = Field(3.0, gt=0, description="interquartile ranges beyond the quartiles at which a value is flagged")
+    outlier_min_films: int = Field(20, ge=4, description="known values that a decade needs to have outliers")
+    trend_max_rows_pct: float = Field(5.0, ge=0, description="change of the number of films since the last run, in percent")
+    trend_max_null_points: float = Field(2.0, ge=0, le=100, description="change of a share of known values, in percentage points")
+
+    @field_validator("thresholds", mode="before")
+    @classmethod
+    def one_or_many(cls, value: Any) -> Any:
+        "Let a single threshold, or several with commas, stand for a list."
+        return [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
+
+    @field_validator("thresholds")
+    @classmethod
+    def shares(cls, value: list[str]) -> list[str]:
+        "Each threshold is the id of a rule and a share."
+        if not all(re.fullmatch(r"[a-z0-9_]+=(0(\.\d+)?|1(\.0+)?)", threshold) for threshold in value):
+            raise ValueError("write each as rule_id=share, the share between 0 and 1, such as known_runtime=0.05")
+        return value
+
+    @field_validator("rules_file")
+    @classmethod
+    def absolute(cls, path: str) -> str:
+        "Notebooks run in a folder of their own, so a relative path would move with them."
+        return str(Path(path).expanduser().resolve()) if path else path
 
 
 class Report(Section):

@@ -108,7 +108,7 @@ TEMPLATES.filters["words"] = words
 
 def downloads(folder: Path) -> list[list[tuple[Path, str]]]:
     "The files of a run for people, with their sizes; the forms of a table are together."
-    files = [folder / name for name in ("movies.csv", "quality.json", "run.json")]
+    files = [folder / name for name in ("movies.csv", "flags.csv", "quality.json", "run.json")]
     files += sorted(path for path in (folder / "kpis").glob("*.*") if path.suffix in (".csv", ".parquet"))
     sized = [(path.relative_to(folder), size(path)) for path in files if path.is_file()]
     return [list(group) for _, group in groupby(sized, key=lambda file: file[0].stem)]
