@@ -1,15 +1,17 @@
 """How fast films are fetched, and what a crash costs, as ratios of one run.
 
-    python -m tests.bench_ingest [FILMS]     # how many are fetched where a fetch is killed at half; 20,000 by default
+    python -m tests.bench_ingest [FILMS [KILLS]]     # how many are fetched where a fetch is killed, and how often; 20,000 and 10
 
 The server is the local TMDB in a process of its own on the same machine, so rates without a limit say more about that machine
 than about TMDB; the ratios stay.
 """
 
+import random
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -69,30 +71,34 @@ def paces(films: list[str], home: Path) -> None:
     assert busiest <= 40
 
 
-def fetched(tmdb: FakeTmdb, home: Path, films: list[str], kill_at: int = 0) -> tuple[float, int]:
-    "Seconds and requests of a fetch, with a kill on the way if wanted."
+def fetched(tmdb: FakeTmdb, home: Path, films: list[str], kills: Sequence[int] = ()) -> tuple[float, int]:
+    "Seconds and requests of a fetch that is killed when the server has seen so many requests."
     tmdb.reset()
     start = time.perf_counter()
-    process = started(tmdb.url, home, 1_000, ids=films)
-    if kill_at:
-        while process.is_alive() and tmdb.stats()["requests"] < kill_at:
+    for at in kills:
+        process = started(tmdb.url, home, 1_000, ids=films)
+        while process.is_alive() and tmdb.stats()["requests"] < at:
             process.join(0.02)
         process.kill()
-        ended(process)
-        process = started(tmdb.url, home, 1_000, ids=films)
-    process.join()
-    assert process.exitcode == 0
+        assert ended(process) == -signal.SIGKILL
+    assert ended(started(tmdb.url, home, 1_000, ids=films), 36_000) == 0
     return time.perf_counter() - start, tmdb.stats()["requests"]
 
 
-def crash(films: list[str], home: Path) -> None:
-    "What a kill at half costs, and how fast the segments are landed."
-    with fake_tmdb(f"synthetic:{len(films)}") as tmdb:
+def crash(films: list[str], kills: int, home: Path) -> None:
+    "What kills cost, at half and at random, with a cache and without; and how fast the segments are landed."
+    n, dice = len(films), random.Random(44)
+    often = sorted(dice.randrange(n * 9 // 10) for _ in range(kills))
+    (home / "bare" / "data" / "cache" / "http.sqlite").mkdir(parents=True)  # a folder: no cache can be opened there
+    with fake_tmdb(f"synthetic:{n}") as tmdb:
         found = {
             "undisturbed": fetched(tmdb, home / "quiet", films),
-            "killed at half": fetched(tmdb, home / "killed", films, len(films) // 2),
+            "killed at half": fetched(tmdb, home / "killed", films, [n // 2]),
+            f"killed {kills} times": fetched(tmdb, home / "often", films, often),
+            f"killed {kills} times, no cache": fetched(tmdb, home / "bare", films, often),
         }
-    assert bodies(home / "quiet") == bodies(home / "killed")
+    quiet = bodies(home / "quiet")
+    assert all(bodies(home / name) == quiet for name in ("killed", "often", "bare")), "nothing lost, nothing double"
     run = open_run("a", home / "quiet")
     landing = timed(lambda: ingest(stream(run, "api", []), run))
     grid = Grid("fetch", "seconds", "requests", "films a second", "ratio", title=f"{len(films):,} films, no latency, no limit")
@@ -102,13 +108,13 @@ def crash(films: list[str], home: Path) -> None:
     Console().print(grid)
 
 
-def main(n: int) -> None:
+def main(n: int = 20_000, kills: int = 10) -> None:
     "Time everything and print the ratios."
     ids = [str(Synthetic(n).id(place)) for place in range(n)]
     with tempfile.TemporaryDirectory() as home:
         paces(ids[:600], Path(home))
-        crash(ids, Path(home))
+        crash(ids, kills, Path(home))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    main(*map(int, sys.argv[1:]))

@@ -106,7 +106,7 @@ def started(url: str, home: Path, size: int = 200, end: tuple[str, int, bool] | 
     return process
 
 
-def ended(process) -> int:
+def ended(process, seconds: float = 60) -> int:
     "The exit code of such a process."
-    process.join(60)
+    process.join(seconds)
     return process.exitcode

@@ -5,6 +5,8 @@ import shlex
 from configparser import ConfigParser
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 ROOT = Path(__file__).parent.parent
 HEAD = """\
 # The conda way in: conda env create -f environment.yml && conda activate tmdb_analysis
@@ -29,10 +31,12 @@ def required() -> list[str]:
     return [re.match(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?", line)[0] for line in lines]
 
 
-def locked() -> dict[str, str]:
-    "The version of each package in requirements.lock."
+def locked(python: str = "3.11.0") -> dict[str, str]:
+    "The version of each package in requirements.lock for a version of Python."
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", lock, re.M))
+    pins = [Requirement(line.rstrip(" \\")) for line in lock.splitlines() if re.match(r"[a-z0-9]", line)]
+    here = {"python_version": python.rpartition(".")[0], "python_full_version": python}
+    return {pin.name: str(pin.specifier)[2:] for pin in pins if not pin.marker or pin.marker.evaluate(here)}
 
 
 def environment() -> str:

@@ -17,9 +17,9 @@ import zstandard
 
 from tests.fake_tmdb import fake_tmdb
 from tmdb_analysis.cli import main
-from tmdb_analysis.client import Api, Tmdb
+from tmdb_analysis.client import Tmdb
 from tmdb_analysis.fetch import details, fetch_films
-from tmdb_analysis.settings import TmdbError, settings
+from tmdb_analysis.settings import Api, TmdbError, settings
 from tmdb_analysis.tables import Run
 
 pytestmark = pytest.mark.faults
@@ -56,7 +56,7 @@ def unpacked(path):
         yield zstandard.decompress(content)
     if path.name == "http.sqlite":
         with closing(sqlite3.connect(path)) as db:
-            for key, row in db.execute("SELECT key, value FROM answer"):
+            for key, row in db.execute("SELECT key, value FROM row"):
                 yield key.encode() + zlib.decompress(row)
 
 

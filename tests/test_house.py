@@ -2,6 +2,7 @@
 
 import ast
 import filecmp
+import platform
 import re
 import shutil
 import subprocess
@@ -21,9 +22,9 @@ CHAPTERS = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
 MODULES = {p.stem: p for p in sorted((ROOT / "tmdb_analysis").glob("[a-z]*.py"))}
 
 
-def number_of(module: str) -> int:
-    "The number of the chapter that exports a module."
-    return int(next(p.name[:2] for p in CHAPTERS if p.stem[3:] == module))
+def number_of(module: str) -> str:
+    "The number of the chapter that exports a module; a letter may follow it, as in 03a."
+    return next(number for number, _, name in (p.stem.partition("_") for p in CHAPTERS) if name == module)
 
 
 def imported(path: Path) -> set[str]:
@@ -65,7 +66,7 @@ def test_readme_links_lead_somewhere():
 
 
 def test_pins_agree():
-    versions = locked()
+    versions = locked(platform.python_version())
     assert {name.split("[")[0] for name in required()} <= versions.keys(), "run `make lock`"
     assert (ROOT / "environment.yml").read_text(encoding="utf-8") == environment(), "run `make lock`"
     from importlib.metadata import version

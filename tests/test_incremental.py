@@ -11,7 +11,7 @@ import pytest
 from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.catalogue import Synthetic
 from tests.fetching import asked, bodies, chosen, go, lines, raw, segments, started, states
-from tmdb_analysis import fetch, schema
+from tmdb_analysis import schema, selection
 from tmdb_analysis.client import Tmdb
 from tmdb_analysis.ingest import ingest, stream
 from tmdb_analysis.settings import TmdbError, UsageError
@@ -69,9 +69,29 @@ def test_an_update_asks_only_for_what_changed(tmdb, tmp_path):
     assert after[gone]["deleted_at"] and states(tmp_path, "b") == {"done": 59, "deleted": 1}
     assert after[changed]["body"]["title"] == "Another title" and after[changed]["source"] == "live"
     for film in own - wanted:
-        assert after[film]["source"] == "previous" and after[film]["fetched_at"] == before[film]["fetched_at"]
+        assert after[film]["source"] == "unchanged" and after[film]["fetched_at"] == before[film]["fetched_at"]
         assert after[film]["body"] == before[film]["body"]
-    assert landed(tmp_path, "b").keys() == own - {gone}
+    rows = landed(tmp_path, "b")
+    assert rows.keys() == own - {gone} and rows[changed]["answer_source"] == "live"
+
+
+def test_a_film_that_an_old_answer_served_for_is_asked_for_again(tmdb, tmp_path):
+    go(tmdb.url, tmp_path, ids=FEW, fresh_days=0, stale_days=0)
+    changed = QUIET[0]
+    tmdb.change(changed, title="Another title")
+    tmdb.faults(f"500:path=/3/movie/{changed}")
+    go(tmdb.url, tmp_path, "b", update=True, attempts=1, fresh_days=0, stale_days=0)
+    assert lines(tmp_path, "b")[changed]["source"] == "previous"
+    tmdb.faults("")
+    old(tmp_path, 0, "b")  # its own start is no reason to look further back
+    go(tmdb.url, tmp_path, "c", update=True, fresh_days=0, stale_days=0)
+    assert lines(tmp_path, "c")[changed]["source"] == "live" and lines(tmp_path, "c")[changed]["body"]["title"] == "Another title"
+
+
+def test_an_update_does_not_mix_languages(tmdb, tmp_path):
+    go(tmdb.url, tmp_path, ids=FEW)
+    with pytest.raises(UsageError, match="in this home and language"):
+        go(tmdb.url, tmp_path, "b", update=True, language="de-DE")
 
 
 def test_an_update_of_an_update_and_of_cached_answers_sees_changes(tmdb, tmp_path):
@@ -123,7 +143,7 @@ def test_after_more_than_14_days_the_export_is_compared(tmdb, tmp_path):
 
 
 def test_an_update_without_a_fetch_before_is_refused(tmdb, tmp_path):
-    with pytest.raises(UsageError, match="needs an earlier run"):
+    with pytest.raises(UsageError, match="needs an earlier, finished run"):
         go(tmdb.url, tmp_path, update=True)
 
 
@@ -148,23 +168,23 @@ def dated() -> set[int]:
 
 def test_a_search_beyond_500_pages_loses_nothing(tmdb, tmp_path):
     with Tmdb(chosen(tmdb.url, tmp_path).api, tmp_path) as client:
-        found = fetch.ids_of_discover(client, {})
-        assert len(dated()) > 20 * fetch.PAGES and set(found) == dated() and len(found) == len(dated())
+        found = selection.ids_of_discover(client, {})
+        assert len(dated()) > 20 * selection.PAGES and set(found) == dated() and len(found) == len(dated())
         since = {"primary_release_date.gte": "2020-01-01", "primary_release_date.lte": "2020-12-31"}
-        found = fetch.ids_of_discover(client, since)
+        found = selection.ids_of_discover(client, since)
         assert set(found) == {i for i in dated() if CATALOGUE.fact("release_date", i).startswith("2020")}
 
 
 def test_changes_beyond_the_last_page_are_asked_for_in_parts(tmdb, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetch, "PAGES", 2)  # of 100
+    monkeypatch.setattr(selection, "PAGES", 2)  # of 100
     with Tmdb(chosen(tmdb.url, tmp_path).api, tmp_path) as client:
-        found = fetch.changed_ids(client, TODAY - timedelta(10), TODAY)
+        found = selection.changed_ids(client, TODAY - timedelta(10), TODAY)
     assert found == {i for day in range(11) for i in CATALOGUE.made_changes(TODAY - timedelta(day))} and len(found) > 200
 
 
 @pytest.mark.parametrize("fault", ["", "repeat:n=2:path=/3/movie/popular", "shrink:n=1:path=/3/movie/popular"])
 def test_a_list_is_read_to_its_end(tmdb, tmp_path, fault, monkeypatch):
-    monkeypatch.setattr(fetch, "PAGES", 5)
+    monkeypatch.setattr(selection, "PAGES", 5)
     tmdb.faults(fault)
     go(tmdb.url, tmp_path, tmdb_list="popular")
     assert len(lines(tmp_path)) >= (90 if "repeat" in fault else 100)
@@ -173,18 +193,18 @@ def test_a_list_is_read_to_its_end(tmdb, tmp_path, fault, monkeypatch):
 def test_an_export_is_taken_whole_or_not_at_all(tmdb, tmp_path):
     day = f"{date.today():%m_%d_%Y}"
     with Tmdb(chosen(tmdb.url, tmp_path).api, tmp_path) as client:
-        whole, broken = fetch.ids_of_export(client)
+        whole, broken = selection.ids_of_export(client)
         assert broken == 0 and len(whole) == sum(not adult for adult in CATALOGUE.column("adult"))
         tmdb.faults("bad_line:path=/p/exports")
-        assert fetch.ids_of_export(client)[1] == 1
+        assert selection.ids_of_export(client)[1] == 1
         tmdb.faults("cut_file:path=/p/exports")
         with pytest.raises(TmdbError, match="incomplete"):
-            fetch.ids_of_export(client)
+            selection.ids_of_export(client)
         tmdb.faults(f"404:path=/p/exports/movie_ids_{day}")
-        assert fetch.ids_of_export(client)[0] == whole, "yesterday's"
+        assert selection.ids_of_export(client)[0] == whole, "yesterday's"
         tmdb.faults("404:path=/p/exports")
         with pytest.raises(TmdbError, match="no daily export"):
-            fetch.ids_of_export(client)
+            selection.ids_of_export(client)
 
 
 def test_from_some_films_to_their_collections_and_people(tmdb, tmp_path):

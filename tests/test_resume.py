@@ -10,10 +10,12 @@ import threading
 import time
 from collections import Counter, namedtuple
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
 import pytest
+import time_machine
 
 from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.server import TOKEN
@@ -103,6 +105,20 @@ def test_killed_at_random_moments_it_repeats_only_what_was_in_flight(tmdb, tmp_p
     assert ended(started(tmdb.url, tmp_path, ids=IDS)) == 0
     whole(tmp_path, undisturbed)
     assert FILMS <= sum(asked(tmdb).values()) <= FILMS + kills * WORKERS
+
+
+def test_a_clock_that_jumps_loses_nothing(tmdb, tmp_path, undisturbed, monkeypatch):
+    with time_machine.travel(datetime.now(UTC), tick=True) as clock:
+        jumps = {500: timedelta(hours=-1), 1_000: timedelta(days=1), 1_500: timedelta(days=-400)}
+        monkeypatch.setattr(fetch, "progress_file", lambda _: lambda told: clock.shift(jumps.get(told["done"], timedelta())))
+        start = time.monotonic()
+        go(tmdb.url, tmp_path, ids=IDS)
+        whole(tmp_path, undisturbed)
+        assert len({line["fetched_at"][:10] for line in lines(tmp_path).values()}) >= 3, "the clock did jump"
+        clock.shift(timedelta(days=400))
+        assert go(tmdb.url, tmp_path, "b", ids=IDS)["failed"] == 0
+    assert bodies(tmp_path, "b") == undisturbed and time.monotonic() - start < 300
+    assert max(asked(tmdb).values()) <= 2, "an answer from the future helps, one from long ago is asked for again"
 
 
 # Stopped from outside
@@ -299,6 +315,10 @@ def test_a_ledger_of_a_newer_version_is_not_touched(tmdb, half):
     with pytest.raises(TmdbError, match="update the package"):
         go(tmdb.url, half, ids=FEW)
     assert path.read_bytes() == before
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version=1")
+    with pytest.raises(TmdbError, match="start a new run"):
+        go(tmdb.url, half, ids=FEW)
     assert go(tmdb.url, half, "b", ids=FEW)["done"] == 225, "another run of the home goes on"
 
 
@@ -359,7 +379,7 @@ def test_no_space_for_a_segment_leaves_a_ledger_that_goes_on(tmdb, tmp_path, mon
     real, n = os.fsync, iter(range(1_000))
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", lambda f: real(f) if next(n) < 6 else (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        with pytest.raises((OSError, TmdbError), match="No space|space"):
+        with pytest.raises(TmdbError, match="No space left on device.*nothing is lost"):
             go(tmdb.url, tmp_path, ids=FEW)
     go(tmdb.url, tmp_path, ids=FEW)
     assert len(lines(tmp_path)) == 300 and set(asked(tmdb).values()) == {1}
@@ -388,7 +408,7 @@ def test_a_failed_film_is_tried_once_a_run(tmdb, tmp_path):
     assert asked(tmdb)[5] == 2
 
 
-@pytest.mark.parametrize("fault", ["nan:key=popularity:ids=5", "duplicate:key=title:ids=5", "header:name=X:value=y:ids=5"])
+@pytest.mark.parametrize("fault", ["duplicate:key=title:ids=5", "header:name=X:value=y:ids=5"])
 def test_json_that_not_every_parser_takes_does_not_stop_a_fetch(tmdb, tmp_path, fault):
     tmdb.faults(fault)
     assert go(tmdb.url, tmp_path, ids=FEW[:20])["done"] == 15

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from tests import oracle
-from tmdb_analysis import money, stats
+from tmdb_analysis import money, shrinkage, stats
 from tmdb_analysis.ingest import sample
 from tmdb_analysis.schema import MOVIES, RAW
 from tmdb_analysis.spark import session
@@ -166,7 +166,7 @@ def test_weights_make_m_surer():
     ours, without = [], []
     for _ in range(40):
         _, rating, votes = rated(rng, 4000)
-        ours.append(stats.prior_votes(rating, votes).m)
+        ours.append(shrinkage.prior_votes(rating, votes).m)
         within, between = np.polyfit(1 / votes, (rating - rating.mean()) ** 2, 1)
         without.append(within / between)
     assert np.mean(ours) == pytest.approx(6.25, rel=0.05) and rmse(ours, 6.25) < 0.7 * rmse(without, 6.25)
@@ -175,11 +175,11 @@ def test_weights_make_m_surer():
 def test_votes_that_a_film_starts_with():
     "The estimated m is near the true one, and better than no m and than the 90th percentile of the votes."
     truth, rating, votes = rated(np.random.default_rng(8), 20_000)
-    prior = stats.prior_votes(rating, votes)
+    prior = shrinkage.prior_votes(rating, votes)
     assert prior.m == pytest.approx(2**2 / 0.8**2, rel=0.1) and prior.mean == pytest.approx(6.5, abs=0.05) and prior.n == 20_000
-    ours = rmse(stats.weighted_rating(rating, votes, prior.m, prior.mean), truth)
-    usual = rmse(stats.weighted_rating(rating, votes, np.quantile(votes, 0.9), prior.mean), truth)
-    best = rmse(stats.weighted_rating(rating, votes, 6.25, 6.5), truth)
+    ours = rmse(shrinkage.weighted_rating(rating, votes, prior.m, prior.mean), truth)
+    usual = rmse(shrinkage.weighted_rating(rating, votes, np.quantile(votes, 0.9), prior.mean), truth)
+    best = rmse(shrinkage.weighted_rating(rating, votes, 6.25, 6.5), truth)
     assert ours < 0.9 * rmse(rating, truth) and ours < 0.7 * usual and ours == pytest.approx(best, rel=0.01)
 
 
@@ -190,25 +190,25 @@ def test_means_of_small_groups():
     truth, n = rng.normal(1, 0.7, k), rng.integers(3, 30, k)
     films = [rng.normal(t, 1.5, m) for t, m in zip(truth, n, strict=True)]
     means, variances = [f.mean() for f in films], [f.var(ddof=1) for f in films]
-    prior = stats.group_prior(means, variances, n)
+    prior = shrinkage.group_prior(means, variances, n)
     assert prior.within == pytest.approx(1.5**2, rel=0.05) and prior.between == pytest.approx(0.7**2, rel=0.15)
-    scores = stats.shrunken(means, n, prior)
+    scores = shrinkage.shrunken(means, n, prior)
     assert rmse(scores.score, truth) < 0.85 * rmse(means, truth)
     assert 0.86 < ((scores.low <= truth) & (truth <= scores.high)).mean() < 0.94
-    ranks, true_rank = stats.rank_interval(scores), scipy_stats.rankdata(-truth)
+    ranks, true_rank = shrinkage.rank_interval(scores), scipy_stats.rankdata(-truth)
     assert 0.86 < ((ranks.rank_low <= true_rank) & (true_rank <= ranks.rank_high)).mean() < 0.94
     assert (ranks.rank_low >= 1).all() and (ranks.rank_high <= k).all()
 
 
 def test_groups_that_do_not_differ_share_all_ranks():
-    scores = stats.shrunken([1.0] * 20, [5] * 20, stats.group_prior([1.0] * 20, [4.0] * 20, [5] * 20))
-    ranks = stats.rank_interval(scores)
+    scores = shrinkage.shrunken([1.0] * 20, [5] * 20, shrinkage.group_prior([1.0] * 20, [4.0] * 20, [5] * 20))
+    ranks = shrinkage.rank_interval(scores)
     assert set(scores.score.round(12)) == {1.0} and ranks.rank_low.max() <= 4 and ranks.rank_high.min() >= 17
 
 
 def test_between_groups_as_by_hand():
     "DerSimonian and Laird (1986) on three groups, worked by hand: Q = 20, so tau^2 = (20 - 2) / (30 - 300 / 30)."
-    prior = stats.group_prior([0.0, 1.0, 2.0], [1.0, 1.0, 1.0], [10, 10, 10])
+    prior = shrinkage.group_prior([0.0, 1.0, 2.0], [1.0, 1.0, 1.0], [10, 10, 10])
     assert prior == pytest.approx((1.0, 18 / 20, 1.0))
 
 
@@ -224,7 +224,7 @@ def test_nothing_is_unknown():
     assert stats.delta_interval([], [], [], []) == stats.shift_interval([], [], [], []) == UNKNOWN
     assert stats.delta_interval([], [1.0], [], [1]) == Estimate(None, None, None, 1)
     assert stats.cliffs_delta([], [1.0]) is None and stats.hodges_lehmann([1.0], []) is None
-    assert stats.prior_votes([], []) == (None, None, 0) and stats.group_prior([], [], []) is None
+    assert shrinkage.prior_votes([], []) == (None, None, 0) and shrinkage.group_prior([], [], []) is None
 
 
 def test_one_value_has_no_interval():
@@ -232,9 +232,9 @@ def test_one_value_has_no_interval():
     assert stats.clustered_interval(np.mean, ([1.0, 2.0],), [5, 5]) == Estimate(1.5, None, None, 2)
     assert stats.spearman([1, 2, 3], [1, 2, 3]) == Estimate(1.0, None, None, 3)
     assert stats.spearman([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]) == Estimate(None, None, None, 5)
-    assert stats.group_prior([1.0, 2.0], [None, None], [1, 1]) is None
-    assert stats.prior_votes([6.0, 7.0, 8.0], [5, 5, 5]) == (None, 7.0, 3)
-    assert stats.prior_votes([7.0] * 9, range(1, 10)).m is None, "films that do not differ"
+    assert shrinkage.group_prior([1.0, 2.0], [None, None], [1, 1]) is None
+    assert shrinkage.prior_votes([6.0, 7.0, 8.0], [5, 5, 5]) == (None, 7.0, 3)
+    assert shrinkage.prior_votes([7.0] * 9, range(1, 10)).m is None, "films that do not differ"
 
 
 @pytest.mark.parametrize(
@@ -250,9 +250,9 @@ def test_one_value_has_no_interval():
         (lambda: stats.wilson(3, 2), "no share"),
         (lambda: stats.wilson(1, 2, level=1), "no share"),
         (lambda: stats.cliffs_delta(["a"], [1.0]), "could not convert"),
-        (lambda: stats.group_prior([1.0], [1.0], [0]), "fewer than one"),
-        (lambda: stats.group_prior([None, 1.0], [1.0, 1.0], [3, 3]), "no mean"),
-        (lambda: stats.prior_votes([7.0], [0]), "without votes"),
+        (lambda: shrinkage.group_prior([1.0], [1.0], [0]), "fewer than one"),
+        (lambda: shrinkage.group_prior([None, 1.0], [1.0, 1.0], [3, 3]), "no mean"),
+        (lambda: shrinkage.prior_votes([7.0], [0]), "without votes"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(call, told):

@@ -22,7 +22,7 @@ from tmdb_analysis.franchises import franchise_vs_standalone
 from tmdb_analysis.genres import genres
 from tmdb_analysis.ingest import ingest, records
 from tmdb_analysis.kpis import RANKINGS, ranking
-from tmdb_analysis.schema import COLLECTIONS, CREDITS, MOVIES, RAW
+from tmdb_analysis.schema import COLLECTIONS, CREDITS, MOVIES, QUARANTINE, RAW
 from tmdb_analysis.search import search
 from tmdb_analysis.spark import session
 from tmdb_analysis.tables import open_run, published, read, save, save_movies_csv, to_pandas
@@ -354,3 +354,21 @@ def test_trap_15_a_second_run_appends_nothing(told, tmp_path):
     assert told.again.files == told.good.files, "to the byte"
     tables = {name: pq.read_table(told.home / "data" / "tables" / name / "movies.parquet") for name in ("good", "strict")}
     assert tables["good"].num_rows == 2 and tables["good"].equals(tables["strict"])
+
+
+def test_pages_of_results_line_by_line(tmp_path):
+    page = {"page": 1, "results": [film(1), film(2)], "total_pages": 2}
+    (tmp_path / "pages.jsonl").write_text(json.dumps(page) + "\n" + json.dumps(page | {"page": 2, "results": [film(3)]}) + "\n")
+    assert [record["id"] for _, record in records([tmp_path / "pages.jsonl"])] == [1, 2, 3]
+    (tmp_path / "films.jsonl").write_text(json.dumps(film(1, tagline='the "results" are in')) + "\n{broken\n" + json.dumps(film(2)))
+    found = list(records([tmp_path / "films.jsonl"]))
+    assert [origin for origin, _ in found] == ["films.jsonl:1", "films.jsonl:2", "films.jsonl:3"]
+
+
+def test_a_line_that_cannot_be_read_is_kept_as_it_came(tmp_path):
+    line = '{"id": 7, "title": ' + "x" * 200
+    (tmp_path / "films.jsonl").write_text(json.dumps(film(1)) + "\n" + line + "\n")
+    run = open_run("traps", tmp_path)
+    assert ingest(records([tmp_path / "films.jsonl"]), run)["quarantined"] == 1
+    row = pq.read_table(run.path(QUARANTINE)).to_pylist()[0]
+    assert row["record"] == line and row["reason"].startswith("not JSON: ") and len(row["reason"]) < 100

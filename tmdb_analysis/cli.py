@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RUN_OPTIONS', 'COMMON_OPTIONS', 'parser', 'given', 'run', 'watching', 'progress_line', 'conclude', 'say', 'params',
-           'checks', 'doctor', 'main']
+           'checks', 'cache_check', 'doctor', 'main']
 
 # %% ../nbs/93_cli.ipynb #2f5ba3f3
 import argparse
@@ -27,7 +27,7 @@ from rich.status import Status
 from rich.table import Table as Grid
 
 from . import __version__
-from .settings import TmdbError, UsageError, parameters, settings
+from .settings import Api, TmdbError, UsageError, parameters, settings
 from .spark import INSTALL_JAVA, JAVA_NEEDED, java_version
 
 # %% ../nbs/93_cli.ipynb #b2041d85
@@ -151,7 +151,9 @@ def progress_line(progress: dict[str, Any]) -> str:
     "How far a fetch is, at what rate, and how long it will take."
     rate = progress["done"] / max(progress["seconds"], 0.1)
     left = (progress["wanted"] - progress["done"]) / max(rate, 0.01)
-    return f"fetched {progress['done']:,} of {progress['wanted']:,} films, {rate:,.1f} a second, {timedelta(seconds=round(left))} left"
+    faults = f"; the cache failed {n:,} times, see tmdb doctor" if (n := progress["cache_faults"]) else ""
+    how_far = f"fetched {progress['done']:,} of {progress['wanted']:,} films"
+    return f"{how_far}, {rate:,.1f} a second, {timedelta(seconds=round(left))} left{faults}"
 
 
 def conclude(told: dict[str, Any], page: Path, console: Console) -> int:
@@ -204,9 +206,27 @@ def checks(home: str | None = None) -> list[tuple[str, str, str]]:
     found.append(("ok" if free > 2 else "warn", "disk", f"{free:.1f} GB free at {place}"))
     writable = os.access(parent, os.W_OK)
     found.append(("ok", "home", f"{place}") if writable else ("fail", "home", f"{place} cannot be written to: choose another with --home"))
+    found.append(cache_check(chosen.api, place / "data" / "cache"))
     key = chosen.api.read_token or chosen.api.api_key
     found.append(("ok", "key", "set") if key else ("warn", "key", "none; the sample and saved files need none (TMDB_READ_TOKEN in .env)"))
     return found
+
+
+def cache_check(api: Api, folder: Path) -> tuple[str, str, str]:
+    "Whether the cache of answers can be read and written, and how large it is; a fetch goes on without it, but slower the second time."
+    from tmdb_analysis.cache import packed, rows_of
+
+    file = folder / "http.sqlite"
+    if not api.redis_url and not file.exists():
+        return "ok", "cache", "none yet"
+    try:
+        rows = rows_of(api, folder)
+        rows.put("doctor", packed({}))
+        rows.close()
+    except Exception as e:  # of SQLite, of the disk, of Redis
+        where = "Redis does not answer as it should" if api.redis_url else f"{file} cannot be used"
+        return "warn", "cache", f"{where} ({type(e).__name__}); a fetch works without it, but remembers nothing"
+    return "ok", "cache", "Redis answers" if api.redis_url else f"{file.stat().st_size / 1e6:,.0f} MB; may be deleted at any time"
 
 
 def doctor(home: str | None, console: Console) -> int:

@@ -42,7 +42,7 @@ def only_fetch(home: Path) -> Iterator[None]:
         yield
 
 # %% ../nbs/05_ledger.ipynb #1dbee9c0
-FORMAT = 1  # of the ledger; a newer one is not read by older code
+FORMAT = 2  # of the ledger; another one is not read
 STATES = ("pending", "done", "not_found", "deleted", "failed")
 
 
@@ -64,9 +64,10 @@ class Ledger:
     def open(self) -> None:
         "Connect, and make the tables if they are not there."
         self.db = sqlite3.connect(self.folder / "ledger.sqlite", timeout=10, isolation_level=None)
-        if (found := self.db.execute("PRAGMA user_version").fetchone()[0]) > FORMAT:
+        if (found := self.db.execute("PRAGMA user_version").fetchone()[0]) not in (0, FORMAT):
             self.close()
-            raise TmdbError(f"the ledger in {self.folder.name} is of format {found}, this version reads {FORMAT}: update the package")
+            way = "update the package" if found > FORMAT else "start a new run"
+            raise TmdbError(f"the ledger in {self.folder.name} is of format {found}, this version reads {FORMAT}: {way}")
         if (health := self.db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(health)
         self.db.execute("PRAGMA synchronous=FULL")
@@ -91,12 +92,16 @@ class Ledger:
 
     def asked(self, question: dict[str, Any]) -> None:
         "Note what the run asks for. Raises `UsageError` when it went another way before."
-        before = dict(self.db.execute("SELECT name, value FROM question"))
-        now = {name: json.dumps(value, sort_keys=True) for name, value in question.items()}
-        differing = sorted(name for name in before.keys() | now.keys() if before and before.get(name) != now.get(name))
+        before = self.question()
+        differing = sorted(name for name in before.keys() | question.keys() if before and before.get(name) != question.get(name))
         if differing:
             raise UsageError(f"run {self.folder.name} was started with another {', '.join(differing)}: use the same, or another --run-id")
-        self.db.executemany("INSERT OR IGNORE INTO question VALUES (?, ?)", now.items())
+        now = ((name, json.dumps(value)) for name, value in question.items())
+        self.db.executemany("INSERT OR IGNORE INTO question VALUES (?, ?)", now)
+
+    def question(self) -> dict[str, Any]:
+        "What the run asks for; empty before it has asked."
+        return {name: json.loads(value) for name, value in self.db.execute("SELECT name, value FROM question")}
 
     def want(self, ids: Iterable[int]) -> None:
         "Add films to those that are wanted; what is known of them already stays."
@@ -160,7 +165,7 @@ class Ledger:
         return {state: found.get(state, 0) for state in STATES}
 
     def sources(self) -> dict[str, int]:
-        "How many films came from where: live, cache, stale or previous."
+        "How many films came from where: live, cache, stale, previous or unchanged."
         return dict(self.db.execute("SELECT source, count(*) FROM item WHERE source IS NOT NULL GROUP BY source ORDER BY source"))
 
     def reasons(self) -> dict[str, int]:
@@ -187,17 +192,9 @@ def line_of(film: int, answer: "Answer", **more: Any) -> bytes:
 
 
 def one_line(body: bytes) -> bytes:
-    "A body as it came if it is a line of strict JSON, else made into one. Raises ValueError for one that cannot be."
-    try:
-        orjson.loads(body)
-        if b"\n" not in body and b"\r" not in body:
-            return body
-    except orjson.JSONDecodeError:
-        pass
-    value = json.loads(body, parse_constant=lambda _: None)
-    strict = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-    orjson.loads(strict)
-    return strict
+    "A body as it came if it is one line, else made into one. Raises ValueError for a body that is not JSON."
+    broken = b"\n" in body or b"\r" in body
+    return orjson.dumps(orjson.loads(body)) if broken else body
 
 
 def synced(folder: Path) -> None:
@@ -213,17 +210,25 @@ class Segments:
     def __init__(self, ledger: Ledger, size: int = 1_000, seconds: float = 15.0) -> None:
         self.ledger, self.size, self.seconds = ledger, size, seconds
         self.lines: list[bytes] = []
-        self.since = time.monotonic()
+        self.since = time.monotonic()  # when the first of them came
 
     def add(self, line: bytes) -> None:
         "Take a line; write a segment when it is time."
+        if not self.lines:
+            self.since = time.monotonic()
         self.lines.append(line)
-        if len(self.lines) >= self.size or time.monotonic() - self.since > self.seconds:
+        if len(self.lines) >= self.size:
+            self.flush()
+        else:
+            self.flush_if_due()
+
+    def flush_if_due(self) -> None:
+        "Write a segment when its lines have waited long enough."
+        if self.lines and time.monotonic() - self.since > self.seconds:
             self.flush()
 
     def flush(self) -> None:
         "Write what was collected: file, sync, name, sync, ledger."
-        self.since = time.monotonic()
         if not self.lines:
             return
         folder = self.ledger.folder
@@ -279,11 +284,11 @@ def raw_folder(run: Run) -> Path:
 
 
 def fetched(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    "Origin and record of all films in the segments of a run, the newest line of each. Raises `TmdbError` for a damaged segment."
+    "Origin and record of all lines with a film in the segments of a run, in order. Raises `TmdbError` for a damaged segment."
     for path in sorted(folder.glob("[0-9]*.jsonl.zst")):
         for number, line in enumerate(lines_of(path), 1):
             if line["status"] == 200:
-                yield f"{path.name}:{number}", {**line["body"], "fetched_at": line["fetched_at"]}
+                yield f"{path.name}:{number}", {**line["body"], "fetched_at": line["fetched_at"], "answer_source": line["source"]}
 
 
 def earlier(home: Path, run_id: str) -> list[Path]:

@@ -66,6 +66,7 @@ RAW = Table(
             column("seq", INT, "position of the record in the input, from 1", null=False),
             column("origin", TEXT, "file and line or position that the record came from", null=False),
             column("fetched_at", TIME, "when the answer was fetched"),
+            column("answer_source", TEXT, "where a fetched answer came from: live, cache, stale, previous or unchanged"),
             column("id", INT, "TMDB id of the film", null=False),
             column("title", TEXT, "title in the language of the request"),
             column("original_title", TEXT, "title in the original language"),

@@ -76,7 +76,7 @@ class Api(Section):
     redis_url: SecretStr | None = Field(None, description="redis://... for a cache that several machines share; else a file")
     language: str = Field("en-US", description="language of titles, overviews and genres")
     rate_per_second: int = Field(36, ge=0, le=36, description="requests a second over all threads; 0 is no limit, on loopback only")
-    burst: int = Field(4, ge=1, le=4, description="requests that may go at once after a quiet moment")
+    burst: int = Field(3, ge=1, le=4, description="requests that may go at once after a quiet moment")
     workers: int = Field(12, ge=1, le=20, description="threads that fetch")
     attempts: int = Field(5, ge=1, le=20, description="tries for one answer")
     timeout_s: float = Field(30.0, gt=0, description="longest silence of the server, in seconds")
@@ -106,6 +106,13 @@ class Api(Section):
         if not all("!" <= letter <= "~" for letter in text):
             raise ValueError("has characters in it that no TMDB secret has: copy it again")
         return SecretStr(text) if text else None
+
+    @model_validator(mode="after")
+    def kept_for_six_months(self) -> "Api":
+        "Keep no answer longer than TMDB allows."
+        if self.fresh_days + self.stale_days > 180:
+            raise ValueError("fresh_days and stale_days may be 180 together: TMDB allows to keep answers for six months")
+        return self
 
     @model_validator(mode="after")
     def limited(self) -> "Api":
