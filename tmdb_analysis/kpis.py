@@ -141,9 +141,9 @@ def sensitivity(
     top_n: int = 10,  # films in each ranking
     min_votes: int = 10,
     roi_min_budget_musd: float = 10.0,
-) -> pa.Table:
+) -> pa.Table:  # SENSITIVITY contract
     """How each ranking would change at other thresholds: `kept` of the published films stay, `entered` come in and `left` go, best rank
-    first; `films` is how many it is chosen from. Rankings without a threshold have one row. As the SENSITIVITY contract."""
+    first; `films` is how many it is chosen from. Rankings without a threshold have one row."""
     limits = dict(min_votes=min_votes, roi_min_budget_musd=roi_min_budget_musd)
     every = cases(**limits)
     counts = films.agg(*[F.count_if(eligible(c.ranking, **c.limits)).alias(str(i)) for i, c in enumerate(every)]).first()
@@ -187,9 +187,9 @@ def changes_of(
 def money_kpis(
     cohort: DataFrame,  # as `money_cohort` gives it
     earned_back: float = 2.5,  # revenue / budget from which a film counts as earned back
-) -> pa.Table:
+) -> pa.Table:  # MONEY contract
     """The measures of `money_summary` over all films of the cohort, and `median_real_budget` and `median_real_revenue`: the medians in
-    dollars of the last year with consumer prices, over the films of years with prices. As the MONEY contract."""
+    dollars of the last year with consumer prices, over the films of years with prices."""
     worth = returns(cohort.withColumns({column: real(column) for column in ("budget_musd", "revenue_musd")}))
     medians = {f"median_real_{name}": median_interval(worth[f"{name}_musd"]) for name in ("budget", "revenue")}
     summary = money_summary(returns(cohort), earned_back) | medians
@@ -202,8 +202,8 @@ def money_kpis(
 def money_funnel(
     films: DataFrame,  # MOVIES contract with `as_of`
     **limits: int,  # of `money_rules`
-) -> pa.Table:
-    "How many films are left after each rule of the cohort and how many it took, as the MONEY_FUNNEL contract."
+) -> pa.Table:  # MONEY_FUNNEL contract
+    "How many films are left after each rule of the cohort and how many it took."
     return pa.Table.from_pandas(funnel(films, **limits).rename_axis("step").reset_index(), MONEY_FUNNEL.schema, preserve_index=False)
 
 
