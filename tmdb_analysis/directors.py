@@ -47,7 +47,7 @@ def director_films(
     cohort: DataFrame,  # as `money_cohort` gives it
     credits: DataFrame,  # CREDITS contract
 ) -> pd.DataFrame:
-    "One row a film of the cohort and director of it, by person and film: `person_id`, `director`, `together`, and the columns of `returns`."
+    "One row a film of the cohort and director of it, by both: `person_id`, `director`, `together`, and the columns of `returns`."
     who = to_pandas(directed(credits).join(cohort.select("id"), "id", "left_semi"))
     who = who.astype({"id": "int64", "person_id": "int64", "together": "int64"})
     return who.merge(returns(cohort), on="id").sort_values(["person_id", "id"], ignore_index=True)
@@ -59,12 +59,12 @@ def director_scores(
 ) -> pa.Table:  # DIRECTOR_SCORES contract
     """`score` is what a film by this director typically returns, as a multiple of its budget: the mean of log2(revenue / budget) over their
     `films` in the cohort, pulled towards that of all directors of the cohort, the more so the fewer films, and turned back into a
-    multiple. `low` and `high` bound it (90 %), and the `rank` is by `low`, ties to the smaller person id. `rank_low` and `rank_high` are the
-    best and the worst rank by score that the data allow (90 %). A co-directed film counts in full for each of its directors;
+    multiple. `low` and `high` bound it (90 %), and the `rank` is by `low`, ties to the smaller person id. `rank_low` and `rank_high` are
+    the best and the worst rank by score that the data allow (90 %). A co-directed film counts in full for each of its directors;
     `co_directed` says how many of the films are."""
     groups = films.assign(shared=films["together"] > 1).groupby("person_id")
-    people = groups.agg(director=("director", "first"), films=("id", "size"), co_directed=("shared", "sum"), median_return=("roi", "median"))
-    people = people.join(groups["log2_return"].agg(["mean", "var"])).reset_index()
+    told = groups.agg(director=("director", "first"), films=("id", "size"), co_directed=("shared", "sum"), median_return=("roi", "median"))
+    people = told.join(groups["log2_return"].agg(["mean", "var"])).reset_index()
     prior = group_prior(people["mean"], people["var"], people["films"])
     if prior is None:  # nobody to compare with
         return DIRECTOR_SCORES.schema.empty_table()

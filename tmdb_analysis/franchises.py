@@ -88,7 +88,7 @@ def group_summary(
     films: pd.DataFrame,  # some rows of `franchise_films`
     earned_back: float = 2.5,
 ) -> dict[str, Estimate]:
-    "The measures of `money_summary`; where a franchise has several of the films, whole franchises are drawn for the intervals of the returns."
+    "The measures of `money_summary`; where a franchise has several of the films, the intervals of the returns draw whole franchises."
     summary = money_summary(films, earned_back)
     if films["cluster"].is_unique:
         return summary
@@ -123,7 +123,7 @@ def effect(
     "How the returns of a compare with those of b: the columns of FRANCHISE_EFFECT but the first."
     groups = a["log2_return"], b["log2_return"], a["cluster"], b["cluster"]
     delta, shift = delta_interval(*groups), shift_interval(*groups)
-    times = shift._replace(**{k: 2**v for k, v in zip(("value", "low", "high"), shift[:3], strict=True) if v is not None})
+    times = Estimate(*[None if v is None else 2.0**v for v in shift[:3]], shift.n)
     both = with_interval("cliffs_delta", delta) | with_interval("times", times)
     return {k: v for k, v in both.items() if not k.startswith("n_")} | {"n_a": len(a), "n_b": len(b)}
 

@@ -102,7 +102,7 @@ class Case(NamedTuple):
 
     ranking: str
     parameter: str | None  # the limit that is varied; None for a ranking without a threshold
-    limits: dict[str, float]  # of `eligible`
+    limits: dict[str, Any]  # of `eligible`
 
     @property
     def threshold(self) -> float | None:
@@ -110,7 +110,7 @@ class Case(NamedTuple):
         return self.limits[self.parameter] if self.parameter else None
 
 
-def cases(**limits: float) -> list[Case]:
+def cases(**limits: Any) -> list[Case]:
     "Every ranking at each of its thresholds, the published one among them."
     found = []
     for name, how in RANKINGS.items():

@@ -420,7 +420,7 @@ DIRECTOR_SCORES = Table(
             column("films", INT, "films in the money cohort, co-directed ones included: the n of all numbers in the row", null=False),
             column("co_directed", INT, "how many of the films have another director too", null=False),
             column("median_return", FLOAT, "median of revenue / budget of the films"),
-            column("score", FLOAT, "typical return of a film of theirs, revenue / budget, pulled towards that of all directors", null=False),
+            column("score", FLOAT, "typical return of their films, revenue / budget, pulled towards that of all directors", null=False),
             column("low", FLOAT, "lower end of the 90 % interval of the score", null=False),
             column("high", FLOAT, "upper end of the 90 % interval of the score", null=False),
             column("rank_low", INT, "best rank by score that is plausible (90 %)", null=False),
