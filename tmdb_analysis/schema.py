@@ -6,7 +6,9 @@
 __all__ = ['INT', 'FLOAT', 'TEXT', 'BOOL', 'DATE', 'TIME', 'TEXTS', 'NAMED', 'COUNTRY', 'LANGUAGE', 'CAST_MEMBER', 'CREW_MEMBER',
            'RAW', 'QUARANTINE', 'MOVIES', 'CREDITS', 'COLLECTIONS', 'DROPPED', 'FLAGS', 'TABLES', 'CSV_COLUMNS',
            'RANK_COLUMNS', 'RANKING', 'SEARCH', 'FRANCHISE_VS_STANDALONE', 'FRANCHISES', 'DIRECTORS', 'GENRES',
-           'YEARLY', 'Table', 'column', 'money', 'ContractError', 'conform', 'dictionary']
+           'YEARLY', 'MONEY', 'MONEY_FUNNEL', 'SENSITIVITY', 'FRANCHISE_GROUPS', 'FRANCHISE_EFFECT', 'INSTALMENTS',
+           'FRANCHISE_PATH', 'DIRECTOR_SCORES', 'Table', 'column', 'money', 'estimated', 'ContractError', 'conform',
+           'dictionary']
 
 # %% ../nbs/02_schema.ipynb #963a89e3
 from dataclasses import dataclass
@@ -302,6 +304,147 @@ YEARLY = Table(
     "yearly",
     ("year",),
     pa.schema([column("year", INT, "year of the first release", null=False), *money("year")]),
+)
+
+# %% ../nbs/02_schema.ipynb #0a34522b
+def estimated(
+    name: str,
+    doc: str,  # meaning and unit
+    films: str = "films that it is made from",  # meaning of its n
+) -> list[pa.Field]:
+    "The columns of an estimate: `name`, `name_low`, `name_high` and `n_name`."
+    return [
+        column(name, FLOAT, doc),
+        column(f"{name}_low", FLOAT, "lower end of its 95 % interval"),
+        column(f"{name}_high", FLOAT, "upper end of its 95 % interval"),
+        column(f"n_{name}", INT, films, null=False),
+    ]
+
+
+MONEY = Table(
+    "money",
+    ("measure",),
+    pa.schema(
+        [
+            column("measure", TEXT, "what is estimated: earned_back, grossed_budget, median_return, pooled_return ...", null=False),
+            column("unit", TEXT, "unit of value, low and high", null=False),
+            column("value", FLOAT, "the estimate"),
+            column("low", FLOAT, "lower end of its 95 % interval"),
+            column("high", FLOAT, "upper end of its 95 % interval"),
+            column("n", INT, "films that it is made from", null=False),
+        ]
+    ),
+)
+MONEY_FUNNEL = Table(
+    "money_funnel",
+    ("step",),
+    pa.schema(
+        [
+            column("step", INT, "place of the rule, from 0", null=False),
+            column("rule", TEXT, "what a film needs", null=False),
+            column("films", INT, "films left after the rule", null=False),
+            column("taken", INT, "films that the rule took", null=False),
+        ]
+    ),
+)
+SENSITIVITY = Table(
+    "sensitivity",
+    ("ranking", "threshold"),
+    pa.schema(
+        [
+            column("ranking", TEXT, "name of the ranking", null=False),
+            column("parameter", TEXT, "setting that is its threshold; null for a ranking without one"),
+            column("threshold", FLOAT, "value of the setting: million USD for a budget, else votes"),
+            column("films", INT, "films that the ranking is chosen from at this threshold", null=False),
+            column("kept", INT, "how many of the published ranking are in it at this threshold", null=False),
+            column("entered", TEXTS, "titles in it at this threshold and not as published, best rank first", null=False),
+            column("left", TEXTS, "titles in it as published and not at this threshold, best rank first", null=False),
+            column("first", TEXT, "title on rank 1 at this threshold; null for an empty ranking"),
+        ]
+    ),
+)
+
+# %% ../nbs/02_schema.ipynb #8f3a1f19
+FRANCHISE_GROUPS = Table(
+    "franchise_groups",
+    ("group",),
+    pa.schema(
+        [
+            column("group", TEXT, "first (of its collection), sequel or standalone", null=False),
+            column("films", INT, "films of the group in the money cohort", null=False),
+            *estimated("median_return", "median of revenue / budget"),
+            *estimated("pooled_return", "sum of the revenues / sum of the budgets"),
+            *estimated("earned_back", "share of films that return the multiple `earned_back` or more"),
+        ]
+    ),
+)
+FRANCHISE_EFFECT = Table(
+    "franchise_effect",
+    ("comparison",),
+    pa.schema(
+        [
+            column("comparison", TEXT, "group a vs group b", null=False),
+            column("cliffs_delta", FLOAT, "P(return in a > in b) - P(return in a < in b), -1 to 1"),
+            column("cliffs_delta_low", FLOAT, "lower end of its 95 % interval"),
+            column("cliffs_delta_high", FLOAT, "upper end of its 95 % interval"),
+            column("times", FLOAT, "how many times as large the returns in a are as those in b"),
+            column("times_low", FLOAT, "lower end of its 95 % interval"),
+            column("times_high", FLOAT, "upper end of its 95 % interval"),
+            column("n_a", INT, "films of group a", null=False),
+            column("n_b", INT, "films of group b", null=False),
+        ]
+    ),
+)
+INSTALMENTS = Table(
+    "instalments",
+    ("instalment",),
+    pa.schema(
+        [
+            column("instalment", INT, "place in its collection by release, among the films in the data", null=False),
+            column("films", INT, "films with this place in the data", null=False),
+            *estimated("median_return", "median of revenue / budget", "those of them in the money cohort"),
+            *estimated(
+                "revenue_vs_first",
+                "median of revenue / revenue of the first instalment, both in real dollars",
+                "those of them whose first instalment is in the cohort too",
+            ),
+        ]
+    ),
+)
+FRANCHISE_PATH = Table(
+    "franchise_path",
+    ("collection_id", "instalment", "id"),
+    pa.schema(
+        [
+            column("collection_id", INT, "TMDB id of the franchise", null=False),
+            column("collection", TEXT, "name of the franchise"),
+            column("instalment", INT, "place by release among the films in the data; null without a date"),
+            column("id", INT, "TMDB id", null=False),
+            column("title", TEXT, "title", null=False),
+            column("release_date", DATE, "first release"),
+            column("real_revenue_musd", FLOAT, "worldwide gross in million USD of the last year with consumer prices"),
+            column("roi", FLOAT, "revenue / budget, where both are known"),
+        ]
+    ),
+)
+DIRECTOR_SCORES = Table(
+    "director_scores",
+    ("rank",),
+    pa.schema(
+        [
+            column("rank", INT, "by `low`; ties to the smaller person id", null=False),
+            column("person_id", INT, "TMDB id of the person", null=False),
+            column("director", TEXT, "name, as the newest film in the data credits it"),
+            column("films", INT, "films in the money cohort, co-directed ones included: the n of all numbers in the row", null=False),
+            column("co_directed", INT, "how many of the films have another director too", null=False),
+            column("median_return", FLOAT, "median of revenue / budget of the films"),
+            column("score", FLOAT, "typical return of their films, revenue / budget, pulled towards that of all directors", null=False),
+            column("low", FLOAT, "lower end of the 90 % interval of the score", null=False),
+            column("high", FLOAT, "upper end of the 90 % interval of the score", null=False),
+            column("rank_low", INT, "best rank by score that is plausible (90 %)", null=False),
+            column("rank_high", INT, "worst rank by score that is plausible (90 %)", null=False),
+        ]
+    ),
 )
 
 # %% ../nbs/02_schema.ipynb #601ecc74

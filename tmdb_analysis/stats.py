@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import signal, stats
+from scipy import stats
 
 # %% ../nbs/35_stats.ipynb #562c7f93
 class Estimate(NamedTuple):
@@ -92,7 +92,7 @@ def median_interval(
     return Estimate(float(np.median(known)), *(interval if n > 1 else (None, None)), n)
 
 # %% ../nbs/35_stats.ipynb #288797f5
-BATCH = 1_000_000  # numbers drawn at once: bounds the memory, not the result
+BATCH = 100_000  # numbers drawn at once: bounds the memory, not the result
 
 
 def batches(resamples: int, width: int) -> Iterator[int]:
@@ -220,7 +220,8 @@ def weighted_shifts(x: np.ndarray, y: np.ndarray, wx: np.ndarray, wy: np.ndarray
         at = np.append(np.searchsorted(values, edges[:-1], "left"), len(values))
         return np.diff(np.pad(np.cumsum(weights, axis=1), ((0, 0), (1, 0)))[:, at], axis=1).astype(float)
 
-    pairs = signal.fftconvolve(on_grid(x, wx), on_grid(y, wy)[:, ::-1], axes=1).round()
+    spectrum = np.fft.rfft(on_grid(x, wx), 2 * STEPS) * np.fft.rfft(on_grid(y, wy)[:, ::-1], 2 * STEPS)
+    pairs = np.fft.irfft(spectrum)[:, :-1].round()
     total, cumulated = pairs.sum(axis=1), np.cumsum(pairs, axis=1)
     return np.where(total > 0, (middles(pairs, cumulated, total / 2) - STEPS + 0.5) * step, math.nan)
 

@@ -246,7 +246,7 @@ def shown(
 
 def escaped(text: Any) -> str:
     "Text from the data for a sentence in Markdown: signs that would act are only shown."
-    return re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", html.escape(str(text)))
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", html.escape(str(text), quote=False))
 
 # %% ../nbs/03_tables.ipynb #b6322b99
 def save_counts(run: Run, stage: str, counts: dict[str, Any]) -> dict[str, Any]:
