@@ -135,5 +135,5 @@ def real(
     reference = max(prices) if reference_year is None else reference_year
     if reference not in prices:
         raise ValueError(f"no consumer prices for {reference}: known are {min(prices)} to {max(prices)}")
-    index = F.create_map(*[F.lit(v) for pair in prices.items() for v in pair])
-    return F.col(column) * prices[reference] / F.try_element_at(index, F.col(year).cast("int"))
+    factors = F.create_map(*[F.lit(v) for year, price in prices.items() for v in (year, prices[reference] / price)])
+    return F.col(column) * F.try_element_at(factors, F.col(year).cast("int"))
