@@ -100,9 +100,8 @@ def starting_votes(rated: list[tuple[float, int]]) -> tuple[float | None, float 
     for _ in range(8):
         w = [e**-2 for e in expected]
         mx, my = (sum(a * b for a, b in zip(w, c, strict=True)) / sum(w) for c in (x, y))
-        slope = sum(a * (b - mx) * (c - my) for a, b, c in zip(w, x, y, strict=True)) / sum(
-            a * (b - mx) ** 2 for a, b in zip(w, x, strict=True)
-        )
+        above = sum(a * (b - mx) * (c - my) for a, b, c in zip(w, x, y, strict=True))
+        slope = above / sum(a * (b - mx) ** 2 for a, b in zip(w, x, strict=True))
         between = my - slope * mx
         if between <= 0:
             return None, mean

@@ -7,7 +7,7 @@
     tmdb.to_pandas(frame)    a small Spark result as pandas
     tmdb.session()           the Spark session
     tmdb.published()         the last run and its folders
-    tmdb.kpis, franchises, directors, genres, trends, search, charts      the chapters
+    tmdb.kpis, franchises, directors, genres, trends, search, ratings, origins, charts      the chapters
 """
 
 __version__ = "0.1.0"
@@ -22,7 +22,10 @@ _FROM = {
     "kpi": ("tables", "read_kpi"),
     "to_pandas": ("tables", "to_pandas"),
 }
-_CHAPTERS = ("settings", "spark", "schema", "tables", "kpis", "franchises", "directors", "genres", "trends", "search", "charts")
+_CHAPTERS = (
+    *("settings", "spark", "schema", "tables", "kpis", "franchises", "directors", "genres", "trends", "search"),
+    *("ratings", "origins", "charts"),
+)
 
 __all__ = [*_FROM, *_CHAPTERS]
 

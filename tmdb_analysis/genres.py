@@ -34,17 +34,17 @@ def genre_returns(
     earned_back: float = 2.5,  # revenue / budget from which a film counts as earned back
     min_group: int = 10,  # genres with fewer films are not shown
     firm_group: int = 30,  # genres with fewer films are shown in grey
-) -> pa.Table:
-    """What the films of the cohort returned, by genre, as the GENRE_RETURNS contract. `median_return`, the typical return, is the median of
-    revenue / budget; a film counts once in each of its genres, so the shares add up to more than the whole. `pooled_return` is the sum
-    of the revenues over the sum of the budgets, where a film in k genres counts 1/k in each. `earned_back` is the share of films with
-    the given multiple or more. Films without a genre are in none."""
-    known = cohort[cohort["genres"].notna()]
-    each = known.assign(weight=1 / known["genres"].str.len()).explode("genres")
+) -> pa.Table:  # GENRE_RETURNS contract
+    """What the films of the cohort returned, by genre. `median_return`, the typical return, is the median of revenue / budget; a film
+    counts once in each of its genres, so the shares add up to more than the whole. `pooled_return` is the sum of the revenues over
+    the sum of the budgets, where a film in k genres counts 1/k in each. `earned_back` is the share of films with the given multiple
+    or more. Films without a genre are in none."""
+    cohort = cohort.assign(weight=1 / cohort["genres"].map(len, na_action="ignore").where(lambda k: k > 0))
+    known = cohort[cohort["weight"].notna()]
     rows = [
         {"genre": genre, "share": len(films) / len(known), **genre_money(films, earned_back)}
         | {"shown": shown_as(len(films), min_group, firm_group)}
-        for genre, films in each.groupby("genres")
+        for genre, films in known.explode("genres").groupby("genres")
     ]
     return pa.Table.from_pylist(rows, GENRE_RETURNS.schema)
 
@@ -75,8 +75,8 @@ def genre_sets(
 def genre_pairs(
     sets: list[dict[str, Any]],  # as `genre_sets` gives them
     min_pair: int = 20,  # pairs with fewer films are not shown
-) -> pa.Table:
-    """Which genres go together, as the GENRE_PAIRS contract: each two genres that share a film. `jaccard` is the films in both over the
+) -> pa.Table:  # GENRE_PAIRS contract
+    """Which genres go together: each two genres that share a film. `jaccard` is the films in both over the
     films in either. `lift` is the films in both over those to expect if the genres were independent, films_a x films_b / n_films, where
     n_films are the films with a genre. Pairs with few films are published but not shown."""
     alone: Counter[str] = Counter()

@@ -48,19 +48,19 @@ def grouped(
 
 
 def companies(films: DataFrame, cohort: pd.DataFrame, min_group: int = 10, firm_group: int = 30) -> pa.Table:
-    """Films by production company, as the COMPANIES contract. A film counts once in each of its companies. `median_return` is the typical
+    """Films by production company. A film counts once in each of its companies. `median_return` is the typical
     return, the median of revenue / budget over the films of the cohort; `median_roi` is that of all films with both sums known.
     Companies with fewer than `min_group` films are not published. Ranked by films, ties by name."""
     return grouped(films, cohort, "production_companies", COMPANIES, min_group, firm_group)
 
 
 def countries(films: DataFrame, cohort: pd.DataFrame, min_group: int = 10, firm_group: int = 30) -> pa.Table:
-    "The same by production country, as the COUNTRIES contract; a film counts once in each of its countries."
+    "The same by production country; a film counts once in each of its countries."
     return grouped(films, cohort, "production_countries", COUNTRIES, min_group, firm_group)
 
 
 def languages(films: DataFrame, cohort: pd.DataFrame, min_group: int = 10, firm_group: int = 30) -> pa.Table:
-    "The same by original language, as the LANGUAGES contract; a film has one."
+    "The same by original language; a film has one."
     return grouped(films, cohort, "original_language", LANGUAGES, min_group, firm_group)
 
 

@@ -79,8 +79,8 @@ def yearly_money(
     cohort: pd.DataFrame,  # as `returns_with` gives it, with `real_revenue_musd`
     as_of: date | None,  # day of the snapshot; None when unknown
     min_year: int = 20,  # films of the cohort; years with fewer are marked
-) -> pa.Table:
-    """Money by year of the first release, as the YEARLY_MONEY contract. `coverage` is the share of the year's films whose budget and
+) -> pa.Table:  # YEARLY_MONEY contract
+    """Money by year of the first release. `coverage` is the share of the year's films whose budget and
     revenue are both known. `median_return`, the typical return, is the median of revenue / budget over the year's films of the cohort.
     Real revenue is the gross of the same films in dollars of one year, by US consumer prices, with its exact quartiles.
     A year is marked as few with few films in the cohort, and as partial when it had not ended on the date of the data."""
@@ -92,8 +92,8 @@ def decades(
     cohort: pd.DataFrame,  # as `returns_with` gives it, with `real_revenue_musd`
     as_of: date | None,  # day of the snapshot; None when unknown
     min_year: int = 20,  # films of the cohort; decades with fewer are marked
-) -> pa.Table:
-    "The same by decade, as the DECADES contract: 1990 is 1990 to 1999."
+) -> pa.Table:  # DECADES contract
+    "The same by decade: 1990 is 1990 to 1999."
     return pa.Table.from_pylist(money_by("decade", counts, cohort, as_of, 10, min_year), DECADES.schema)
 
 # %% ../nbs/44_trends.ipynb #849fb76f
@@ -114,8 +114,8 @@ def season(
 def months(
     counts: pd.DataFrame,  # as `release_counts` gives it
     cohort: pd.DataFrame,  # as `returns_with` gives it, with `month`
-) -> pa.Table:
-    """The typical return by month of the first release, over all years, as the MONTHS contract: the median of revenue / budget over the
+) -> pa.Table:  # MONTHS contract
+    """The typical return by month of the first release, over all years: the median of revenue / budget over the
     films of the cohort. `share` is of all films with a date. A month without a film is not in the table."""
     return pa.Table.from_pylist([{"month": m, **season(counts, cohort, m, m)} for m in sorted(set(counts["month"]))], MONTHS.schema)
 
@@ -123,8 +123,8 @@ def months(
 def windows(
     counts: pd.DataFrame,  # as `release_counts` gives it
     cohort: pd.DataFrame,  # as `returns_with` gives it, with `month`
-) -> pa.Table:
-    """The same by release window, as the WINDOWS contract: winter is January and February, spring March and April, summer May to August,
+) -> pa.Table:  # WINDOWS contract
+    """The same by release window: winter is January and February, spring March and April, summer May to August,
     autumn September and October, holiday November and December. A window without a film is not in the table."""
     rows = [
         {"window": window, "first_month": first, "last_month": last, **season(counts, cohort, first, last)}
