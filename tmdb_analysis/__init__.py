@@ -9,7 +9,7 @@
     tmdb.session()           the Spark session
     tmdb.published()         the last run and its folders
     tmdb.rules, validate    rules of your own, asked of any table
-    tmdb.kpis, franchises, directors, genres, trends, search, charts      the chapters
+    tmdb.kpis, franchises, directors, genres, trends, search, ratings, origins, charts      the chapters
 """
 
 __version__ = "0.1.0"
@@ -25,7 +25,10 @@ _FROM = {
     "to_pandas": ("tables", "to_pandas"),
     "find": ("find", "find"),
 }
-_CHAPTERS = ("settings", "spark", "schema", "tables", "rules", "validate", "kpis", "franchises", "directors", "genres", "trends", "search", "charts")
+_CHAPTERS = (
+    *("settings", "spark", "schema", "tables", "rules", "validate", "kpis", "franchises", "directors", "genres", "trends", "search"),
+    *("ratings", "origins", "charts"),
+)
 
 __all__ = [*_FROM, *_CHAPTERS]
 

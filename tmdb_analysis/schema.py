@@ -6,9 +6,11 @@
 __all__ = ['INT', 'FLOAT', 'TEXT', 'BOOL', 'DATE', 'TIME', 'TEXTS', 'NAMED', 'COUNTRY', 'LANGUAGE', 'CAST_MEMBER', 'CREW_MEMBER',
            'RAW', 'QUARANTINE', 'MOVIES', 'CREDITS', 'COLLECTIONS', 'DROPPED', 'FLAGS', 'TABLES', 'CSV_COLUMNS',
            'RANK_COLUMNS', 'RANKING', 'SEARCH', 'FRANCHISE_VS_STANDALONE', 'FRANCHISES', 'DIRECTORS', 'GENRES',
-           'YEARLY', 'MONEY', 'MONEY_FUNNEL', 'SENSITIVITY', 'FRANCHISE_GROUPS', 'FRANCHISE_EFFECT', 'INSTALMENTS',
-           'FRANCHISE_PATH', 'DIRECTOR_SCORES', 'Table', 'column', 'money', 'estimated', 'ContractError', 'conform',
-           'dictionary']
+           'YEARLY', 'MEDIAN_RETURN', 'SHOWN', 'GENRE_RETURNS', 'GENRE_PAIRS', 'YEARLY_MONEY', 'DECADES', 'SEASON',
+           'MONTHS', 'WINDOWS', 'RATING_PRIOR', 'BEST_RATED', 'RATING_SENSITIVITY', 'CORRELATIONS', 'COMPANIES',
+           'COUNTRIES', 'LANGUAGES', 'MONEY', 'MONEY_FUNNEL', 'SENSITIVITY', 'FRANCHISE_GROUPS', 'FRANCHISE_EFFECT',
+           'INSTALMENTS', 'FRANCHISE_PATH', 'DIRECTOR_SCORES', 'Table', 'column', 'money', 'estimate', 'period',
+           'origin', 'estimated', 'ContractError', 'conform', 'dictionary']
 
 # %% ../nbs/02_schema.ipynb #963a89e3
 from dataclasses import dataclass
@@ -305,6 +307,157 @@ YEARLY = Table(
     ("year",),
     pa.schema([column("year", INT, "year of the first release", null=False), *money("year")]),
 )
+
+# %% ../nbs/02_schema.ipynb #c8d11c3a
+def estimate(name: str, doc: str) -> list[pa.Field]:
+    "An estimate and its interval: three columns."
+    sides = {"low": "lower", "high": "upper"}
+    return [column(name, FLOAT, doc), *(column(f"{name}_{s}", FLOAT, f"{end} end of its 95% interval") for s, end in sides.items())]
+
+
+MEDIAN_RETURN = [
+    *estimate("median_return", "median of revenue / budget over the films of the cohort"),
+    column("n_return", INT, "films of the cohort", null=False),
+]
+SHOWN = column("shown", TEXT, "firm, grey (few films) or hidden (too few to show)", null=False)
+
+GENRE_RETURNS = Table(
+    "genre_returns",
+    ("genre",),
+    pa.schema(
+        [
+            column("genre", TEXT, "name of the genre", null=False),
+            column("share", FLOAT, "share of the cohort's films with a genre; a film counts in each of its genres", null=False),
+            *MEDIAN_RETURN,
+            *estimate("pooled_return", "sum of revenues / sum of budgets; a film in k genres counts 1/k in each"),
+            column("n_pooled", FLOAT, "films of the cohort, a film in k genres as 1/k", null=False),
+            *estimate("earned_back", "share of the n_return films that grossed `earned_back` (2.5) times their budget or more"),
+            SHOWN,
+        ]
+    ),
+)
+GENRE_PAIRS = Table(
+    "genre_pairs",
+    ("genre_a", "genre_b"),
+    pa.schema(
+        [
+            column("genre_a", TEXT, "name of a genre, the first in the alphabet", null=False),
+            column("genre_b", TEXT, "name of another", null=False),
+            column("films", INT, "films in both", null=False),
+            column("films_a", INT, "films in genre_a", null=False),
+            column("films_b", INT, "films in genre_b", null=False),
+            column("n_films", INT, "films with a genre, known money or not", null=False),
+            column("jaccard", FLOAT, "films in both / films in either, 0 to 1", null=False),
+            column("lift", FLOAT, "films in both / films to expect there if the genres were independent; 1 is as expected", null=False),
+            SHOWN,
+        ]
+    ),
+)
+
+
+def period(name: str, key: str, doc: str) -> Table:
+    "The contract of the numbers on money by year or decade."
+    real = "revenue of the cohort's films in million dollars of the last year with consumer prices"
+    fields = [
+        column(key, INT, doc, null=False),
+        column("films", INT, "films released then, known money or not", null=False),
+        column("n_money", INT, "films with both budget and revenue known", null=False),
+        column("coverage", FLOAT, "n_money / films", null=False),
+        *MEDIAN_RETURN,
+        column("median_real_revenue_musd", FLOAT, f"median {real}"),
+        column("p25_real_revenue_musd", FLOAT, f"lower quartile of the {real}"),
+        column("p75_real_revenue_musd", FLOAT, f"upper quartile of the {real}"),
+        column("n_real_revenue", INT, "films of the cohort whose year has consumer prices", null=False),
+        column("few", BOOL, "whether n_return is below `min_year` (20)", null=False),
+        column("partial", BOOL, "whether the data end before it does; unknown when their date is"),
+    ]
+    return Table(name, (key,), pa.schema(fields))
+
+
+YEARLY_MONEY = period("yearly_money", "year", "year of the first release")
+DECADES = period("decades", "decade", "decade of the first release: 1990 for 1990 to 1999")
+SEASON = [
+    column("films", INT, "films released then in any year, known money or not", null=False),
+    column("share", FLOAT, "share of the films with a release date", null=False),
+    *MEDIAN_RETURN,
+]
+MONTHS = Table("months", ("month",), pa.schema([column("month", INT, "month of the first release, 1 to 12", null=False), *SEASON]))
+WINDOWS = Table(
+    "windows",
+    ("first_month",),
+    pa.schema(
+        [
+            column("window", TEXT, "release window: winter, spring, summer, autumn or holiday", null=False),
+            column("first_month", INT, "its first month, 1 to 12", null=False),
+            column("last_month", INT, "its last month, 1 to 12", null=False),
+            *SEASON,
+        ]
+    ),
+)
+
+# %% ../nbs/02_schema.ipynb #7cdb05de
+RATING_PRIOR = Table(
+    "rating_prior",
+    ("n_rating",),
+    pa.schema(
+        [
+            column("m", FLOAT, "votes that every film starts with, estimated; unknown when the films do not allow it"),
+            column("mean_rating", FLOAT, "rating of those votes: the mean of the films' ratings, each film once"),
+            column("n_rating", INT, "films with a rating, from one vote on", null=False),
+        ]
+    ),
+)
+BEST_RATED = Table(
+    "best_rated",
+    ("rank",),
+    pa.schema(
+        [
+            column("rank", INT, "by weighted rating; ties go to the smaller id", null=False),
+            column("id", INT, "TMDB id", null=False),
+            column("title", TEXT, "title", null=False),
+            column("release_date", DATE, "first release"),
+            column("weighted_rating", FLOAT, "rating with the m votes of rating_prior added at the mean of all films, 0 to 10", null=False),
+            column("vote_average", FLOAT, "mean rating as TMDB gives it, 0 to 10", null=False),
+            column("vote_count", INT, "number of ratings: the n of both", null=False),
+        ]
+    ),
+)
+RATING_SENSITIVITY = Table(
+    "rating_sensitivity",
+    ("threshold",),
+    pa.schema(
+        [
+            column("threshold", INT, "votes that a film needs to be ranked", null=False),
+            column("films", INT, "films with as many votes", null=False),
+            column("kept", INT, "films of best_rated that are in the ranking with this threshold too", null=False),
+            column("entered", INT, "films of this ranking that best_rated does not have", null=False),
+            column("left", INT, "films of best_rated that this ranking does not have", null=False),
+        ]
+    ),
+)
+CORRELATIONS = Table(
+    "correlations",
+    ("pair",),
+    pa.schema(
+        [
+            column("pair", TEXT, "the two columns that are compared", null=False),
+            column("among", TEXT, "which films are compared", null=False),
+            *estimate("spearman", "rank correlation, -1 to 1; 0 is none"),
+            column("n_spearman", INT, "films with both known", null=False),
+        ]
+    ),
+)
+
+
+def origin(name: str, group: str, doc: str) -> Table:
+    "The contract of the films by where they come from."
+    ours = [column("rank", INT, "by number of films; ties by name", null=False), column(group, TEXT, doc, null=False)]
+    return Table(name, ("rank",), pa.schema([*ours, *money(group), *MEDIAN_RETURN, SHOWN]))
+
+
+COMPANIES = origin("companies", "company", "name of the production company; a film counts in each of its companies")
+COUNTRIES = origin("countries", "country", "name of the production country; a film counts in each of its countries")
+LANGUAGES = origin("languages", "language", "original language, ISO 639-1 code")
 
 # %% ../nbs/02_schema.ipynb #0a34522b
 def estimated(

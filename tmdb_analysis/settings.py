@@ -223,6 +223,10 @@ class Report(Section):
     money_min_revenue_usd: int = Field(1_000, ge=0, description="revenue a film needs to be in the numbers on money, in USD")
     mature_days: int = Field(180, ge=0, description="days from release to answer that a film needs to be in the numbers on money")
     earned_back: float = Field(2.5, gt=0, description="revenue / budget from which a film counts as earned back, by rule of thumb")
+    min_group: int = Field(10, ge=1, description="films that a group needs to be shown")
+    firm_group: int = Field(30, ge=1, description="films that a group needs to be shown without the mark that they are few")
+    min_pair: int = Field(20, ge=1, description="films that two genres need to have in common to be shown as a pair")
+    min_year: int = Field(20, ge=1, description="films with known money that a year needs to be shown without the mark that they are few")
     min_director_films: int = Field(5, ge=1, description="films in the numbers on money that a director needs to be ranked by return")
 
 # %% ../nbs/00_settings.ipynb #82e86266

@@ -1,0 +1,270 @@
+"Genres, trends, ratings and origins: every table against plain Python, on the sample and on generated catalogues."
+
+import json
+import math
+import random
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from statistics import median
+
+import pandas as pd
+import pytest
+from pyspark.sql import functions as F
+
+from tests import oracle_groups as oracle
+from tests.compare import assert_same, published
+from tmdb_analysis import genres, origins, ratings, schema, trends
+from tmdb_analysis.cli import main
+from tmdb_analysis.groups import returns_with, shown_as
+from tmdb_analysis.money import money_cohort, real, snapshot, with_as_of
+from tmdb_analysis.schema import MOVIES, RAW
+from tmdb_analysis.shrinkage import prior_votes
+from tmdb_analysis.spark import java_version, session
+from tmdb_analysis.tables import Run, collected, read, to_pandas
+
+NAMES = set(oracle.tables([]))
+SMALL = dict(least=2, firm=4, pair=2, year=2)
+
+
+# --- the package and the oracle on the same films ----------------------------------------------
+
+
+def computed(films, raw, least=10, firm=30, pair=20, year=20) -> dict[str, pd.DataFrame]:
+    "All tables of the four chapters, from a movies and a raw table."
+    films = with_as_of(films, raw)
+    money, month = real("revenue_musd").alias("real_revenue_musd"), F.col("release_month").alias("month")
+    lists = ("genres", "production_companies", "production_countries")
+    cohort = returns_with(money_cohort(films), *lists, "original_language", "vote_average", money, month)
+    counts, as_of, arrays = trends.release_counts(films), snapshot(films), ratings.ratings(films)
+    prior = prior_votes(arrays["vote_average"], arrays["vote_count"])
+    found = {
+        "genre_returns": genres.genre_returns(cohort, 2.5, least, firm),
+        "genre_pairs": genres.genre_pairs(genres.genre_sets(films), pair),
+        "yearly_money": trends.yearly_money(counts, cohort, as_of, year),
+        "decades": trends.decades(counts, cohort, as_of, year),
+        "months": trends.months(counts, cohort),
+        "windows": trends.windows(counts, cohort),
+        "rating_prior": ratings.rating_prior(prior),
+        "best_rated": ratings.best_rated(films, arrays, prior),
+        "rating_sensitivity": ratings.rating_sensitivity(arrays, prior),
+        "correlations": ratings.correlations(arrays, cohort),
+        "companies": origins.companies(films, cohort, least, firm),
+        "countries": origins.countries(films, cohort, least, firm),
+        "languages": origins.languages(films, cohort, least, firm),
+    }
+    return {name: to_pandas(collected(table, getattr(schema, name.upper()))) for name, table in found.items()}
+
+
+def check(ours: dict[str, pd.DataFrame], theirs: dict[str, list[dict]]) -> None:
+    "Compare the tables with those of the oracle, and look that every interval holds its value."
+    for name, rows in theirs.items():
+        table = ours[name]
+        assert len(table) == len(rows), f"{name}: {len(table)} rows, not {len(rows)}"
+        if rows:
+            assert_same(table, pd.DataFrame(rows, dtype=object), name)
+        for low in (c for c in table.columns if c.endswith("_low")):
+            value = low.removesuffix("_low")
+            known = table[table[low].notna()]
+            assert table[low].isna().equals(table[value + "_high"].isna())
+            assert (known[low] <= known[value] + 1e-9).all() and (known[value] <= known[value + "_high"] + 1e-9).all(), f"{name} {value}"
+
+
+def plain(films: list[dict], answers: dict[int, datetime | None]) -> list[dict]:
+    "Rows of a movies table for the oracle."
+    return oracle.dated(films, {key: day.date() for key, day in answers.items() if day})
+
+
+@cache
+def sample_films(folder: Run) -> tuple[list[dict], dict]:
+    "The films of a run, and when each was fetched."
+    films = read(session(), MOVIES, folder).orderBy("id").toArrow().to_pylist()
+    fetched = {row["seq"]: row["fetched_at"] for row in read(session(), RAW, folder).select("seq", "fetched_at").toArrow().to_pylist()}
+    return films, {f["id"]: fetched[f["seq"]] for f in films}
+
+
+# --- the sample ------------------------------------------------------------------------------
+
+
+def test_sample_equals_the_oracle(demo):
+    ours = published(demo)
+    assert NAMES <= ours.keys()
+    check({name: ours[name] for name in NAMES}, oracle.tables(plain(*sample_films(demo))))
+    assert len(ours["genre_returns"]) > 15 and ours["genre_returns"].shown.nunique() == 3, "the sample shows every kind of group"
+
+
+def test_weights_add_up_and_shares_do_not(demo):
+    returned = published(demo)["genre_returns"]
+    with_genre = [f for f in oracle.cohort(plain(*sample_films(demo))) if f["genres"]]
+    assert returned.n_pooled.sum() == pytest.approx(len(with_genre)) and returned.share.sum() > 2
+
+
+def near(ours: tuple[float, float], theirs: tuple[float, float], value: float) -> bool:
+    "Whether two intervals around a value are about the same."
+    reach = theirs[1] - theirs[0]
+    return all(abs(a - b) < 0.25 * reach for a, b in zip(ours, theirs, strict=True)) and reach < 3 * value
+
+
+def test_intervals_are_those_of_a_slow_bootstrap(demo):
+    ours = published(demo)
+    money = oracle.cohort(plain(*sample_films(demo)))
+    groups = oracle.members(money, "genres")
+    for row in ours["genre_returns"].query("n_return >= 40").itertuples():
+        films = groups[row.genre]
+        slow = oracle.slow_bootstrap([f["r"] for f in films], median)
+        assert near((row.median_return_low, row.median_return_high), slow, row.median_return), row.genre
+        pairs = [(f["revenue_musd"] / len(f["genres"]), f["budget_musd"] / len(f["genres"])) for f in films]
+        slow = oracle.slow_bootstrap(pairs, lambda rows: sum(r for r, _ in rows) / sum(b for _, b in rows))
+        assert near((row.pooled_return_low, row.pooled_return_high), slow, row.pooled_return), row.genre
+        p, n, z = row.earned_back, row.n_return, 1.959963984540054
+        middle, half = (p + z * z / 2 / n) / (1 + z * z / n), z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / 4 / n / n)
+        assert (row.earned_back_low, row.earned_back_high) == pytest.approx((middle - half, middle + half))
+    for row in ours["windows"].itertuples():
+        films = [f["r"] for f in money if row.first_month <= f["release_date"].month <= row.last_month]
+        assert near((row.median_return_low, row.median_return_high), oracle.slow_bootstrap(films, median), row.median_return), row.window
+
+
+def test_same_films_in_another_order_give_the_same_digits(demo):
+    films, raw = read(session(), MOVIES, demo), read(session(), RAW, demo)
+    ours = computed(films.orderBy(F.desc("title")), raw)
+    for name in NAMES - {"genre_pairs", "correlations"}:
+        pd.testing.assert_frame_equal(ours[name], published(demo)[name], check_exact=True)
+
+
+# --- generated catalogues --------------------------------------------------------------------
+
+
+def catalogue(seed: int) -> tuple[list[dict], dict[int, datetime | None]]:
+    "Some films full of ties, gaps, empty lists and groups of one, and when they were fetched."
+    rng = random.Random(seed)
+    gap = rng.choice([0.0, 0.1, 0.5, 1.0])
+    films, answers = [], {}
+    for key in rng.sample(range(1, 200), rng.choice([0, 1, 2, 5, 20, 40])):
+        day = (
+            date(rng.choice([1899, 1950, 1999, 2000, 2009, 2010]), rng.randint(1, 12), rng.randint(1, 28))
+            if rng.random() >= gap / 4
+            else None
+        )
+        budget, revenue = (rng.choice([0.00002, 0.1, 1.0, 3.0, 12.5, 200.0]) if rng.random() >= gap else None for _ in range(2))
+        votes = rng.choice([None, 0, 1, 2, 9, 10, 11, 99, 100, 1000, 5000])
+        films.append(
+            dict.fromkeys(MOVIES.columns)
+            | {
+                "id": key,
+                "seq": key,
+                "title": rng.choice(["Alien", "Alien 2"]),
+                "known_columns": 10,
+                "release_date": day,
+                "release_year": day and day.year,
+                "release_month": day and day.month,
+                "genres": rng.choice([None, [], ["Drama"], ["Comedy", "Drama"], ["Drama", "Comedy"], ["War", "Drama", "Crime"]]),
+                "production_companies": rng.choice([None, ["Fox"], ["Fox", "Acme"], ["Solo", "Fox"]]),
+                "production_countries": rng.choice([None, ["France"], ["Chile", "France"]]),
+                "original_language": rng.choice([None, "en", "fr"]),
+                "budget_musd": budget,
+                "revenue_musd": revenue,
+                "roi": budget and revenue and revenue / budget,
+                "vote_count": votes,
+                "vote_average": rng.choice([None, 1.0, 4.5, 7.0, 7.0, 9.9]) if votes else None,
+                "popularity": rng.choice([None, 0.5, 0.5, 3.25]),
+                "runtime": rng.choice([None, 59, 60, 100, 100]),
+            }
+        )
+        answers[key] = datetime(2010, rng.randint(1, 12), 1, 12, tzinfo=UTC) if rng.random() < 0.3 else None
+    return sorted(films, key=lambda f: f["id"]), answers
+
+
+def frames(films: list[dict], answers: dict[int, datetime | None]):
+    "The same as Spark tables."
+    spark = session()
+    raw = [{"seq": f["id"], "id": f["id"], "origin": "a", "fetched_at": answers[f["id"]]} for f in films]
+    return [
+        spark.createDataFrame([tuple(row.get(c) for c in contract.columns) for row in rows], contract.spark)
+        for contract, rows in ((MOVIES, films), (RAW, raw))
+    ]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_generated_catalogues_equal_the_oracle(seed):
+    films, answers = catalogue(seed)
+    check(computed(*frames(films, answers), **SMALL), oracle.tables(plain(films, answers), **SMALL))
+
+
+def test_a_later_answer_makes_a_film_mature():
+    films, answers = catalogue(3)
+    later = {key: day and day + timedelta(days=4000) for key, day in answers.items()}
+    n = [len(oracle.cohort(plain(films, told))) for told in (answers, later)]
+    assert n[1] >= n[0]
+
+
+@pytest.mark.parametrize(("n", "shown"), [(0, "hidden"), (9, "hidden"), (10, "grey"), (29, "grey"), (30, "firm")])
+def test_few_films_are_marked(n, shown):
+    assert shown_as(n) == shown
+    assert shown_as(n, 31, 20) == "hidden", "the minimum holds even where the other bound is below it"
+
+
+# --- whole runs ------------------------------------------------------------------------------
+
+
+def records(films: list[dict], answers: dict[int, datetime | None]) -> list[dict]:
+    "Films as the API would send them."
+
+    def named(values):
+        return [{"id": i, "name": v} for i, v in enumerate(values or [], 1)]
+
+    return [
+        {
+            "id": f["id"],
+            "title": f["title"],
+            "status": "Released",
+            "release_date": str(f["release_date"] or ""),
+            "genres": named(f["genres"]),
+            "production_companies": named(f["production_companies"]),
+            "production_countries": [{"iso_3166_1": v[:2].upper(), "name": v} for v in f["production_countries"] or []],
+            "original_language": f["original_language"],
+            "budget": round((f["budget_musd"] or 0) * 1e6),
+            "revenue": round((f["revenue_musd"] or 0) * 1e6),
+            "vote_count": f["vote_count"] or 0,
+            "vote_average": f["vote_average"] or 0,
+            "popularity": f["popularity"],
+            "runtime": f["runtime"] or 0,
+        }
+        | ({"fetched_at": answers[f["id"]].isoformat()} if answers[f["id"]] else {})
+        for f in films
+    ]
+
+
+def run(folder, name: str, told: list[dict], *options: str) -> Run:
+    "A run of the command on some records, which must succeed."
+    path = folder / "answers.json"
+    path.write_text(json.dumps(told), encoding="utf-8")
+    command = ["run", "--source", "files", "--input", str(path), "--home", str(folder), "--run-id", name, "-p", "min_known_columns=0"]
+    assert main([*command, *options]) == 0
+    return Run(name, folder)
+
+
+BARE = {"id": 7, "title": "Alone", "status": "Released", "release_date": ""}
+
+
+@pytest.mark.integration
+def test_a_film_of_which_nothing_is_known(tmp_path):
+    folder = run(tmp_path, "bare", [BARE])
+    ours = published(folder)
+    check({name: ours[name] for name in NAMES}, oracle.tables(plain(*sample_films(folder))))
+    pages = {
+        name: (folder.report / f"{name}.html").read_text(encoding="utf-8")
+        for name in ("43_genres", "44_trends", "46_ratings", "47_origins")
+    }
+    assert "m cannot be estimated from 0 films" in pages["46_ratings"] and "From 0 films with reported money" in pages["43_genres"]
+    assert "the date of the data is unknown" in pages["44_trends"] and "no company is known: 1 films" in pages["47_origins"]
+
+
+@pytest.mark.integration
+def test_apache_spark_equals_sail(tmp_path):
+    if java_version() not in (17, 21):
+        pytest.skip("Apache Spark needs Java 17 or 21")
+    told = records(*next(c for c in map(catalogue, range(100, 200)) if len(c[0]) == 40 and len(oracle.cohort(plain(*c))) > 5))
+    small = [o for name, n in {"min_group": 2, "firm_group": 4, "min_pair": 2, "min_year": 2}.items() for o in ("-p", f"{name}={n}")]
+    ours, theirs = (run(tmp_path, engine, told, "--engine", engine, *small) for engine in ("sail", "spark"))
+    for name in NAMES:
+        assert_same(published(theirs)[name], published(ours)[name], name)
+    check({name: published(ours)[name] for name in NAMES}, oracle.tables(plain(*sample_films(ours)), **SMALL))
