@@ -123,7 +123,8 @@ def effect(
     "How the returns of a compare with those of b: the columns of FRANCHISE_EFFECT but the first."
     groups = a["log2_return"], b["log2_return"], a["cluster"], b["cluster"]
     delta, shift = delta_interval(*groups), shift_interval(*groups)
-    times = Estimate(*[None if v is None else 2.0**v for v in shift[:3]], shift.n)
+    value, low, high = (None if step is None else 2.0**step for step in shift[:3])
+    times = Estimate(value, low, high, shift.n)
     both = with_interval("cliffs_delta", delta) | with_interval("times", times)
     return {k: v for k, v in both.items() if not k.startswith("n_")} | {"n_a": len(a), "n_b": len(b)}
 
