@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RUN_OPTIONS', 'COMMON_OPTIONS', 'parser', 'given', 'run', 'watching', 'progress_line', 'conclude', 'say', 'search',
-           'params', 'checks', 'cache_check', 'doctor', 'main']
+           'why', 'params', 'checks', 'cache_check', 'doctor', 'main']
 
 # %% ../nbs/93_cli.ipynb #2f5ba3f3
 import argparse
@@ -77,6 +77,13 @@ def parser() -> argparse.ArgumentParser:
     for form, what in (("csv", "all columns as CSV"), ("json", "one JSON object, notes included")):
         forms.add_argument(f"--{form}", dest="form", action="store_const", const=form, default="table", help=what)
     search.add_argument("--debug", **COMMON_OPTIONS["--debug"])
+    why = verbs.add_parser("why", help="say where a published number comes from")
+    why.add_argument("kpi", metavar="KPI", help="a published table, such as highest_roi or directors")
+    why.add_argument("--row", metavar="ROW", help="a row of it: a rank, an id or a name")
+    why.add_argument("--home", **COMMON_OPTIONS["--home"])
+    why.add_argument("--run-id", metavar="ID", help="name of the run (default: the last that finished)")
+    why.add_argument("--json", action="store_true", help="one JSON object, with the record of each film")
+    why.add_argument("--debug", **COMMON_OPTIONS["--debug"])
     verbs.add_parser("params", help="list the parameters, what they mean and their defaults")
     doctor = verbs.add_parser("doctor", help="check this machine and say what to mend")
     doctor.add_argument("--home", **COMMON_OPTIONS["--home"])
@@ -197,6 +204,20 @@ def search(args: argparse.Namespace, console: Console) -> int:
     tell(told, args.form, console, Console(stderr=True))
     return 0
 
+# %% ../nbs/93_cli.ipynb #bc04c60e
+def why(args: argparse.Namespace, console: Console) -> int:
+    "Say where a published number of a finished run comes from."
+    from tmdb_analysis.find import finished
+    from tmdb_analysis.why import as_json, tell, why
+
+    run = finished(args.run_id, args.home)
+    answer = why(args.kpi, run, args.row)
+    if args.json:
+        console.file.write(as_json(answer, run))
+    else:
+        tell(answer, console)
+    return 0
+
 # %% ../nbs/93_cli.ipynb #6b791a52
 def params(console: Console) -> int:
     "List all settings."
@@ -271,6 +292,8 @@ def main(argv: list[str] | None = None) -> int:
             return params(console)
         if args.verb == "search":
             return search(args, console)
+        if args.verb == "why":
+            return why(args, console)
         if args.verb == "doctor":
             return doctor(args.home, console)
         if args.verb == "demo":

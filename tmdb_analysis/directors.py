@@ -35,7 +35,7 @@ def directors(
     films: DataFrame,  # MOVIES contract
     credits: DataFrame,  # CREDITS contract
 ) -> DataFrame:
-    "One row a director, by total revenue, as the DIRECTORS contract."
+    "The films of each director, by total revenue; ties go to the smaller person id. A co-directed film counts in full for each."
     who = directed(credits)
     groups = described(films.join(who.select("id", "person_id"), "id"), "person_id")
     shared = who.groupBy("person_id").agg(F.max("director").alias("director"), F.count_if(F.col("together") > 1).alias("co_directed"))

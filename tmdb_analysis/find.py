@@ -4,13 +4,12 @@
 
 # %% auto #0
 __all__ = ['namesakes', 'counted', 'names', 'near', 'unknown', 'census', 'emptied', 'all_but_one', 'explained', 'Answer',
-           'answer', 'some', 'answered', 'find', 'finished', 'printable', 'as_table', 'as_csv', 'as_json', 'tell']
+           'answer', 'some', 'answered', 'find', 'finished', 'as_table', 'as_csv', 'as_json', 'tell']
 
 # %% ../nbs/49_find.ipynb #bc7d1c0e
 import csv
 import io
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from .query import FIELDS, SORTS, Condition, Query, fold, query
 from .schema import MOVIES, SEARCH
 from .search import folded, listed, marked, matching, met_by_all, order, people
 from .settings import UsageError, nearest, settings
-from .tables import Grid, Run, collected, load, piped, published, shown, to_pandas
+from .tables import Grid, Run, collected, load, piped, printable, published, shown, to_pandas
 
 # %% ../nbs/49_find.ipynb #195ee2b6
 def namesakes(films: DataFrame, credits: DataFrame, conditions: Sequence[Condition]) -> list[str]:
@@ -203,11 +202,6 @@ def finished(run_id: str | None = None, home: Path | str | None = None) -> Run:
     if run_id not in known:
         raise UsageError(f"there is no run {run_id!r}; {nearest(run_id, known) if known else 'there is none yet: try `tmdb demo`'}")
     return Run(run_id, place.home)
-
-
-def printable(text: str) -> str:
-    "Text from the data without what would steer a terminal."
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text)
 
 
 def as_table(told: Answer) -> Table:

@@ -26,7 +26,7 @@ from .tables import to_pandas
 def franchise_vs_standalone(
     films: DataFrame,  # MOVIES contract
 ) -> DataFrame:
-    "One row for the films in a franchise and one for the others, as the FRANCHISE_VS_STANDALONE contract."
+    "The films that belong to a collection of TMDB, and all others."
     group = F.when(F.col("collection_id").isNotNull(), "franchise").otherwise("standalone")
     return described(films.withColumn("group", group), "group").select(FRANCHISE_VS_STANDALONE.columns)
 
@@ -35,7 +35,7 @@ def franchises(
     films: DataFrame,  # MOVIES contract
     collections: DataFrame,  # COLLECTIONS contract, for the names
 ) -> DataFrame:
-    "One row a franchise, by total revenue, as the FRANCHISES contract."
+    "The films of each collection of TMDB, by total revenue; ties go to the smaller id."
     groups = described(films.filter(F.col("collection_id").isNotNull()), "collection_id")
     named = groups.join(collections.select("collection_id", "collection"), "collection_id", "left")
     return named.transform(numbered, F.desc_nulls_last("total_revenue_musd"), F.asc("collection_id")).select(FRANCHISES.columns)

@@ -24,7 +24,7 @@ from .stats import pooled_interval, wilson
 def genres(
     films: DataFrame,  # MOVIES contract
 ) -> DataFrame:
-    "One row a genre, by number of films, as the GENRES contract. Films without a genre are in none."
+    "The films of each genre, by number of films; ties go by name. A film counts once in each of its genres, one without a genre in none."
     each = films.withColumn("genre", F.explode("genres"))
     return described(each, "genre").transform(numbered, F.desc("films"), F.asc("genre")).select(GENRES.columns)
 

@@ -98,7 +98,7 @@ def ranking(
     min_votes: int = 10,  # for rankings by rating
     roi_min_budget_musd: float = 10.0,  # for rankings by ROI, million USD
 ) -> DataFrame:
-    "The films with a known value that may be compared, in the order of that value; ties go to the smaller id. The RANKING contract."
+    "The films with a known value that may be compared, in the order of that value; ties go to the smaller id."
     among = films.filter(eligible(name, min_votes, roi_min_budget_musd))
     return ranked(among, RANKINGS[name].by, RANKINGS[name].ascending, top_n).select(RANKING.columns)
 
@@ -255,7 +255,8 @@ def described(
     films: DataFrame,  # MOVIES contract, or its rows repeated for each group they are in
     *keys: str,  # columns that make a group
 ) -> DataFrame:
-    "One row a group, with the columns that describe it."
+    """Totals and means are over the values that are known, and each `n_` counts those; where none is known they are unknown, not 0.
+    `median_roi` is the exact median of revenue / budget over the films with both known. Every film counts once in a mean."""
     return films.groupBy(*keys).agg(*money_and_rating())
 
 

@@ -55,12 +55,16 @@ def companies(films: DataFrame, cohort: pd.DataFrame, min_group: int = 10, firm_
 
 
 def countries(films: DataFrame, cohort: pd.DataFrame, min_group: int = 10, firm_group: int = 30) -> pa.Table:
-    "The same by production country; a film counts once in each of its countries."
+    """Films by production country. A film counts once in each of its countries. `median_return` is the typical return, the median of
+    revenue / budget over the films of the cohort; `median_roi` is that of all films with both sums known. Countries with fewer than
+    `min_group` films are not published. Ranked by films, ties by name."""
     return grouped(films, cohort, "production_countries", COUNTRIES, min_group, firm_group)
 
 
 def languages(films: DataFrame, cohort: pd.DataFrame, min_group: int = 10, firm_group: int = 30) -> pa.Table:
-    "The same by original language; a film has one."
+    """Films by original language; a film has one. `median_return` is the typical return, the median of revenue / budget over the films of
+    the cohort; `median_roi` is that of all films with both sums known. Languages with fewer than `min_group` films are not published.
+    Ranked by films, ties by name."""
     return grouped(films, cohort, "original_language", LANGUAGES, min_group, firm_group)
 
 

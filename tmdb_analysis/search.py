@@ -124,7 +124,7 @@ def search(
     text: str = "",  # the query, as `tmdb_analysis.query.grammar` says; no conditions means all films
     **conditions: Any,  # more of it by name: genres=["Horror"], cast="Uma Thurman", years="1990-1999", sort="-revenue", limit=10
 ) -> DataFrame:
-    "The films that meet all conditions, as the SEARCH contract. Raises `UsageError`."
+    "The films that meet all conditions of a query, in its order; unknown comes last, ties go to the smaller id. Raises `UsageError`."
     asked = query(text, **conditions)
     return listed(matching(films, credits, asked.conditions), asked)
 

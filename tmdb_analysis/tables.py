@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Run', 'open_run', 'replacing', 'write_text', 'write_parquet', 'collected', 'save', 'writing', 'read', 'faults',
            'to_pandas', 'piped', 'write_csv', 'save_kpi', 'read_kpi', 'save_movies_csv', 'words', 'cell', 'Grid',
-           'shown', 'escaped', 'save_counts', 'read_counts', 'publish', 'published', 'load']
+           'shown', 'escaped', 'printable', 'save_counts', 'read_counts', 'publish', 'published', 'load']
 
 # %% ../nbs/03_tables.ipynb #491316db
 import html
@@ -239,14 +239,19 @@ def shown(
 ) -> Grid:
     "A small table as people read it, all text; unknown is a dash."
     frame = data if isinstance(data, pd.DataFrame) else to_pandas(data)
-    years = {c: frame[c].astype("string") for c in frame.columns if c.endswith("year")}
-    chosen = frame.assign(**years)[list(columns or frame.columns)]
+    names = {c: frame[c].astype("string") for c in frame.columns if c.endswith("year") or c.split("_")[-1] == "id"}
+    chosen = frame.assign(**names)[list(columns or frame.columns)]
     return Grid({words(c): [cell(v) for v in chosen[c].astype(object)] for c in chosen.columns}, dtype=object)
 
 
 def escaped(text: Any) -> str:
     "Text from the data for a sentence in Markdown: signs that would act are only shown."
     return re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", html.escape(str(text), quote=False))
+
+
+def printable(text: Any) -> str:
+    "Text from the data for a terminal: without the signs that would steer it."
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", str(text))
 
 # %% ../nbs/03_tables.ipynb #b6322b99
 def save_counts(run: Run, stage: str, counts: dict[str, Any]) -> dict[str, Any]:

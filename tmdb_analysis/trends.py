@@ -23,7 +23,7 @@ from .schema import DECADES, MONTHS, WINDOWS, YEARLY, YEARLY_MONEY
 def yearly(
     films: DataFrame,  # MOVIES contract
 ) -> DataFrame:
-    "One row a year of release, as the YEARLY contract."
+    "The films of each year of first release; films without a date are in none."
     dated = films.filter(F.col("release_year").isNotNull()).withColumn("year", F.col("release_year"))
     return described(dated, "year").select(YEARLY.columns)
 
@@ -93,7 +93,9 @@ def decades(
     as_of: date | None,  # day of the snapshot; None when unknown
     min_year: int = 20,  # films of the cohort; decades with fewer are marked
 ) -> pa.Table:  # DECADES contract
-    "The same by decade: 1990 is 1990 to 1999."
+    """Money by decade of the first release, as by year: 1990 is 1990 to 1999. `coverage` is the share of its films whose budget and
+    revenue are both known, `median_return` the median of revenue / budget over its films of the cohort, real revenue the gross of the
+    same films in dollars of one year. A decade is marked as partial when it had not ended on the date of the data."""
     return pa.Table.from_pylist(money_by("decade", counts, cohort, as_of, 10, min_year), DECADES.schema)
 
 # %% ../nbs/44_trends.ipynb #849fb76f
@@ -124,7 +126,8 @@ def windows(
     counts: pd.DataFrame,  # as `release_counts` gives it
     cohort: pd.DataFrame,  # as `returns_with` gives it, with `month`
 ) -> pa.Table:  # WINDOWS contract
-    """The same by release window: winter is January and February, spring March and April, summer May to August,
+    """The typical return by release window, over all years: the median of revenue / budget over the films of the cohort. Winter is
+    January and February, spring March and April, summer May to August,
     autumn September and October, holiday November and December. A window without a film is not in the table."""
     rows = [
         {"window": window, "first_month": first, "last_month": last, **season(counts, cohort, first, last)}

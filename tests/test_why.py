@@ -1,0 +1,105 @@
+"Every published number says what it means and which films are behind it, and what it says is so."
+
+import json
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tmdb_analysis.cli import main
+from tmdb_analysis.numbers import KPIS, meaning
+from tmdb_analysis.settings import UsageError
+from tmdb_analysis.tables import Run, published, read_kpi
+from tmdb_analysis.why import why
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    "The demo run."
+    return published()
+
+
+def landed(run: Run) -> dict[int, dict]:
+    "The records of the run by position."
+    return {row["seq"]: row for row in pq.read_table(run.tables / "raw.parquet").to_pylist()}
+
+
+def test_every_published_table_can_be_asked_for(run):
+    assert {path.stem for path in (run.report / "kpis").glob("*.parquet")} == set(KPIS)
+
+
+@pytest.mark.parametrize("name", KPIS)
+def test_a_definition_is_a_sentence_of_its_own(name):
+    said = meaning(name)
+    assert len(said) > 40 and said.endswith(".") and not re.search(r"contract|The same|One row", said)
+
+
+@pytest.mark.parametrize("name", KPIS)
+def test_the_films_behind_the_first_row(name, run):
+    table = read_kpi(name, run)
+    answer = why(name, run, str(table[KPIS[name].label].iloc[0]))
+    records, row = landed(run), answer.row
+    assert answer.n == len(answer.films) and answer.n > 0
+    for film in answer.films.to_dict("records"):
+        record = records[film["seq"]]
+        assert record["id"] == film["id"] and record["origin"] == film["origin"]
+    counted = next((row[c] for c in ("n_return", "n", "films") if c in row), None)
+    if "id" in row:
+        assert answer.films["id"].tolist() == [row["id"]]
+    elif name not in ("genre_pairs", "companies", "countries", "languages", "correlations", "money_funnel") and counted is not None:
+        assert answer.n == counted
+    elif name in ("genre_pairs", "companies", "countries", "languages"):
+        assert answer.n == row["films"]
+
+
+@pytest.mark.parametrize("name", KPIS)
+def test_the_funnel_leads_from_the_records_to_the_films(name, run):
+    answer = why(name, run)
+    left, taken = answer.funnel["left"].tolist(), answer.funnel["taken"].tolist()
+    assert left[0] == len(landed(run)) + pq.read_metadata(run.tables / "quarantine.parquet").num_rows
+    assert all(before - after == n >= 0 for before, after, n in zip(left[:-1], left[1:], taken[1:], strict=True))
+    assert set(answer.parameters) == set(KPIS[name].parameters)
+
+
+def test_a_ranking_is_chosen_from_the_end_of_its_funnel(run):
+    counted = json.loads((run.tables / "kpis.counts.json").read_text())["eligible"]
+    assert {name: int(why(name, run).funnel["left"].iloc[-1]) for name in counted} == counted
+
+
+def test_of_the_command(run, capsys):
+    home = str(run.home)
+    assert main(["why", "highest_roi", "--row", "1", "--home", home]) == 0
+    said = capsys.readouterr().out
+    first = read_kpi("highest_roi", run)["title"].iloc[0]
+    assert first in said and "records read" in said and "roi_min_budget_musd=10" in said and "movies.jsonl.zst" in said
+    assert main(["why", "directors", "--row", "steven spielberg", "--home", home, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["n"] == told["row"]["films"] == len(told["films"])
+    assert all(film["record"]["id"] == film["id"] and film["record"]["title"] == film["title"] for film in told["films"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["highest_rio"], "did you mean highest_roi"),
+        (["highest_roi", "--row", "Nosuchfilm"], "no row"),
+        (["directors", "--row", "Steven Spielbreg"], "did you mean Steven Spielberg"),
+    ],
+)
+def test_what_is_not_there_is_one_line(words, said, run, capsys):
+    assert main(["why", *words, "--home", str(run.home)]) == 2
+    error = capsys.readouterr().err
+    assert said in error and len(error.strip().splitlines()) == 1
+
+
+def test_the_page_has_a_fold_out_for_every_number(run):
+    page = Path(run.report / "48a_why.html").read_text(encoding="utf-8")
+    assert page.count("<details") >= len(KPIS) and page.count("Why these numbers") == len(KPIS)
+
+
+def test_of_an_unknown_run_nothing_is_said():
+    with pytest.raises(UsageError, match="no run"):
+        from tmdb_analysis.find import finished
+
+        finished("no-such-run")
