@@ -246,7 +246,7 @@ def row(**more) -> dict:
             row(parameter="min_votes", threshold=1000.0, left=["King's"], first="New"),
             "At a minimum of 1,000 votes 2 of the 3 stay; of those that leave, King's stood highest, and New leads then.",
         ),
-        (row(kept=0, left=["A"], first=None), "At a minimum budget of 20 million USD 0 of the 1 stay; of those that leave, A stood highest."),
+        (row(left=["A"], first=None), "At a minimum budget of 20 million USD 2 of the 3 stay; of those that leave, A stood highest."),
         (row(kept=0, entered=["A", "B"], first="A"), "At a minimum budget of 20 million USD it would list 2."),
     ],
 )
