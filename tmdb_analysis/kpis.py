@@ -181,8 +181,8 @@ def change(
     if not n:
         return f"{at} it would list {len(row['entered']):,}."
     stay = f"{row['kept']:,} of the {n:,} stay" if row["left"] else "it is the same" if not row["entered"] else f"all {n:,} stay"
-    gone = f"; {escaped(row['left'][0])} is the highest that leaves" if row["left"] else ""
-    leads = f", and {escaped(row['first'])} leads" if row["first"] not in (None, first) else ""
+    gone = f"; of those that leave, {escaped(row['left'][0])} stood highest" if row["left"] else ""
+    leads = f", and {escaped(row['first'])} leads then" if row["first"] not in (None, first) else ""
     return f"{at} {stay}{gone}{leads}."
 
 
