@@ -12,9 +12,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from .contracts import DIRECTORS
+from .estimates import DIRECTOR_SCORES
 from .kpis import described, numbered
 from .money import returns
-from .schema import DIRECTOR_SCORES, DIRECTORS
 from .shrinkage import group_prior, rank_interval, shrunken
 from .tables import to_pandas
 

@@ -22,8 +22,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .contracts import SEARCH
 from .query import FIELDS, SORTS, Condition, Query, fold, query
-from .schema import MOVIES, SEARCH
+from .schema import MOVIES
 from .search import folded, listed, marked, matching, met_by_all, order, people
 from .settings import UsageError, nearest, settings
 from .tables import Grid, Run, collected, load, piped, printable, published, shown, to_pandas

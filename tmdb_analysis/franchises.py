@@ -16,9 +16,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from .contracts import FRANCHISE_VS_STANDALONE, FRANCHISES
+from .estimates import FRANCHISE_EFFECT, FRANCHISE_GROUPS, FRANCHISE_PATH, INSTALMENTS
 from .kpis import described, numbered, with_interval
 from .money import money_summary, real, returns
-from .schema import FRANCHISE_EFFECT, FRANCHISE_GROUPS, FRANCHISE_PATH, FRANCHISE_VS_STANDALONE, FRANCHISES, INSTALMENTS
 from .stats import Estimate, clustered_interval, delta_interval, median_interval, shift_interval
 from .tables import to_pandas
 

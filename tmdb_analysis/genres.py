@@ -15,9 +15,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from .contracts import GENRES
+from .estimates import GENRE_PAIRS, GENRE_RETURNS
 from .groups import columns_of, median_return, shown_as
 from .kpis import described, numbered
-from .schema import GENRE_PAIRS, GENRE_RETURNS, GENRES
 from .stats import pooled_interval, wilson
 
 # %% ../nbs/43_genres.ipynb #8863cd12

@@ -19,8 +19,10 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from .contracts import RANKING
+from .estimates import MONEY, MONEY_FUNNEL, SENSITIVITY
+from .groups import columns_of
 from .money import Need, consumer_prices, funnel, money_summary, real, returns
-from .schema import MONEY, MONEY_FUNNEL, RANKING, SENSITIVITY
 from .stats import Estimate, median_interval
 from .tables import escaped, to_pandas, words
 
@@ -223,8 +225,8 @@ def money_funnel(
 
 
 def with_interval(name: str, estimate: Estimate) -> dict[str, float | int | None]:
-    "An estimate as the columns that `estimated` declares: `name`, `name_low`, `name_high` and `n_name`."
-    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high, f"n_{name}": estimate.n}
+    "An estimate as columns of a table: `name`, `name_low`, `name_high` and `n_name`."
+    return columns_of(name, estimate) | {f"n_{name}": estimate.n}
 
 # %% ../nbs/40_kpis.ipynb #43ddfeaf
 def total(musd: str) -> Column:

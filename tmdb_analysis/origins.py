@@ -11,9 +11,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from .estimates import COMPANIES, COUNTRIES, LANGUAGES
 from .groups import median_return, median_returns, shown_as
 from .kpis import described, numbered
-from .schema import COMPANIES, COUNTRIES, LANGUAGES, Table
+from .schema import Table
 
 # %% ../nbs/47_origins.ipynb #3b670e43
 def exploded(

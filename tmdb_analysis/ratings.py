@@ -13,9 +13,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from .estimates import BEST_RATED, CORRELATIONS, RATING_PRIOR, RATING_SENSITIVITY
 from .groups import columns_of
-from .schema import BEST_RATED, CORRELATIONS, RATING_PRIOR, RATING_SENSITIVITY
-from .shrinkage import VotePrior, prior_votes, weighted_rating
+from .shrinkage import VotePrior, weighted_rating
 from .stats import spearman
 
 # %% ../nbs/46_ratings.ipynb #005df7b3

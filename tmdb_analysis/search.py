@@ -16,9 +16,10 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from .contracts import SEARCH
 from .kpis import numbered
 from .query import BETWEEN, FIELDS, LETTERS, LONGER, MARKS, SORTS, Condition, Query, bounds, fold, fold_words, query
-from .schema import MOVIES, SEARCH
+from .schema import MOVIES
 
 # %% ../nbs/45_search.ipynb #b7d817d4
 def folded(name: Column | str) -> Column:

@@ -15,9 +15,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from .contracts import YEARLY
+from .estimates import DECADES, MONTHS, WINDOWS, YEARLY_MONEY
 from .groups import median_return
 from .kpis import described
-from .schema import DECADES, MONTHS, WINDOWS, YEARLY, YEARLY_MONEY
 
 # %% ../nbs/44_trends.ipynb #f386354e
 def yearly(

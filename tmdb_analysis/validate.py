@@ -16,7 +16,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from .rules import DIMENSIONS, MEANING, WEIGHTS, Rule, broken_rows, check, evaluate, outcome
+from .rules import DIMENSIONS, MEANING, WEIGHTS, Rule, outcome
 from .settings import TmdbError, UsageError, nearest
 
 # %% ../nbs/30_validate.ipynb #f24ff0fb
