@@ -372,3 +372,8 @@ def test_a_line_that_cannot_be_read_is_kept_as_it_came(tmp_path):
     assert ingest(records([tmp_path / "films.jsonl"]), run)["quarantined"] == 1
     row = pq.read_table(run.path(QUARANTINE)).to_pylist()[0]
     assert row["record"] == line and row["reason"].startswith("not JSON: ") and len(row["reason"]) < 100
+
+
+def test_two_directors_of_one_name_are_two(land):
+    crew = people(directing=[(1, "John Smith"), (2, "John Smith"), (1, "John Smith")])
+    assert land(film(1, credits=crew)).films.first().director == ["John Smith", "John Smith"]

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from .rules import broken, evaluate, impossible
+from .rules import broken, impossible
 from .schema import COLLECTIONS, CREDITS, CSV_COLUMNS, DROPPED, MOVIES
 
 # %% ../nbs/20_clean.ipynb #9f98fd7a
@@ -104,7 +104,8 @@ def directors() -> Column:
     directing = F.filter("credits.crew", lambda x: (x["job"] == "Director") & known_text(x["name"]).isNotNull())
     people = F.transform(directing, lambda x: F.coalesce(x["id"].cast("string"), x["name"]))
     once = F.filter(directing, lambda x, i: F.array_position(people, F.coalesce(x["id"].cast("string"), x["name"])) == i + 1)
-    return some(F.transform(once, lambda x: known_text(x["name"])))
+    names = F.transform(once, lambda x: known_text(x["name"]))  # two people of one name are two
+    return F.when(F.size(names) > 0, names)
 
 
 def size_of(people: str) -> Column:
