@@ -1,6 +1,7 @@
 """The tables on money: against plain Python on the sample and on generated catalogues, and what their intervals must be."""
 
 import math
+import os
 import random
 from datetime import date, timedelta
 
@@ -18,7 +19,7 @@ from tmdb_analysis.schema import COLLECTIONS, CREDITS, MOVIES, RAW
 from tmdb_analysis.spark import session
 from tmdb_analysis.tables import Run, read, to_pandas
 
-CATALOGUES = 50
+CATALOGUES = int(os.environ.get("TEST_CATALOGUES", 50))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import oracle
+from tests import oracle, oracle_groups, oracle_money, test_group_kpis
 from tests.compare import assert_same, published
 from tmdb_analysis.cli import main
 from tmdb_analysis.ingest import sample
@@ -27,6 +27,12 @@ def check(run: Run, expected: dict) -> None:
     ours = published(run)
     for name, theirs in expected.items():
         assert_same(ours[name], theirs, name)
+
+
+def check_estimates(run: Run, records: list) -> None:
+    "The same for the tables of estimates, of money and of groups."
+    check(run, oracle_money.tables(oracle_money.films_of(records)))
+    test_group_kpis.check(published(run), oracle_groups.tables(test_group_kpis.plain(*test_group_kpis.sample_films(run))))
 
 
 def test_sample_equals_the_oracle(demo):
@@ -53,7 +59,9 @@ def test_apache_spark_equals_sail(demo, tmp_path):
 def test_tmdb_5000_equals_the_oracle(shared, tmp_path):
     movies, credits = shared / "tmdb5000_movies.csv.gz", shared / "tmdb5000_credits.csv.gz"
     ours = run(tmp_path, "pair", "--source", "files", "--input", str(credits), str(movies))
-    check(ours, oracle.tables(oracle.read_csv_pair(movies, credits)))
+    records = oracle.read_csv_pair(movies, credits)
+    check(ours, oracle.tables(records))
+    check_estimates(ours, records)
     tables = published(ours)
     assert len(tables["movies"]) + len(tables["dropped"]) + len(tables["quarantine"]) == 4803
     assert (tables["raw"].budget == 0).sum() == 1037
@@ -66,6 +74,7 @@ def test_exercise_of_eighteen_films(shared, tmp_path):
     for i, dump in enumerate(dumps):
         ours = run(tmp_path, f"dump{i}", "--source", "files", "--input", str(dump))
         check(ours, oracle.tables(oracle.read_json([dump])))
+        check_estimates(ours, oracle.read_json([dump]))
         tables.append(published(ours))
     first = tables[0]
     groups = first["franchise_vs_standalone"].set_index("group")
