@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['Run', 'open_run', 'replacing', 'write_text', 'write_parquet', 'collected', 'save', 'writing', 'read', 'faults',
            'to_pandas', 'piped', 'write_csv', 'save_kpi', 'read_kpi', 'save_movies_csv', 'words', 'cell', 'Grid',
-           'shown', 'escaped', 'printable', 'save_counts', 'read_counts', 'publish', 'published', 'load']
+           'shown', 'interval_of', 'escaped', 'printable', 'save_counts', 'read_counts', 'publish', 'published', 'load']
 
 # %% ../nbs/03_tables.ipynb #491316db
 import html
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,11 +237,24 @@ def shown(
     data: DataFrame | pa.Table | pd.DataFrame,
     *columns: str,  # which columns, in this order; none given means all
 ) -> Grid:
-    "A small table as people read it, all text; unknown is a dash."
+    "A small table as people read it, all text; unknown is a dash, and an interval stands behind its estimate."
     frame = data if isinstance(data, pd.DataFrame) else to_pandas(data)
     names = {c: frame[c].astype("string") for c in frame.columns if c.endswith("year") or c.split("_")[-1] == "id"}
     chosen = frame.assign(**names)[list(columns or frame.columns)]
-    return Grid({words(c): [cell(v) for v in chosen[c].astype(object)] for c in chosen.columns}, dtype=object)
+    intervals = {c: found for c in chosen.columns if (found := interval_of(c, chosen.columns))}
+    bounds = {bound for found in intervals.values() for bound in found}
+    text = {c: [cell(v) for v in chosen[c].astype(object)] for c in chosen.columns}
+    for c, (low, high) in intervals.items():
+        text[c] = [v if a == "–" else f"{v} ({a} to {b})" for v, a, b in zip(text[c], text[low], text[high], strict=True)]
+    return Grid({words(c): values for c, values in text.items() if c not in bounds}, dtype=object)
+
+
+def interval_of(column: str, columns: Iterable[str]) -> tuple[str, str] | None:
+    "The columns with the ends of the interval of an estimate; None for a column that has none."
+    for low, high in ((f"{column}_low", f"{column}_high"), ("low", "high")):
+        if low in columns and high in columns and (low != "low" or column in ("value", "score")):
+            return low, high
+    return None
 
 
 def escaped(text: Any) -> str:
