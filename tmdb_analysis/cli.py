@@ -31,6 +31,7 @@ from . import __version__
 from .query import grammar
 from .settings import Api, TmdbError, UsageError, parameters, settings
 from .spark import INSTALL_JAVA, JAVA_NEEDED, java_version
+from .verbs import VERBS, add_verbs, as_reported, how_close
 
 # %% ../nbs/93_cli.ipynb #b2041d85
 RUN_OPTIONS: dict[str, dict[str, Any]] = {
@@ -44,6 +45,7 @@ RUN_OPTIONS: dict[str, dict[str, Any]] = {
     "--expand": dict(nargs="+", metavar="WHAT", help="go on to the other parts of 'collections', or to all films of a person"),
     "--update": dict(action="store_const", const=True, help="start from the last fetch, ask only for what changed"),
     "--refresh": dict(action="store_const", const=True, help="ask again for answers older than six months"),
+    "--from-report": dict(metavar="FILE", help="repeat a report: its source and parameters, from its page"),
 }
 COMMON_OPTIONS: dict[str, dict[str, Any]] = {
     "--engine": dict(help="sail (default, no Java), spark (Apache Spark), or sc://host:port"),
@@ -77,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     for form, what in (("csv", "all columns as CSV"), ("json", "one JSON object, notes included")):
         forms.add_argument(f"--{form}", dest="form", action="store_const", const=form, default="table", help=what)
     search.add_argument("--debug", **COMMON_OPTIONS["--debug"])
+    add_verbs(verbs, COMMON_OPTIONS["--home"], COMMON_OPTIONS["--debug"])
     verbs.add_parser("params", help="list the parameters, what they mean and their defaults")
     doctor = verbs.add_parser("doctor", help="check this machine and say what to mend")
     doctor.add_argument("--home", **COMMON_OPTIONS["--home"])
@@ -103,13 +106,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
     "Run the chain and say what happened, line by line."
     # jsonschema compiles a grammar of URIs when it can import one: two seconds, and no notebook holds a URI to check
     sys.modules.setdefault("rfc3987_syntax", None)
-    from tmdb_analysis.pipeline import checked, new_run_id, run_chain, unfinished
+    from tmdb_analysis.pipeline import checked, new_run_id, run_chain, unfinished, versions
 
-    options = given(args)
+    options, report = given(args), None
+    if getattr(args, "from_report", None):
+        options, report = as_reported(args.from_report, options, versions(), console)
     chosen = settings(**options)
     checked(chosen)
-    going_on = unfinished(chosen) if chosen.pipeline.source == "api" and not options["run_id"] else None
-    chosen = settings(**options | {"run_id": options["run_id"] or going_on or new_run_id()})
+    going_on = unfinished(chosen) if chosen.pipeline.source == "api" and not options.get("run_id") else None
+    chosen = settings(**options | {"run_id": options.get("run_id") or going_on or new_run_id()})
     place = chosen.pipeline
     console.print(
         f"tmdb {__version__}  source={place.source}  engine={chosen.spark.engine.split(';')[0]}  run={place.run_id}", highlight=False
@@ -129,6 +134,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
         signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         told = run_chain(chosen, tell)
+    if report:
+        console.print(how_close(report, told), highlight=False, markup=False, soft_wrap=True)
     return conclude(told, place.home / "reports" / place.run_id / "index.html", console)
 
 
@@ -269,6 +276,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.verb == "params":
             return params(console)
+        if args.verb in VERBS:
+            return VERBS[args.verb](args, console)
         if args.verb == "search":
             return search(args, console)
         if args.verb == "doctor":

@@ -27,12 +27,13 @@ import papermill
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from papermill.exceptions import PapermillExecutionError
-from .share import inputs
 
+from .changes import since_previous
 from .ingest import chosen, files
 from .ledger import Ledger, only_fetch, raw_folder
 from .runs import noted, stamps
 from .settings import Settings, TmdbError, TryLater, UsageError, book, checkout
+from .share import inputs
 from .site import render, render_home
 from .spark import answers, one_server
 from .tables import Run, open_run, publish, read_counts, write_text
@@ -310,6 +311,8 @@ def run_chain(
         told["status"] = "failed" if told["status"] == "running" else told["status"]
         told |= {"finished": now(), "seconds": round(time.monotonic() - start, 2), **results(run)}
         save_run(run, told)
+        if told["status"] == "ok":
+            since_previous(run)
         render(run)
         render_home(run.home)
     if told["status"] == "ok":
