@@ -58,7 +58,8 @@ def films_in_words(films: Mapping[str, Any]) -> str:
     if films["apart"]:
         return f"The films are not comparable: {films['apart']}."
     stay = f"{films['same']:,} films are in both runs, {len(films['new']):,} are new and {len(films['vanished']):,} have vanished."
-    told = ", ".join(f"{words(column).lower()} in {n:,}" for column, n in films["revised"].items())
+    names = {column: words(column)[:1].lower() + words(column)[1:] for column in films["revised"]}
+    told = ", ".join(f"{names[column]} in {n:,}" for column, n in films["revised"].items())
     return f"{stay} Revised values: {told}." if told else f"{stay} No value was revised."
 
 

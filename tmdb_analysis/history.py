@@ -109,6 +109,8 @@ def parts(
         change = None if None in (v[0], v[3]) else v[3] - v[0]
         rows.append({"group": told(name), "measure": measure, "before": v[0], "after": v[3], "change": change})
         rows[-1] |= {"vanished": vanished, "revised": revised, "new": new}
+        if measure == "films":
+            rows[-1] = {column: int(n) if isinstance(n, float) else n for column, n in rows[-1].items()}
     return rows
 
 # %% ../nbs/85_history.ipynb #cfe7cb86

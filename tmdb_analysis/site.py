@@ -241,7 +241,8 @@ HOME = """
 <td>{{ run.facts.source|words }}</td><td>{{ run.facts.engine|words }}</td>
 {% for value, line in run.kpis.values() %}<td>{{ value|words }} {{ line }}</td>{% endfor %}
 <td>{{ run.facts.gate|words }}</td><td>{{ run.facts.seconds|words }}</td><td>{{ run.disk|size_words }}</td>
-<td>{% if run.diff %}<a href="{{ run.id|urlencode }}/diff_{{ run.diff|urlencode }}.html">since {{ run.diff }}</a>{% else %}–{% endif %}</td></tr>
+<td>{% if run.diff %}<a href="{{ run.id|urlencode }}/diff_{{ run.diff|urlencode }}.html">since {{ run.diff }}</a>
+{% else %}–{% endif %}</td></tr>
 {% endfor %}
 </tbody></table>
 <p>A line shows a number over the earlier runs that can be compared: of the same source, with the same definition and limits.</p>
