@@ -20,7 +20,6 @@ from .find import printable
 from .history import compared
 from .page import TEMPLATES, fill, page
 from .runs import all_runs, earlier
-from .settings import TmdbError
 from .tables import Run, cell, words, write_text
 
 # %% ../nbs/87_changes.ipynb #e7e605cc
@@ -221,12 +220,14 @@ def write_changes(before: Run, after: Run) -> dict[str, Any]:
     return result
 
 
-def since_previous(run: Run) -> Run | None:
-    "Write what changed since the newest run that can be compared; gives that run, or None when there is none or it cannot be read."
+def since_previous(run: Run) -> dict[str, Any] | None:
+    """Write what changed since the newest run that can be compared; gives that `run`, and as `error` why it could not be read, for
+    `run.json`. None when there is no such run."""
     previous = next((other for other, _ in earlier(run, all_runs(run.home))), None)
-    try:
-        if previous:
-            write_changes(previous, run)
-    except (TmdbError, OSError, ValueError, KeyError, TypeError):  # another run's files must not make this one fail
+    if previous is None:
         return None
-    return previous
+    try:
+        write_changes(previous, run)
+    except Exception as e:  # whatever is wrong with the files of another run must not make this one fail
+        return {"run": previous.id, "error": f"{type(e).__name__}: {e}"}
+    return {"run": previous.id, "error": None}

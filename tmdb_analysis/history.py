@@ -97,11 +97,14 @@ def parts(
 ) -> list[dict[str, Any]]:
     """How much of the change of each measure is from films that vanished, from values that were revised on the same films, and from new
     films. The three add up to the change."""
+    if before.empty and after.empty:
+        return []
     common = before.index.intersection(after.index)
     steps = [before, before.loc[common], after.loc[common], after]
     values = [measured(f, f.index.get_level_values(group) if group else ["all films"] * len(f)).stack() for f in steps]
-    found = pd.concat(values, axis=1, keys=range(4)).rename_axis(["group", "measure"])
-    found.loc[found.index.get_level_values("measure") == "films"] = found.xs("films", level="measure", drop_level=False).fillna(0)
+    found = pd.concat(values, axis=1, keys=range(4)).rename_axis(["group", "measure"]).astype("float64")
+    counts = found.index.get_level_values("measure") == "films"
+    found[counts] = found[counts].fillna(0)
     rows = []
     for (name, measure), row in found.sort_index().iterrows():
         v = [told(value) for value in row]

@@ -312,7 +312,8 @@ def run_chain(
         told |= {"finished": now(), "seconds": round(time.monotonic() - start, 2), **results(run)}
         save_run(run, told)
         if told["status"] == "ok":
-            since_previous(run)
+            told["previous"] = since_previous(run)
+            save_run(run, told)
         render(run)
         render_home(run.home)
     if told["status"] == "ok":
