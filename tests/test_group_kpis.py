@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from tests import oracle_groups as oracle
 from tests.compare import assert_same, published
-from tmdb_analysis import genres, origins, ratings, schema, trends
+from tmdb_analysis import estimates, genres, origins, ratings, trends
 from tmdb_analysis.cli import main
 from tmdb_analysis.groups import returns_with, shown_as
 from tmdb_analysis.money import money_cohort, real, snapshot, with_as_of
@@ -53,7 +53,7 @@ def computed(films, raw, least=10, firm=30, pair=20, year=20) -> dict[str, pd.Da
         "countries": origins.countries(films, cohort, least, firm),
         "languages": origins.languages(films, cohort, least, firm),
     }
-    return {name: to_pandas(collected(table, getattr(schema, name.upper()))) for name, table in found.items()}
+    return {name: to_pandas(collected(table, getattr(estimates, name.upper()))) for name, table in found.items()}
 
 
 def check(ours: dict[str, pd.DataFrame], theirs: dict[str, list[dict]]) -> None:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RUN_OPTIONS', 'COMMON_OPTIONS', 'parser', 'given', 'run', 'watching', 'progress_line', 'conclude', 'say', 'search',
-           'why', 'params', 'checks', 'cache_check', 'doctor', 'main']
+           'params', 'checks', 'cache_check', 'doctor', 'main']
 
 # %% ../nbs/93_cli.ipynb #2f5ba3f3
 import argparse
@@ -31,6 +31,7 @@ from . import __version__
 from .query import grammar
 from .settings import Api, TmdbError, UsageError, parameters, settings
 from .spark import INSTALL_JAVA, JAVA_NEEDED, java_version
+from .verbs import VERBS, add_verbs, as_reported, how_close
 
 # %% ../nbs/93_cli.ipynb #b2041d85
 RUN_OPTIONS: dict[str, dict[str, Any]] = {
@@ -44,6 +45,7 @@ RUN_OPTIONS: dict[str, dict[str, Any]] = {
     "--expand": dict(nargs="+", metavar="WHAT", help="go on to the other parts of 'collections', or to all films of a person"),
     "--update": dict(action="store_const", const=True, help="start from the last fetch, ask only for what changed"),
     "--refresh": dict(action="store_const", const=True, help="ask again for answers older than six months"),
+    "--from-report": dict(metavar="FILE", help="repeat a report: its source and parameters, from its page"),
 }
 COMMON_OPTIONS: dict[str, dict[str, Any]] = {
     "--engine": dict(help="sail (default, no Java), spark (Apache Spark), or sc://host:port"),
@@ -77,13 +79,7 @@ def parser() -> argparse.ArgumentParser:
     for form, what in (("csv", "all columns as CSV"), ("json", "one JSON object, notes included")):
         forms.add_argument(f"--{form}", dest="form", action="store_const", const=form, default="table", help=what)
     search.add_argument("--debug", **COMMON_OPTIONS["--debug"])
-    why = verbs.add_parser("why", help="say where a published number comes from")
-    why.add_argument("kpi", metavar="KPI", help="a published table, such as highest_roi or directors")
-    why.add_argument("--row", metavar="ROW", help="a row of it: a rank, an id or a name")
-    why.add_argument("--home", **COMMON_OPTIONS["--home"])
-    why.add_argument("--run-id", metavar="ID", help="name of the run (default: the last that finished)")
-    why.add_argument("--json", action="store_true", help="one JSON object, with the record of each film")
-    why.add_argument("--debug", **COMMON_OPTIONS["--debug"])
+    add_verbs(verbs, COMMON_OPTIONS["--home"], COMMON_OPTIONS["--debug"])
     verbs.add_parser("params", help="list the parameters, what they mean and their defaults")
     doctor = verbs.add_parser("doctor", help="check this machine and say what to mend")
     doctor.add_argument("--home", **COMMON_OPTIONS["--home"])
@@ -110,13 +106,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
     "Run the chain and say what happened, line by line."
     # jsonschema compiles a grammar of URIs when it can import one: two seconds, and no notebook holds a URI to check
     sys.modules.setdefault("rfc3987_syntax", None)
-    from tmdb_analysis.pipeline import checked, new_run_id, run_chain, unfinished
+    from tmdb_analysis.pipeline import checked, new_run_id, run_chain, unfinished, versions
 
-    options = given(args)
+    options, report = given(args), None
+    if getattr(args, "from_report", None):
+        options, report = as_reported(args.from_report, options, versions(), console)
     chosen = settings(**options)
     checked(chosen)
-    going_on = unfinished(chosen) if chosen.pipeline.source == "api" and not options["run_id"] else None
-    chosen = settings(**options | {"run_id": options["run_id"] or going_on or new_run_id()})
+    going_on = unfinished(chosen) if chosen.pipeline.source == "api" and not options.get("run_id") else None
+    chosen = settings(**options | {"run_id": options.get("run_id") or going_on or new_run_id()})
     place = chosen.pipeline
     console.print(
         f"tmdb {__version__}  source={place.source}  engine={chosen.spark.engine.split(';')[0]}  run={place.run_id}", highlight=False
@@ -136,6 +134,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
         signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         told = run_chain(chosen, tell)
+    if report:
+        console.print(how_close(report, told), highlight=False, markup=False, soft_wrap=True)
     return conclude(told, place.home / "reports" / place.run_id / "index.html", console)
 
 
@@ -202,20 +202,6 @@ def search(args: argparse.Namespace, console: Console) -> int:
         asked = replace(asked, limit=20)
     told = answered(asked, finished(args.run_id, args.home))
     tell(told, args.form, console, Console(stderr=True))
-    return 0
-
-# %% ../nbs/93_cli.ipynb #bc04c60e
-def why(args: argparse.Namespace, console: Console) -> int:
-    "Say where a published number of a finished run comes from."
-    from tmdb_analysis.find import finished
-    from tmdb_analysis.why import as_json, tell, why
-
-    run = finished(args.run_id, args.home)
-    answer = why(args.kpi, run, args.row)
-    if args.json:
-        console.file.write(as_json(answer, run))
-    else:
-        tell(answer, console)
     return 0
 
 # %% ../nbs/93_cli.ipynb #6b791a52
@@ -290,10 +276,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.verb == "params":
             return params(console)
+        if args.verb in VERBS:
+            return VERBS[args.verb](args, console)
         if args.verb == "search":
             return search(args, console)
-        if args.verb == "why":
-            return why(args, console)
         if args.verb == "doctor":
             return doctor(args.home, console)
         if args.verb == "demo":

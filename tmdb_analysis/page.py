@@ -296,6 +296,7 @@ thead th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 400; }
 .number { text-align: right; }
 .number, .when { white-space: nowrap; }
+.spark { vertical-align: middle; color: var(--link); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .4rem 1.5rem; }
 dt { color: var(--soft); }
 dd { margin: 0; }
