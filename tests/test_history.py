@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 from tmdb_analysis.cli import main
 from tmdb_analysis.history import compared
 from tmdb_analysis.runs import read_facts
+from tmdb_analysis.share import repeated
 from tmdb_analysis.site import render_home
 from tmdb_analysis.tables import Run
 
@@ -101,6 +102,17 @@ def test_changes_are_taken_apart_and_add_up(result):
     found = rows["median_roi"]
     assert (found["before"], found["after"]) == pytest.approx((steps[0], steps[3]))
     assert [found[p] for p in ("vanished", "revised", "new")] == pytest.approx([b - a for a, b in zip(steps, steps[1:], strict=False)])
+
+
+@pytest.mark.integration
+def test_the_typical_return_is_taken_apart(result, place):
+    import pyarrow.parquet as pq
+
+    found = next(row for row in result["totals"] if row["measure"] == "median_return")
+    tables = [pq.read_table(place / "reports" / name / "kpis" / "money.parquet").to_pylist() for name in ("one", "two")]
+    published = [next(row["value"] for row in rows if row["measure"] == "median_return") for rows in tables]
+    assert [found["before"], found["after"]] == pytest.approx(published)
+    assert found["vanished"] + found["revised"] + found["new"] == pytest.approx(found["change"])
 
 
 @pytest.mark.integration
@@ -300,6 +312,7 @@ def test_provenance_names_no_place_and_steers_nothing(place, tmp_path, capsys):
         "top_n": "many",
         "ids": ["1"],
     }
+    assert repeated(evil, {})[0] == {"top_n": "many", "ids": ["1"], "source": "api"}, "neither where to connect nor what to execute"
     (tmp_path / "evil.html").write_text(f'<script type="application/json" id="provenance">{json.dumps(evil)}</script>')
     assert "top_n: Input should be a valid integer" in refused(capsys, "run", "--from-report", str(tmp_path / "evil.html"))
     (tmp_path / "plain.html").write_text("<h1>Films</h1>")

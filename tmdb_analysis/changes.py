@@ -150,7 +150,8 @@ CHANGES = """
 {% endif %}
 <h2>Where changes come from</h2>
 <p>Vanished films leave the old films, then the values of the films that stay are revised, then the new films come. The three parts add up
-to the change.</p>
+to the change. The median return is that of the films whose money can be believed; a film is new there also when its money
+has become known.</p>
 <table><thead><tr><th>All films</th>{% for part in parts %}<th>{{ part|capitalize }}</th>{% endfor %}</tr></thead><tbody>
 {% for row in result.totals %}
 <tr><th>{{ row.measure|in_words }}</th><td>{{ row.before|value }}</td><td>{{ row.after|value }}</td>

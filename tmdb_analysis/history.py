@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['REVISED', 'MOVING', 'GROUPS', 'CONTRACTS', 'LABELS', 'films_of', 'told', 'titled', 'revisions', 'film_changes',
            'measured', 'parts', 'grouped', 'identity', 'bounds', 'verdict', 'same', 'row_changes', 'label_of',
-           'read_rows', 'table_changes', 'head', 'notes', 'kpi_changes', 'compared']
+           'read_rows', 'table_changes', 'as_of', 'money_films', 'typical_return', 'head', 'notes', 'kpi_changes',
+           'compared']
 
 # %% ../nbs/85_history.ipynb #e9ece491
 import math
@@ -31,7 +32,7 @@ MOVING = ["vote_average", "vote_count", "popularity"]
 def films_of(run: Run) -> pd.DataFrame:
     "The films of a run by id, with the columns that are compared. Raises `TmdbError` when its tables are gone."
     try:
-        table = pq.read_table(run.path(schema.MOVIES), columns=["id", *REVISED, *MOVING, "release_year", "roi"])
+        table = pq.read_table(run.path(schema.MOVIES), columns=["id", "seq", *REVISED, *MOVING, "release_year", "roi"])
     except (OSError, pa.ArrowException) as e:
         raise TmdbError(f"the tables of run {run.id} are gone or cannot be read; its films cannot be compared") from e
     at = table.schema.get_field_index("genres")
@@ -213,6 +214,36 @@ def table_changes(name: str, before: list[dict[str, Any]], after: list[dict[str,
         "vanished": [{"row": label_of(a[k], known), "rank": a[k].get("rank")} for k in a if k not in b],
     }
 
+# %% ../nbs/85_history.ipynb #73323c95
+def as_of(run: Run, films: pd.DataFrame) -> pd.Series:
+    "The day that the figures of each film are of, as `money.with_as_of` has it."
+    fetched = pq.read_table(run.path(schema.RAW), columns=["seq", "fetched_at"]).to_pandas().set_index("seq")["fetched_at"]
+    days = films["seq"].map(fetched.dt.tz_localize(None).dt.normalize())
+    untimed = films.loc[days.isna() & films["revenue_musd"].notna(), "release_date"]
+    return days.fillna(pd.to_datetime(untimed, errors="coerce").max())
+
+
+def money_films(run: Run, films: pd.DataFrame, limits: Mapping[str, Any]) -> pd.DataFrame | None:
+    "The films behind the typical return; None when they are not those of the published number."
+    try:
+        published = next(row for row in read_rows(run, "money") if row["measure"] == "median_return")
+        mature = pd.to_datetime(films["release_date"], errors="coerce") + pd.Timedelta(days=limits["mature_days"])
+        known = (films["runtime"] >= limits["min_runtime"]) & (films["budget_musd"] >= limits["money_min_budget_usd"] / 1e6)
+        known &= (films["revenue_musd"] >= limits["money_min_revenue_usd"] / 1e6) & (mature <= as_of(run, films))
+    except (TmdbError, OSError, pa.ArrowException, KeyError, StopIteration):
+        return None
+    chosen = films[known]
+    return chosen if len(chosen) == published["n"] and same(told(chosen["roi"].median()), published["value"]) else None
+
+
+def typical_return(runs: tuple[Run, Run], films: tuple[pd.DataFrame, pd.DataFrame], limits: Mapping[str, Any]) -> list[dict[str, Any]]:
+    "The change of the typical return, taken apart; a film is new in it also when its money has become known."
+    chosen = [money_films(run, frame, limits) for run, frame in zip(runs, films, strict=True)]
+    if chosen[0] is None or chosen[1] is None:
+        return []
+    rows = parts(chosen[0], chosen[1])
+    return [row | {"group": "money films", "measure": "median_return"} for row in rows if row["measure"] == "median_roi"]
+
 # %% ../nbs/85_history.ipynb #4448b525
 def head(run: Run, facts: Mapping[str, Any]) -> dict[str, Any]:
     "What to say of a run that is compared."
@@ -255,4 +286,7 @@ def compared(before: Run, after: Run) -> dict[str, Any]:
     for name in (name for name in GROUPS if name in kpis and not kpis[name]["apart"]):
         each = parts(grouped(films[0], name), grouped(films[1], name), "group")
         kpis[name]["parts"] = [row for row in each if row["change"] != 0]
-    return result | {"films": {"apart": None, **film_changes(*films)}, "totals": parts(*films), "kpis": kpis}
+    totals = parts(*films)
+    if "money" in kpis and not kpis["money"]["apart"]:
+        totals += typical_return((before, after), films, part(facts[1], "definitions", "money", "filters"))
+    return result | {"films": {"apart": None, **film_changes(*films)}, "totals": totals, "kpis": kpis}

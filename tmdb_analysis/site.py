@@ -225,7 +225,7 @@ def row_of(run: Run, facts: Mapping[str, Any], runs: list[tuple[Run, dict[str, A
     diff = before if before and (run.report / f"diff_{before}.html").is_file() else None
     return {"id": run.id, "facts": facts, "page": (run.report / "index.html").is_file(), "kpis": kpis, "disk": disk(run), "diff": diff}
 
-
+# %% ../nbs/90_site.ipynb #e8059545
 HOME = """
 {% if runs %}
 <table><thead><tr><th>Run</th><th>Finished</th><th>Status</th><th>Source</th><th>Engine</th>
