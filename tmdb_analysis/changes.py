@@ -170,11 +170,11 @@ has become known.</p>
 {% for name, kpi in changed.items() %}
 <h3>{{ name|in_words }}</h3>
 {% for what in ("new", "vanished") if kpi[what] %}
-<p>{{ what|capitalize }}: {{ kpi[what][:most]|map("ranked")|join(", ") }}
+<p>{{ what|capitalize }}: {{ kpi[what][:most]|map("ranked")|join(", ") -}}
 {% if kpi[what]|length > most %} and {{ kpi[what]|length - most }} more{% endif %}.</p>
 {% endfor %}
 {% if kpi.moves %}
-<p>Moved: {{ kpi.moves[:most]|map("ranked")|join(", ") }}
+<p>Moved: {{ kpi.moves[:most]|map("ranked")|join(", ") -}}
 {% if kpi.moves|length > most %} and {{ kpi.moves|length - most }} more{% endif %}.</p>
 {% endif %}
 {% if kpi.changes %}
