@@ -178,7 +178,7 @@ def anchor(soup: BeautifulSoup) -> list[tuple[str, str]]:
     return contents
 
 # %% ../nbs/70_page.ipynb #17ba5823
-NUMBER = re.compile(r"[-+\u2212]?[$€]?\d[\d,]*(\.\d+)?(e[-+]?\d+)? ?(%|[x×]|[kMB]|bn|m|kB|MB)?")
+NUMBER = re.compile(r"[-+\u2212]?[$€]?\d[\d,]*(\.\d+)?(e[-+]?\d+)? ?(%|[x×]|[kMB]|bn|m|kB|MB)?( \([-\d.,e]+ to [-\d.,e]+\))?")
 UNKNOWN = ("<NA>", "NaN", "NaT", "–")
 
 
