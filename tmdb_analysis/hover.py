@@ -214,7 +214,7 @@ def medians_chart() -> Spec:
 # %% ../nbs/74_hover.ipynb #cced1193
 def chart(title: str, definition: str, needs: str, spec: Spec) -> Spec:
     "A chart with its words."
-    page = {"data": {"name": "films"}, "width": "container", "autosize": {"type": "fit-x", "contains": "padding"}, "description": title}
+    page = {"data": {"name": "films"}, "width": "container", "description": title}
     return {"title": title, "definition": definition, "needs": needs.split(), "spec": {**page, **spec}}
 
 
@@ -238,7 +238,7 @@ def hover_charts() -> dict[str, Spec]:
             "Franchises",
             "Sum of the known revenues of the franchise's films in the selection, the 15 highest. In brackets: films with known revenue.",
             "revenue franchise",
-            top("franchise", "collection", []),
+            top("franchise", "collection", [{"calculate": "replace(datum.franchise, / Collection$/, '')", "as": "franchise"}]),
         ),
         "directors": chart(
             "Directors",
