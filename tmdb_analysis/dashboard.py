@@ -204,7 +204,7 @@ const films = data.id.map((id, i) => {
     franchise: franchise && franchise[1], collection: franchise && franchise[0], kind: franchise ? "franchise" : "standalone",
     people: data.directors[i].map(d => names.people[d][0]), directors, director: directors.join(", ") || dash,
     budget, revenue, roi, votes: data.votes[i], rating: data.rating[i], popularity: data.popularity[i],
-    money: roi === null ? "not both known" : "revenue and budget known", budget_text: usd(budget), revenue_text: usd(revenue), roi_text: times(roi),
+    money: roi === null ? "money not known" : "money known", budget_text: usd(budget), revenue_text: usd(revenue), roi_text: times(roi),
     rating_text: number(data.rating[i]), votes_text: whole(data.votes[i]), popularity_text: number(data.popularity[i])};
 });
 
@@ -260,11 +260,13 @@ const cards = () => {
 
 // the charts: Vega-Lite, with the interpreter that needs no eval
 const views = {}, known = v => Array.isArray(v) ? v.length > 0 : v !== null && v !== 0;
+const logger = {error: (...said) => { console.error(...said); return logger; }};
+for (const level of ["level", "warn", "info", "debug"]) logger[level] = () => logger;
 const look = () => {
   const css = getComputedStyle(document.documentElement), [ink, soft, lines, first, second] = ["ink", "soft", "line", "first", "second"].map(c => css.getPropertyValue("--" + c).trim());
   const text = {labelColor: soft, titleColor: soft, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", labelFont: "system-ui, sans-serif", titleFont: "system-ui, sans-serif"};
-  return {background: null, font: "system-ui, sans-serif", view: {stroke: null}, mark: {color: first}, rule: {color: first}, style: {rule: {stroke: soft, strokeWidth: 1}, half: {strokeWidth: 3}},
-    axis: {...text, gridColor: lines, domainColor: lines, tickColor: lines, labelOverlap: true}, axisY: {labelLimit: innerWidth < 640 ? 120 : 200},
+  return {background: null, font: "system-ui, sans-serif", view: {stroke: null}, mark: {color: first}, rule: {color: first}, style: {limit: {color: soft, strokeWidth: 1}, half: {strokeWidth: 3}},
+    axis: {...text, gridColor: lines, domainColor: lines, tickColor: lines, labelOverlap: true}, axisY: {labelLimit: 260},
     legend: text, range: {category: [first, second]}};
 };
 const rows = name => picked.filter(f => charts[name].needs.every(field => known(f[field])));
@@ -289,7 +291,7 @@ const draw = async () => {
   for (const [name, chart] of Object.entries(charts)) {
     views[name]?.finalize();
     const filled = {...chart.spec, data: {name: "films", values: films.map(f => ({...f}))}};
-    const made = await vegaEmbed($("chart-" + name).querySelector(".chart"), filled, {mode: "vega-lite", ast: true, actions: false, logger: vega.logger(vega.Error), config,
+    const made = await vegaEmbed($("chart-" + name).querySelector(".chart"), filled, {mode: "vega-lite", ast: true, actions: false, logger, config,
       renderer: films.length > 1500 ? "canvas" : "svg", tooltip: {theme: dark ? "dark" : "light"}});
     views[name] = made.view;
     if (clicks[name]) made.view.addEventListener("click", (_, item) => item?.datum?.name && clicks[name](item.datum));
@@ -395,6 +397,7 @@ summary span { color: var(--ink); font-weight: 600; }
 .cards div, figure, .films { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem 1.1rem; min-width: 0; }
 .cards .name { font-size: .85rem; font-weight: 500; color: var(--soft); margin: 0; }
 .value { font-size: 1.7rem; line-height: 1.3; font-weight: 650; letter-spacing: -.02em; margin: .15rem 0; }
+.words span { white-space: nowrap; }
 .words { font-size: .8rem; line-height: 1.4; color: var(--soft); margin: 0; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(32rem, 100%), 1fr)); gap: 1rem; align-items: stretch; }
 figure { margin: 0; display: flex; flex-direction: column; }
@@ -412,6 +415,7 @@ table.dataTable > thead > tr > th, table.dataTable > tbody > tr > td { padding: 
 .films td:first-child { min-width: 11rem; max-width: 22rem; font-weight: 500; }
 .films td:nth-child(3), .films td:nth-child(4), .films td:nth-child(5) { min-width: 7.5rem; }
 .films .scroll { margin: 0; }
+:root, :root.dark { --dt-html-background: var(--card); }
 div.dt-container { color: var(--ink); }
 div.dt-container .dt-input, div.dt-container .dt-paging .dt-paging-button { color: var(--ink) !important; }
 table.dataTable td.number, table.dataTable th.number { text-align: right; }
@@ -423,7 +427,7 @@ table.dataTable thead th.number div.dt-column-header { flex-direction: row-rever
 """
 
 # %% ../nbs/75_dashboard.ipynb #bdd5c994
-EXPORTS = "window.vega = vega; window.vegaEmbed = vegaEmbed;"
+EXPORTS = "window.vegaEmbed = vegaEmbed;"
 
 
 def vega(
