@@ -171,7 +171,8 @@ def genres_chart() -> Spec:
 
 def bands_chart() -> Spec:
     "Median return of franchise and standalone films of each band of budgets."
-    y = {"field": "band", "type": "nominal", "sort": {"field": "smallest", "op": "min"}, "title": None, "axis": {"grid": False, "ticks": False}}
+    sort = {"field": "smallest", "op": "min"}
+    y = {"field": "band", "type": "nominal", "sort": sort, "title": None, "axis": {"grid": False, "ticks": False}}
     tells = told(title="name", Kind="kind", Films="n", Median_return="middle", Middle_half="half")
     lines = typical("band", "kind", "smallest")
     return {
@@ -234,7 +235,8 @@ def hover_charts() -> dict[str, Spec]:
         ),
         "genres": chart(
             "Return by genre",
-            "Dot: median of revenue / budget. Line: the middle half of the films. A film counts in each of its genres. Pale: fewer than 10 films.",
+            "Dot: median of revenue / budget. Line: the middle half of the films. A film counts in each of its genres. "
+            "Pale: fewer than 10 films.",
             "roi genres",
             genres_chart(),
         ),
@@ -263,10 +265,16 @@ def hover_charts() -> dict[str, Spec]:
             "rating popularity",
             ratings_chart(),
         ),
-        "years": chart("Films by year", "Films by the year of their first release. Money is known where both revenue and budget are.", "year", years_chart()),
+        "years": chart(
+            "Films by year",
+            "Films by the year of their first release. Money is known where both revenue and budget are.",
+            "year",
+            years_chart(),
+        ),
         "medians": chart(
             "Money by year",
-            "Median revenue and median budget of each year (log scale), in dollars of the day. A year with few films jumps: point at it to see how many.",
+            "Median revenue and median budget of each year (log scale), in dollars of the day. "
+            "A year with few films jumps: point at it to see how many.",
             "year budget revenue",
             medians_chart(),
         ),
