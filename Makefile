@@ -72,5 +72,5 @@ lock: ## write requirements.lock and environment.yml anew from settings.ini
 	$(BIN)/python tests/make_environment.py
 
 clean: ## delete what runs and tests have made, but neither .venv nor what was fetched (data/raw)
-	rm -rf data/tables build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage .coverage.* htmlcov
+	rm -rf data/tables data/cache build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage .coverage.* htmlcov
 	find reports -mindepth 1 -not -name README.md -delete

@@ -31,8 +31,8 @@ def axis(
     return {"field": field, "type": "quantitative", "axis": marks, **more}
 
 
-LOG = {"scale": {"type": "log", "nice": False, "padding": 8}}
-YEARS = {"scale": {"zero": False, "nice": False, "padding": 4}, "axis": {"format": "d"}}
+LOG: Spec = {"scale": {"type": "log", "nice": False, "padding": 8}}
+YEARS: Spec = {"scale": {"zero": False, "nice": False, "padding": 4}, "axis": {"format": "d"}}
 
 
 def told(**fields: str) -> list[Spec]:
