@@ -6,12 +6,15 @@
 __all__ = ['OMITTED', 'HEAD', 'TAGS', 'HREF', 'PLAIN', 'WRAPPERS', 'NO_ALT', 'NUMBER', 'UNKNOWN', 'ATTRIBUTION', 'SHELL', 'CSS',
            'TEMPLATES', 'first_line', 'find', 'is_run', 'is_title', 'heading', 'errors', 'failure', 'for_page',
            'page_cells', 'exporter', 'rendered', 'may_stay', 'cleaned', 'check_pictures', 'slug', 'anchor', 'align',
-           'frame_tables', 'fill', 'page']
+           'frame_tables', 'allowed', 'embedded', 'fill', 'page']
 
 # %% ../nbs/70_page.ipynb #8fe1909b
+import json
 import re
-from collections.abc import Callable, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -217,7 +220,7 @@ SHELL = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:{{ allowed }}">
 <title>{{ title }}{% if run_id %} · {{ run_id }}{% endif %}</title>
 <style>{{ css }}</style>
 </head>
@@ -249,6 +252,7 @@ SHELL = """<!doctype html>
 </main>
 </div>
 <footer><p>{{ attribution }}</p></footer>
+{{ scripts }}
 </body>
 </html>
 """
@@ -320,6 +324,27 @@ footer p { border-top: 1px solid var(--line); margin-top: 4rem; padding: 1rem 0;
 """
 
 # %% ../nbs/70_page.ipynb #00ec3547
+def allowed(
+    scripts: Sequence[str],  # JavaScript modules
+) -> str:
+    "The part of the policy that lets exactly these scripts run; nothing without scripts."
+    hashes = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in scripts]
+    return f"; script-src {' '.join(hashes)}" if hashes else ""
+
+
+def embedded(
+    scripts: Sequence[str],
+    data: Mapping[str, Any],  # id -> what becomes JSON
+) -> Markup:
+    "Data and scripts as the last elements of a page. Raises `TmdbError` for a script that would end its own element."
+    if any(re.search("</script|<!--", text, re.I) for text in scripts):
+        raise TmdbError("a script of the page holds </script or <!--, which ends it; nothing was written")
+    texts = {name: json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":")) for name, values in data.items()}
+    safe = {name: text.replace("<", "\\u003c") for name, text in texts.items()}
+    held = [f'<script type="application/json" id="{name}">{text}</script>' for name, text in safe.items()]
+    return Markup("\n".join([*held, *(f'<script type="module">{text}</script>' for text in scripts)]))
+
+# %% ../nbs/70_page.ipynb #a2958d7e
 TEMPLATES = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
@@ -335,11 +360,15 @@ def page(
     here: str = "index",  # the page's own name
     pages: Mapping[str, str] | None = None,  # stage -> title, of the stages that have a page
     run_id: str = "",  # empty for a page that belongs to no run
+    style: str = "",  # more of the style sheet
+    scripts: Sequence[str] = (),  # JavaScript modules that this page runs
+    data: Mapping[str, Any] | None = None,  # id -> what the scripts read as JSON
 ) -> str:
     "A complete page. Raises `TmdbError` for a picture without an alt text."
     soup = BeautifulSoup(content, "html.parser")
     check_pictures(soup, here)
     frame_tables(soup)
     around = {"index": "Report", **(pages or {}), "../index": "All runs"}
-    parts = dict(contents=anchor(soup), content=Markup(soup), css=Markup(CSS), attribution=ATTRIBUTION)
-    return fill(SHELL, title=title, subtitle=subtitle, here=here, around=around, run_id=run_id, **parts)
+    parts = dict(contents=anchor(soup), content=Markup(soup), css=Markup(CSS + style), attribution=ATTRIBUTION)
+    acts = dict(allowed=Markup(allowed(scripts)), scripts=embedded(scripts, data or {}))
+    return fill(SHELL, title=title, subtitle=subtitle, here=here, around=around, run_id=run_id, **parts, **acts)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FAILED', 'MOMENT', 'ABOUT', 'KPIS', 'SPARKLINE', 'HOME', 'fragment', 'stage_page', 'words', 'size', 'size_words',
-           'downloads', 'stages', 'about', 'trouble', 'report_page', 'notebooks', 'render', 'kpi_of', 'sparkline',
-           'row_of', 'render_home']
+           'downloads', 'stages', 'about', 'trouble', 'report_page', 'notebooks', 'dashboard_page', 'render', 'kpi_of',
+           'sparkline', 'row_of', 'render_home']
 
 # %% ../nbs/90_site.ipynb #f2788d82
 import re
@@ -18,11 +18,13 @@ from bs4 import BeautifulSoup
 from markupsafe import Markup
 from pandas import isna
 
+from .dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard
 from .page import TEMPLATES, cleaned, failure, fill, heading, page, page_cells, rendered
 from .runs import all_runs, disk, earlier, read_facts
+from .schema import CREDITS, MOVIES
 from .settings import TmdbError
 from .share import embedded
-from .tables import Run, read_kpi, write_text
+from .tables import Run, read_arrow, read_kpi, write_text
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -126,7 +128,7 @@ def stages(facts: Mapping[str, Any], pages: Mapping[str, str]) -> dict[str, dict
     "What `run.json` tells of each stage, in their order; those with a page are there even if it tells nothing."
     listed = facts.get("stages") if isinstance(facts.get("stages"), list) else []
     told = {str(stage.get("stage")): stage for stage in listed if isinstance(stage, dict)}
-    return dict(sorted((dict.fromkeys(pages, {}) | told).items()))
+    return dict(sorted((dict.fromkeys((name for name in pages if name[0].isdigit()), {}) | told).items()))
 
 
 def about(run: Run, facts: Mapping[str, Any], pages: Mapping[str, str]) -> str:
@@ -170,13 +172,22 @@ def notebooks(run: Run) -> dict[str, "NotebookNode"]:
     return found
 
 
+def dashboard_page(run: Run, pages: Mapping[str, str]) -> str:
+    "The dashboard of a run that came to its films."
+    movies, credits = read_arrow(MOVIES, run, FILM_COLUMNS), read_arrow(CREDITS, run, DIRECTOR_COLUMNS)
+    return dashboard(movies, credits, pages, run.id, run.home / "data" / "cache")
+
+
 def render(run: Run) -> Path:
     "Write the pages of a run; gives its front page. Raises `TmdbError` for a picture without an alt text."
     found, facts = notebooks(run), read_facts(run.report)
     report = found.get("60_report")
     report = None if report is None or failure(report) else report
-    pages = {stage: heading(nb, stage)[0] for stage, nb in found.items() if nb is not report}
+    films = run.path(MOVIES).is_file() and run.path(CREDITS).is_file()
+    pages = {"dashboard": "Dashboard"} if films else {}
+    pages |= {stage: heading(nb, stage)[0] for stage, nb in found.items() if nb is not report}
     html = {f"{stage}.html": stage_page(nb, stage, pages, run.id) for stage, nb in found.items()}
+    html |= {"dashboard.html": dashboard_page(run, pages)} if films else {}
     for name, text in (html | {"index.html": report_page(report, run, facts, pages)}).items():
         write_text(run.report / name, text)
     return run.report / "index.html"

@@ -1,0 +1,405 @@
+"The dashboard: what is in the file, and what it does in a browser."
+
+import csv
+import json
+import re
+import shutil
+import statistics
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from bs4 import BeautifulSoup
+
+from tmdb_analysis.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard, page_data, sampled
+from tmdb_analysis.page import ATTRIBUTION
+from tmdb_analysis.schema import CREDITS, MOVIES
+
+FILMS = pa.schema([MOVIES.schema.field(name) for name in FILM_COLUMNS])
+CREW = pa.schema([CREDITS.schema.field(name) for name in DIRECTOR_COLUMNS])
+HOSTILE = [
+    "<script>window.hit = 1</script>",
+    '"><img src=x onerror="window.hit = 2">',
+    "javascript:window.hit=3",
+    "{{7*7}}${7*7}",
+    "</script><script>window.hit = 4</script><!-- <script>",
+    "שלום & العالم",
+    "=HYPERLINK(1)",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "A very long title " * 17,
+    "Plain, with \"quotes\" and 'more'",
+]
+
+
+def film(id: int, **more) -> dict:
+    "A film about which only what is given is known."
+    return {**dict.fromkeys(FILM_COLUMNS), "id": id, "title": f"Film {id}", **more}
+
+
+def films(rows: list[dict]) -> pa.Table:
+    "Films as the page gets them."
+    return pa.Table.from_pylist(rows, FILMS)
+
+
+def many(n: int) -> list[dict]:
+    "So many films, a third of them with known money."
+    genres = [["Drama"], ["Horror", "Comedy"], None]
+    return [
+        film(
+            i,
+            release_year=1950 + i % 70,
+            genres=genres[i % 3],
+            original_language=["en", "ja", None][i % 3],
+            vote_count=i * 7919 % 5000,
+            vote_average=1 + i % 90 / 10,
+            popularity=0.5 + i % 100,
+            budget_musd=float(1 + i % 150) if i % 3 == 0 else None,
+            revenue_musd=float(1 + i % 777) if i % 3 != 1 else None,
+            collection_id=i % 40 + 1 if i % 5 == 0 else None,
+            belongs_to_collection=f"Saga {i % 40 + 1}" if i % 5 == 0 else None,
+        )
+        for i in range(1, n + 1)
+    ]
+
+
+NOBODY = CREW.empty_table()
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory) -> Path:
+    "Where pages lie."
+    return tmp_path_factory.mktemp("dashboard")
+
+
+@pytest.fixture(scope="session")
+def hostile(place) -> Path:
+    "A page of films, franchises, people and genres whose names mean harm."
+    rows = [
+        film(
+            i,
+            title=title,
+            genres=[title[:60], "Drama"],
+            release_year=2000 + i,
+            budget_musd=10.0 + i,
+            revenue_musd=50.0 - i,
+            vote_count=10 * i,
+            vote_average=5.0,
+            popularity=1.0 + i,
+            original_language="en",
+            collection_id=i,
+            belongs_to_collection=title,
+        )
+        for i, title in enumerate(HOSTILE, 1)
+    ]
+    crew = [dict(movie_id=i, kind="crew", order=0, person_id=i, name=t, job="Director") for i, t in enumerate(HOSTILE, 1)]
+    path = place / "hostile.html"
+    path.write_text(dashboard(films(rows), pa.Table.from_pylist(crew, CREW), {}, "hostile", place), encoding="utf-8")
+    return path
+
+
+def held(html: str) -> dict:
+    "The films in a page."
+    return json.loads(BeautifulSoup(html, "html.parser").find(id="data-films").string)
+
+
+def test_a_run_has_a_dashboard_that_its_pages_lead_to(demo):
+    front = BeautifulSoup((demo.report / "index.html").read_text(encoding="utf-8"), "html.parser")
+    assert front.find("a", string="Dashboard")["href"] == "dashboard.html"
+    assert not [row for row in front.select("main table tr") if "Dashboard" in row.text]
+    size = (demo.report / "dashboard.html").stat().st_size
+    assert size < 2_500_000
+
+
+def test_the_page_can_load_nothing_and_runs_only_its_own_scripts(demo):
+    html = (demo.report / "dashboard.html").read_text(encoding="utf-8")
+    policy = re.search(r'Security-Policy" content="([^"]+)"', html)[1]
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-")
+    assert "unsafe-eval" not in policy and "script-src 'unsafe-inline'" not in policy and "http" not in policy
+    soup = BeautifulSoup(html, "html.parser")
+    assert not soup.select("[src], link, iframe, object, embed, base") and "@import" not in html
+    assert all(not a["href"].startswith(("http", "//")) for a in soup.select("a[href]"))
+    assert ATTRIBUTION in html
+
+
+def test_the_page_holds_the_films_of_the_run(demo):
+    told = held((demo.report / "dashboard.html").read_text(encoding="utf-8"))
+    movies = pq.read_table(demo.path(MOVIES)).sort_by("id").to_pylist()
+    names = told["names"]
+    assert told["id"] == [m["id"] for m in movies] and told["title"] == [m["title"] for m in movies]
+    assert told["budget"] == [m["budget_musd"] and pytest.approx(m["budget_musd"]) for m in movies]
+    assert told["revenue"] == [m["revenue_musd"] and pytest.approx(m["revenue_musd"]) for m in movies]
+    assert [sorted(names["genres"][g] for g in of) for of in told["genres"]] == [sorted(m["genres"] or []) for m in movies]
+    assert [None if f is None else names["franchises"][f][0] for f in told["franchise"]] == [m["collection_id"] for m in movies]
+    directed = {(i, names["people"][d][0]) for i, of in zip(told["id"], told["directors"], strict=True) for d in of}
+    credits = [c for c in pq.read_table(demo.path(CREDITS)).to_pylist() if c["kind"] == "crew" and c["job"] == "Director"]
+    assert directed == {(c["movie_id"], c["person_id"]) for c in credits if c["movie_id"] in set(told["id"]) and c["person_id"]}
+
+
+def test_unknown_is_null_and_no_number_is_made_up():
+    told = page_data(films([film(1), film(2, budget_musd=0.000218, vote_count=0)]), NOBODY)
+    assert [told[name] for name in ("year", "budget", "revenue", "votes", "rating")] == [
+        [None] * 2,
+        [None, 0.000218],
+        [None] * 2,
+        [None, 0],
+        [None] * 2,
+    ]
+
+
+def test_all_films_up_to_the_limit_then_a_stated_rule():
+    everything, rule = sampled(films(many(5000)))
+    assert everything.num_rows == 5000 and rule == ""
+    rows = many(5001)
+    some, rule = sampled(films(rows))
+    ranked = sorted(rows, key=lambda f: (f["budget_musd"] is None or f["revenue_musd"] is None, -f["vote_count"], f["id"]))
+    assert some["id"].to_pylist() == sorted(f["id"] for f in ranked[:5000])
+    known = sum(f["budget_musd"] is not None and f["revenue_musd"] is not None for f in rows)
+    assert "5,000 of the 5,001 films" in rule and f"({known:,} here)" in rule and f"({5000 - known:,} here)" in rule
+    assert set(sampled(films(rows[::-1]))[0]["id"].to_pylist()) == set(some["id"].to_pylist())
+
+
+def test_the_rule_is_told_on_the_page(place):
+    soup = BeautifulSoup(dashboard(films(many(30)), NOBODY, {}, "x", place, most=20), "html.parser")
+    assert "20 of the 30 films" in soup.select_one(".rule[role=note]").text and len(held(str(soup))["id"]) == 20
+
+
+def test_same_films_same_bytes(place, tmp_path):
+    first = dashboard(films(many(50)), NOBODY, {}, "x", place)
+    assert first == dashboard(films(many(50)), NOBODY, {}, "x", tmp_path)
+    assert str(tmp_path) not in first and str(Path.home()) not in first
+
+
+def test_a_run_without_films_has_a_page_that_says_so(place):
+    assert held(dashboard(films([]), NOBODY, {}, "x", place))["id"] == []
+
+
+# ---- in a browser
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    "A real browser."
+    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    with sync.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    "A function that opens a page; afterwards it must have asked for nothing and complained of nothing."
+    contexts, wrong = [], []
+
+    def opened(path: Path, address: str = "", **options):
+        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda e: wrong.append(f"error {e}"))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on("request", lambda r: wrong.append(r.url) if not r.url.startswith(("file:", "blob:", "data:")) else None)
+        page.goto(path.as_uri() + address)
+        ready(page)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+def until(true, seconds: float = 20) -> None:
+    "Wait until something is true; the page's policy forbids to wait inside it."
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def ready(page) -> None:
+    "Wait until a page has drawn itself."
+    page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
+
+
+@pytest.fixture
+def board(visit, demo):
+    "The dashboard of the demo run."
+    return visit(demo.report / "dashboard.html")
+
+
+@pytest.fixture(scope="session")
+def movies(demo) -> list[dict]:
+    "The films of the demo run."
+    return pq.read_table(demo.path(MOVIES)).to_pylist()
+
+
+def n(page) -> str:
+    "How many films the page says are chosen."
+    return page.inner_text("#n")
+
+
+def test_filters_change_n_numbers_charts_and_table(board, movies):
+    everything = f"n = {len(movies)} of {len(movies)} films"
+    assert n(board) == everything
+    before = board.inner_html("#chart-money .chart")
+    board.fill("[name=from]", "1990")
+    board.fill("[name=to]", "1999")
+    board.click("summary:has-text('Genres')")
+    board.check("[name=genre][value=Horror]")
+    wanted = [m for m in movies if 1990 <= m["release_year"] <= 1999 and "Horror" in (m["genres"] or [])]
+    assert n(board) == f"n = {len(wanted)} of {len(movies)} films" and 0 < len(wanted) < len(movies)
+    roi = [m["roi"] for m in wanted if m["roi"] is not None]
+    assert board.inner_text("#median-roi") == f"{statistics.median(roi):.2f}".rstrip("0").rstrip(".") + "×"
+    assert board.inner_text("#median-roi-n") == f"n = {len(roi)}"
+    board.locator("#chart-money").scroll_into_view_if_needed()
+    until(lambda: board.inner_html("#chart-money .chart") != before)
+    assert board.locator("#chart-money path[aria-roledescription=point]").count() == len(roi)
+    assert f"n = {len(roi)} films" in board.inner_text("#chart-money figcaption")
+    assert f"of {len(wanted)} films" in board.inner_text(".dt-info")
+    assert "from 1990" in board.inner_text("#asked") and "Horror" in board.inner_text("#asked")
+    board.click("#reset")
+    until(lambda: board.locator("#chart-money path[aria-roledescription=point]").count() > 500)
+    assert n(board) == everything
+
+
+@pytest.mark.parametrize(
+    "address,wanted",
+    [
+        ("#franchise=yes", lambda m: m["collection_id"] is not None),
+        ("#franchise=no", lambda m: m["collection_id"] is None),
+        ("#votes=1000", lambda m: (m["vote_count"] or 0) >= 1000),
+        ("#language=ja", lambda m: m["original_language"] == "ja"),
+        ("#budget=10&budget=unknown", lambda m: m["budget_musd"] is None or 10 <= m["budget_musd"] < 50),
+        ("#genre=War&genre=Western", lambda m: {"War", "Western"} & set(m["genres"] or [])),
+    ],
+)
+def test_the_address_holds_the_question(visit, demo, movies, address, wanted):
+    page = visit(demo.report / "dashboard.html", address)
+    count = sum(map(bool, map(wanted, movies)))
+    assert 0 < count < len(movies) and n(page) == f"n = {count} of {len(movies)} films"
+    page.reload()
+    ready(page)
+    assert n(page) == f"n = {count} of {len(movies)} films" and page.url.endswith(address)
+
+
+def test_an_address_that_asks_nonsense_does_no_harm(visit, demo, movies):
+    page = visit(demo.report / "dashboard.html", "#language=%3Cscript%3E&from=abc&genre=No&sort=x.y&budget=7")
+    assert n(page) == f"n = {len(movies)} of {len(movies)} films"
+
+
+def test_an_empty_selection_says_so(visit, demo, movies):
+    page = visit(demo.report / "dashboard.html", "#from=2150")
+    assert n(page) == f"n = 0 of {len(movies)} films"
+    assert "No film fits" in page.inner_text("#asked") and "No film fits" in page.inner_text("#table")
+    assert page.inner_text("#median-roi") == "–" and page.inner_text("#total-revenue") == "–"
+    assert all("No film fits" in text for text in page.locator("figure .none").all_inner_texts())
+
+
+def test_the_table_is_searched_sorted_and_kept_in_the_address(board, movies):
+    board.fill("input[type=search]", "star wars")
+    until(lambda: "search=star" in board.evaluate("location.hash"))
+    assert all("star wars" in row.lower() for row in board.locator("#table tbody tr").all_inner_texts())
+    board.click("#table thead th:has-text('Year')")
+    until(lambda: "sort=year.asc" in board.evaluate("location.hash"))
+    board.reload()
+    ready(board)
+    years = [int(y) for y in board.locator("#table tbody td:nth-child(2)").all_inner_texts()]
+    assert years == sorted(years) and len(years) > 1 and board.input_value("input[type=search]") == "star wars"
+
+
+def test_unknown_sorts_last_in_both_directions(visit, demo):
+    for way in ("asc", "desc"):
+        page = visit(demo.report / "dashboard.html", f"#sort=budget.{way}")
+        assert "–" not in page.locator("#table tbody td:nth-child(7)").all_inner_texts()
+
+
+def test_the_download_is_the_selection_and_no_cell_is_a_formula(visit, hostile, place):
+    page = visit(hostile, "#sort=year.asc")
+    with page.expect_download() as got:
+        page.click("button:has-text('CSV')")
+    got.value.save_as(place / "films.csv")
+    rows = list(csv.DictReader((place / "films.csv").open(encoding="utf-8-sig", newline="")))
+    assert [r["Title"].lstrip("'") for r in rows] == HOSTILE
+    assert not [v for r in rows for v in r.values() if re.match(r"\s*[=+\-@\t\r]", v)]
+    assert rows[0]["Budget"] == "11000000"
+
+
+def test_hostile_names_are_only_shown(visit, hostile):
+    page = visit(hostile)
+    assert page.evaluate("window.hit") is None and not page.locator("#table img, #table script, #table a[href]").count()
+    shown = page.locator("#table tbody td:first-child").all_inner_texts()
+    assert sorted(" ".join(t.split()) for t in shown) == sorted(" ".join(t.split()) for t in HOSTILE)
+    for mark in page.locator("#chart-money path[aria-roledescription=point]").all():
+        mark.hover(force=True)
+    page.wait_for_selector("#vg-tooltip-element.visible")
+    assert page.evaluate("window.hit") is None and not page.locator("#vg-tooltip-element img").count()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_click_on_a_chart_filters(board, movies):
+    board.locator("#chart-genres path[aria-roledescription=point]").first.click(force=True)
+    assert len(board.eval_on_selector_all("[name=genre]:checked", "boxes => boxes.map(b => b.value)")) == 1
+    assert n(board) != f"n = {len(movies)} of {len(movies)} films"
+
+
+@pytest.mark.parametrize("width", [320, 390, 820, 1600])
+def test_no_width_makes_the_page_scroll_sideways(visit, demo, width):
+    page = visit(demo.report / "dashboard.html", viewport={"width": width, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(visit, demo, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = visit(demo.report / "dashboard.html", color_scheme=scheme)
+    for summary in page.locator("summary").all():
+        summary.click()
+    found = axe.Axe().run(page).response["violations"]
+    assert not [(v["id"], v["nodes"][0]["html"][:200]) for v in found]
+
+
+def test_dark_is_dark(visit, demo):
+    page = visit(demo.report / "dashboard.html", color_scheme="dark")
+    dark = "e => { const [r, g, b] = getComputedStyle(e).backgroundColor.match(/\\d+/g).map(Number); return r + g + b < 150 }"
+    assert all(page.eval_on_selector(place, dark) for place in ("body", "figure", ".films", ".told"))
+    page.emulate_media(color_scheme="light")
+    assert not page.eval_on_selector("body", dark)
+
+
+def test_everything_is_reached_by_keyboard(board, movies):
+    reached = []
+    for _ in range(60):
+        board.keyboard.press("Tab")
+        reached.append(board.evaluate("(e => (e.name || e.ariaLabel || e.textContent || '').trim().slice(0, 19))(document.activeElement)"))
+    for wanted in ("Skip to the content", "from", "to", "votes", "franchise", "director", "language", "Download as CSV"):
+        assert wanted in reached, wanted
+    assert any(text.startswith("Genres") for text in reached) and any(text.startswith("Title") for text in reached)
+    board.focus("[name=franchise]")
+    board.keyboard.press("ArrowDown")
+    assert n(board) == f"n = {sum(m['collection_id'] is not None for m in movies)} of {len(movies)} films"
+
+
+def test_the_skip_link_keeps_the_question(visit, demo):
+    page = visit(demo.report / "dashboard.html", "#votes=1000")
+    page.focus(".skip")
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#votes=1000") and page.evaluate("document.activeElement.id") == "main"
+
+
+def test_five_thousand_films_answer_at_once(visit, place):
+    path = place / "large.html"
+    path.write_text(dashboard(films(many(5001)), NOBODY, {}, "large", place), encoding="utf-8")
+    page = visit(path)
+    assert n(page) == "n = 5,000 of 5,000 films" and "5,000 of the 5,001" in page.inner_text(".rule")
+    start = time.monotonic()
+    page.fill("[name=votes]", "2500")
+    until(lambda: n(page) != "n = 5,000 of 5,000 films")
+    print(f"a filter over 5,000 films: {time.monotonic() - start:.2f} s")
+    assert path.stat().st_size < 3_000_000
