@@ -20,7 +20,7 @@ from tmdb_analysis.groups import returns_with, shown_as
 from tmdb_analysis.money import money_cohort, real, snapshot, with_as_of
 from tmdb_analysis.schema import MOVIES, RAW
 from tmdb_analysis.shrinkage import prior_votes
-from tmdb_analysis.spark import java_version, session
+from tmdb_analysis.spark import session
 from tmdb_analysis.tables import Run, collected, read, to_pandas
 
 NAMES = set(oracle.tables([]))
@@ -257,15 +257,3 @@ def test_a_film_of_which_nothing_is_known(tmp_path):
     }
     assert "m cannot be estimated from 0 films" in pages["46_ratings"] and "From 0 films with reported money" in pages["43_genres"]
     assert "the date of the data is unknown" in pages["44_trends"] and "no company is known: 1 films" in pages["47_origins"]
-
-
-@pytest.mark.integration
-def test_apache_spark_equals_sail(tmp_path):
-    if java_version() not in (17, 21):
-        pytest.skip("Apache Spark needs Java 17 or 21")
-    told = records(*next(c for c in map(catalogue, range(100, 200)) if len(c[0]) == 40 and len(oracle.cohort(plain(*c))) > 5))
-    small = [o for name, n in {"min_group": 2, "firm_group": 4, "min_pair": 2, "min_year": 2}.items() for o in ("-p", f"{name}={n}")]
-    ours, theirs = (run(tmp_path, engine, told, "--engine", engine, *small) for engine in ("sail", "spark"))
-    for name in NAMES:
-        assert_same(published(theirs)[name], published(ours)[name], name)
-    check({name: published(ours)[name] for name in NAMES}, oracle.tables(plain(*sample_films(ours)), **SMALL))
