@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SECTIONS', 'SECTION_OF', 'SECRETS', 'TmdbError', 'UsageError', 'TryLater', 'package', 'checkout', 'book', 'root',
-           'Section', 'Api', 'Spark', 'Pipeline', 'Quality', 'Report', 'is_loopback', 'nearest', 'placed',
+           'parts', 'Section', 'Api', 'Spark', 'Pipeline', 'Quality', 'Report', 'is_loopback', 'nearest', 'placed',
            'from_environment', 'from_yaml', 'Settings', 'settings', 'parameters']
 
 # %% ../nbs/00_settings.ipynb #1c79fe83
@@ -62,6 +62,11 @@ def root() -> Path:
     return checkout() or Path.cwd()
 
 # %% ../nbs/00_settings.ipynb #9e611eb0
+def parts(value: Any) -> Any:
+    "A single text, or several with commas, as a list; any other value as it is."
+    return [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
+
+
 class Section(BaseModel):
     "A group of settings that refuses names it does not know."
 
@@ -156,11 +161,7 @@ class Pipeline(Section):
     refresh: bool = Field(False, description="ask again for answers that are older than six months")
     run_id: str = Field("lab", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", description="name of the run and of its folder")
 
-    @field_validator("input", "ids", "discover", "expand", mode="before")
-    @classmethod
-    def one_or_many(cls, value: Any) -> Any:
-        "Let a single value, or several with commas, stand for a list."
-        return [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
+    one_or_many = field_validator("input", "ids", "discover", "expand", mode="before")(parts)
 
     @field_validator("discover")
     @classmethod
@@ -191,11 +192,7 @@ class Quality(Section):
     trend_max_rows_pct: float = Field(5.0, ge=0, description="change of the number of films since the last run, in percent")
     trend_max_null_points: float = Field(2.0, ge=0, le=100, description="change of a share of known values, in percentage points")
 
-    @field_validator("thresholds", mode="before")
-    @classmethod
-    def one_or_many(cls, value: Any) -> Any:
-        "Let a single threshold, or several with commas, stand for a list."
-        return [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
+    one_or_many = field_validator("thresholds", mode="before")(parts)
 
     @field_validator("thresholds")
     @classmethod
