@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from tests import oracle, oracle_money
 from tests.compare import assert_same, published
-from tmdb_analysis import directors, franchises, kpis, money
+from tmdb_analysis import clean, directors, franchises, kpis, money
 from tmdb_analysis.cli import main
 from tmdb_analysis.ingest import sample
 from tmdb_analysis.schema import COLLECTIONS, CREDITS, MOVIES, RAW
@@ -31,7 +31,7 @@ def films() -> list[dict]:
 @pytest.fixture(scope="module")
 def dated(demo):
     "The movies of the demo run with the day of their answer and their instalment."
-    return money.with_as_of(read(session(), MOVIES, demo), read(session(), RAW, demo)).transform(franchises.with_instalment)
+    return money.with_as_of(read(session(), MOVIES, demo), read(session(), RAW, demo))
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def spark_tables(films: list[dict]) -> tuple:
     crew = [(f["id"], "crew", i, p, name, "Director", None) for f in films for i, (p, name) in enumerate(f["director_ids"].items())]
     names = {f["collection_id"]: f["belongs_to_collection"] for f in films if f["collection_id"]}
     counts = [(c, name, sum(f["collection_id"] == c for f in films)) for c, name in names.items()]
-    dated = movies.withColumn("as_of", F.lit(date(2017, 1, 1))).transform(franchises.with_instalment)
+    dated = movies.withColumn("as_of", F.lit(date(2017, 1, 1))).withColumn("instalment", clean.instalment())
     return dated, spark.createDataFrame(crew, CREDITS.spark), spark.createDataFrame(counts, COLLECTIONS.spark)
 
 
@@ -305,7 +305,7 @@ def test_pages_say_in_words_that_nothing_is_known(tmp_path):
 
 def test_definitions_on_the_pages_are_the_docstrings(demo):
     shown = {"40_kpis": [money.money_summary, kpis.money_kpis, kpis.money_funnel], "42_directors": [directors.director_scores]}
-    shown["41_franchises"] = [franchises.franchise_groups, franchises.franchise_effect, franchises.with_instalment, franchises.instalments]
+    shown["41_franchises"] = [franchises.franchise_groups, franchises.franchise_effect, clean.instalment, franchises.instalments]
     for name, functions in shown.items():
         page = (demo.report / f"{name}.html").read_text(encoding="utf-8").replace("<code>", "`").replace("</code>", "`")
         for function in functions:

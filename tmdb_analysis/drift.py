@@ -18,7 +18,7 @@ from .settings import TmdbError
 from .tables import Run, published
 
 # %% ../nbs/27_drift.ipynb #2f951163
-CHOOSING = ("ids", "discover", "tmdb_list", "export", "expand", "min_known_columns")
+CHOOSING = ("ids", "discover", "tmdb_list", "export", "expand", "min_known_columns", "genre", "decade", "company")
 
 
 def question(run: Run) -> dict[str, Any] | None:

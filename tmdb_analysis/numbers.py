@@ -25,7 +25,6 @@ from tmdb_analysis.franchises import (
     franchise_vs_standalone,
     franchises,
     instalments,
-    with_instalment,
 )
 from .genres import genre_pairs, genre_returns, genres
 from .kpis import RANKINGS, definition, described, money_funnel, money_kpis, ranking, requirements, sensitivity
@@ -106,13 +105,13 @@ def of_group(tables: Tables, groups: list[str]) -> DataFrame:
     "The films of the cohort that are first of their franchise, sequels or standalone."
     place = F.col("instalment")
     of = {"first": place == 1, "sequel": place > 1, "standalone": F.col("collection_id").isNull()}
-    placed = with_instalment(tables.films).filter(reduce(or_, [F.coalesce(of[group], F.lit(False)) for group in groups]))
+    placed = tables.films.filter(reduce(or_, [F.coalesce(of[group], F.lit(False)) for group in groups]))
     return tables.cohort().join(placed.select("id"), "id", "left_semi")
 
 
 def on_instalment(tables: Tables, row: Row) -> DataFrame:
     "The films on one place of their franchise."
-    return with_instalment(tables.films).filter(F.col("instalment") == row["instalment"])
+    return tables.films.filter(F.col("instalment") == row["instalment"])
 
 
 def at_threshold(tables: Tables, row: Row) -> DataFrame:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from .scope import SCOPE
 from .settings import UsageError, nearest, package, settings
 from .tables import Run, published
 
@@ -92,7 +93,7 @@ def fingerprint(*told: Any) -> str:
 
 # %% ../nbs/84_runs.ipynb #fb9eeae5
 NO_FILTERS = {"run_id", "source", "input", "ids", "ids_file", "discover", "tmdb_list", "export", "expand", "update", "refresh"}
-ALWAYS = ("min_known_columns",)  # what decides which films there are
+ALWAYS = ("min_known_columns", *SCOPE)  # what decides which films there are
 
 
 def stamps(run: Run) -> dict[Path, tuple[int, int]]:

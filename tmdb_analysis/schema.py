@@ -125,6 +125,7 @@ MOVIES = Table(
             column("genres", TEXTS, "names of the genres; null when there are none"),
             column("collection_id", INT, "id of the franchise"),
             column("belongs_to_collection", TEXT, "name of the franchise"),
+            column("instalment", INT, "place in the franchise by release date: 1 for the first film; null without franchise or date"),
             column("original_language", TEXT, "ISO 639-1 code"),
             column("budget_musd", FLOAT, "production budget in million USD"),
             column("revenue_musd", FLOAT, "worldwide gross in million USD"),

@@ -210,8 +210,11 @@ class Quality(Section):
 
 
 class Report(Section):
-    "The thresholds of the published numbers."
+    "What the numbers are about, and their thresholds."
 
+    genre: str = Field("", description="only films of this genre, such as Horror; empty means all")
+    decade: int = Field(0, ge=0, le=9990, multiple_of=10, description="only films of this decade, such as 1990; 0 means all")
+    company: str = Field("", description="only films of companies with these words in their names, such as Pixar; empty means all")
     top_n: int = Field(10, ge=1, le=1000, description="films in each ranking")
     min_votes: int = Field(10, ge=0, description="votes a film needs to be ranked by rating")
     roi_min_budget_musd: float = Field(10.0, ge=0, description="budget a film needs to be ranked by ROI, in million USD")
