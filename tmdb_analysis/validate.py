@@ -16,6 +16,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from .clean import OUTSIDE
 from .rules import DIMENSIONS, MEANING, WEIGHTS, Rule, outcome
 from .settings import TmdbError, UsageError, nearest
 
@@ -46,10 +47,10 @@ def table_rules(
     wrong, new, absent = sum(map(bool, contracts.values())), fields["new"], fields["absent"]
     lost, limit = sum(not s["holds"] for s in steps), max_quarantined_pct / 100
     unknown, missing = (f": {', '.join(names[:10])}" if names else "" for names in (new, absent))
-    known = len(fields["known"])
+    known, outside = len(fields["known"]), steps[-1]["out"].get(OUTSIDE, 0)
     return [
         outcome("contract", "every table keeps its contract", "validity", "critical", len(contracts), wrong),
-        outcome("film_exists", "there is a film", "completeness", "critical", 1, int(n == 0)),
+        outcome("film_exists", "there is a film", "completeness", "critical", 1, int(n + outside == 0)),
         outcome("records_usable", "records can be used", "validity", "critical", records, aside, limit, "records"),
         outcome("conservation", "every record is accounted for", "consistency", "critical", len(steps), lost, about="steps"),
         outcome("film_id_once", "no two films share an id", "uniqueness", "critical", n, n - ids, about="films"),
