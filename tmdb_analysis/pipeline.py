@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import nbformat
@@ -104,19 +105,23 @@ def started_kernel(run: Run, tries: int = 3) -> tuple[KernelManager, BlockingKer
         "JUPYTER_PREFER_ENV_PATH": "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
+    reason = ""
     for _ in range(tries):
-        manager = KernelManager(kernel_name="python3", transport_encryption="auto")
-        manager.start_kernel(cwd=str(book() / "nbs"), env=env)
-        client = BlockingKernelClient()  # with a session of its own: papermill's clients share the manager's
-        client.load_connection_info(manager.get_connection_info())
-        client.start_channels()
-        try:
-            client.wait_for_ready(timeout=60)
-            return manager, client
-        except RuntimeError:
-            aside(client.stop_channels)
-            aside(manager.shutdown_kernel, now=True)
-    raise TmdbError("no Jupyter kernel starts here: try `python -m ipykernel_launcher --version`, and `tmdb doctor`")
+        with TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+            manager = KernelManager(kernel_name="python3", transport_encryption="auto")
+            manager.start_kernel(cwd=str(book() / "nbs"), env=env, stderr=said)
+            client = BlockingKernelClient()  # with a session of its own: papermill's clients share the manager's
+            client.load_connection_info(manager.get_connection_info())
+            client.start_channels()
+            try:
+                client.wait_for_ready(timeout=60)
+                return manager, client
+            except RuntimeError as e:
+                aside(client.stop_channels)
+                aside(manager.shutdown_kernel, now=True)
+                said.seek(0)
+                reason = [str(e), *filter(str.strip, said)][-1].strip()
+    raise TmdbError(f"no Jupyter kernel starts here ({reason}): try `python -m ipykernel_launcher --version`, and `tmdb doctor`")
 
 
 def aside(work: Callable, *args: Any, **options: Any) -> None:
