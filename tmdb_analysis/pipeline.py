@@ -99,7 +99,7 @@ def one_kernel(run: Run) -> Iterator[tuple[KernelManager, BlockingKernelClient]]
 
 
 def await_answer(manager: KernelManager, client: BlockingKernelClient, seconds: float = 60) -> None:
-    "Wait until a kernel answers. On a busy machine its heartbeat is late, so only its process says whether it lives. Raises `RuntimeError`."
+    "Wait until a kernel answers. On a busy machine its heartbeat is late, so only its process tells if it lives. Raises `RuntimeError`."
     end = time.monotonic() + seconds
     while True:
         try:
