@@ -20,8 +20,9 @@ from pandas import isna
 
 from .dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard
 from .page import TEMPLATES, cleaned, failure, fill, heading, page, page_cells, rendered
-from .runs import all_runs, disk, earlier, read_facts
+from .runs import all_runs, disk, earlier, part, read_facts
 from .schema import CREDITS, MOVIES
+from .scope import scope_words
 from .settings import TmdbError
 from .share import embedded
 from .tables import Run, read_arrow, read_kpi, write_text
@@ -41,7 +42,7 @@ def fragment(
     soup = BeautifulSoup(cleaned(rendered(page_cells(nb))), "html.parser")
     for link in soup("a", href=re.compile(r"^[^:]*\.ipynb(#.*)?$")):
         stage = str(link["href"]).rpartition("/")[2].partition(".ipynb")[0]
-        link["href"] = f"{stage}.html"
+        link["href"] = f"{stage}.html{str(link['href']).partition('.ipynb')[2]}"
         if stage not in pages:
             link.unwrap()
     reason = failure(nb)
@@ -154,6 +155,8 @@ def report_page(
 ) -> str:
     "The front page of a run. Raises `TmdbError` for a picture without an alt text."
     title, subtitle = heading(nb, "") if nb else (f"Run {run.id}", "")
+    scope = scope_words(part(facts, "parameters"))
+    title = f"{title}: films {scope}" if scope else title
     box = trouble(facts) if nb is None or facts.get("status") == "failed" else ""
     content = f"{box}{fragment(nb, pages) if nb else ''}{about(run, facts, pages)}{embedded(facts)}"
     return page(title, subtitle, content, "index", pages, run.id)
