@@ -3,7 +3,6 @@
 import gzip
 import http.client
 import json
-import os
 import re
 import signal
 import socket
@@ -14,7 +13,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -29,15 +27,6 @@ KEY, TOKEN = "fake-v3-key", "fake.v4.token"
 PLAIN = {"Accept-Encoding": "identity"}
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 DAY = datetime.now(UTC).date()
-
-
-@pytest.fixture(scope="module")
-def shared() -> Path:
-    "Real data that is not part of the project; the tests that want it are skipped where it is absent."
-    place = Path(os.environ.get("TMDB_TEST_DATA") or ROOT.parent / "shared" / "data")
-    if not place.is_dir():
-        pytest.skip("no real TMDB data here: point TMDB_TEST_DATA at it")
-    return place
 
 
 @pytest.fixture(scope="module")

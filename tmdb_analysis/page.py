@@ -301,6 +301,15 @@ thead th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 400; }
 .number { text-align: right; }
 .number, .when { white-space: nowrap; }
+.cards { list-style: none; display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: .75rem;
+  padding: 0; max-width: none; }
+.cards li { display: flex; flex-direction: column; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: .5rem;
+  break-inside: avoid; }
+.cards span { color: var(--soft); font-size: .85rem; line-height: 1.45; }
+.cards b { font-size: 1.7rem; line-height: 1.25; letter-spacing: -.02em; font-variant-numeric: tabular-nums; }
+summary { cursor: pointer; color: var(--link); }
+details { margin: .4rem 0; }
+details p { color: var(--soft); font-size: .9rem; }
 .spark { vertical-align: middle; color: var(--link); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .4rem 1.5rem; }
 dt { color: var(--soft); }
