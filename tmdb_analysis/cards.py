@@ -118,8 +118,5 @@ def cards(run: Run, facts: Mapping[str, Any], runs: list[tuple[Run, dict[str, An
             told = change(measure, now, past[0] if past else None)
             made.append(dict(label=measure.label, value=measure.form(now["value"]), about=about, change=told, line=line))
     before = next((other.id for other, _ in earlier(run, runs)), None)
-    return (
-        fill(CARDS, cards=made, compared=f"Compared with run {before}." if before else "No earlier run can be compared.")
-        if made
-        else Markup("")
-    )
+    compared = f"Compared with run {before}." if before else "No earlier run can be compared."
+    return fill(CARDS, cards=made, compared=compared) if made else Markup("")
