@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import shutil
 import statistics
 import time
 from pathlib import Path
@@ -180,39 +179,16 @@ def test_a_run_without_films_has_a_page_that_says_so(place):
 # ---- in a browser
 
 
-@pytest.fixture(scope="session")
-def chromium():
-    "A real browser."
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not found:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def visit(chromium):
-    "A function that opens a page; afterwards it must have asked for nothing and complained of nothing."
-    contexts, wrong = [], []
+def visit(visit):
+    "A function that opens a dashboard and waits until it has drawn itself."
 
     def opened(path: Path, address: str = "", **options):
-        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda e: wrong.append(f"error {e}"))
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        page.on("request", lambda r: wrong.append(r.url) if not r.url.startswith(("file:", "blob:", "data:")) else None)
-        page.goto(path.as_uri() + address)
+        page = visit(path, address, **options)
         ready(page)
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not wrong
+    return opened
 
 
 def until(true, seconds: float = 20) -> None:

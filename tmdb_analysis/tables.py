@@ -21,6 +21,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 from pyspark.sql import DataFrame, SparkSession
@@ -177,10 +178,12 @@ def piped(values: Any) -> str | None:
 
 
 def write_csv(path: Path, data: pa.Table) -> None:
-    "Write a CSV file in one step: lists with pipes, unknown as an empty field."
+    "Write a CSV file in one step: lists with pipes, unknown as an empty field, and `'` before text that a spreadsheet would compute."
     for i, field in enumerate(data.schema):
         if pa.types.is_list(field.type):
             data = data.set_column(i, field.name, pa.array([piped(v) for v in data[field.name].to_pylist()], pa.string()))
+        if pa.types.is_string(data.schema.field(i).type):
+            data = data.set_column(i, field.name, pc.replace_substring_regex(data[i], r"\A([=+\-@\t\r])", r"'\1"))
     with replacing(path) as scratch:
         csv.write_csv(data, scratch)  # text in quotes, so that no title can break a row
 

@@ -1,0 +1,133 @@
+"Every page of a run in a real browser: offline, readable, and deaf to what titles say."
+
+import json
+
+import pytest
+
+from tmdb_analysis.cli import main
+from tmdb_analysis.tables import Run
+
+HARM = {
+    "script": "<script>window.hit = 1</script>",
+    "image": '"><img src=x onerror="window.hit = 2">',
+    "link": "[click](javascript:window.hit=3)",
+    "template": "{{7*7}} ${7*7} {% raw %}",
+    "markdown": "# **Bold** | `code` | $x^2$ _a_",
+    "formula": '=HYPERLINK("http://example.org","x")',
+    "arabic": "\u202eفيلم عن السينما",
+    "japanese": "千と千尋の神隠し 🎬",
+    "long": "Very long title " * 18 + "end",
+}
+
+
+def film(i: int, title: str) -> dict:
+    "A film whose names mean harm, in the shape of the API."
+    people = {"id": 900 + i % 3, "name": title, "job": "Director", "department": "Directing"}
+    return {
+        "id": i, "title": title, "original_title": title, "status": "Released", "release_date": f"{1980 + i % 40}-06-01",
+        "budget": 10_000_000 + i * 100_000, "revenue": 20_000_000 + (i * 7919) % 90_000_000, "runtime": 100, "original_language": "en",
+        "vote_average": 5 + i % 5, "vote_count": 100 + i, "popularity": float(i), "overview": title, "tagline": title, "adult": False,
+        "video": False, "genres": [{"id": i % 4, "name": f"{title[:40]} {i % 4}"}],
+        "production_companies": [{"id": 1, "name": title, "origin_country": "US"}],
+        "production_countries": [{"iso_3166_1": "US", "name": title[:30]}],
+        "spoken_languages": [{"iso_639_1": "en", "name": "English", "english_name": "English"}],
+        "belongs_to_collection": {"id": i % 6, "name": title} if i % 2 else None,
+        "credits": {"cast": [{"id": i, "name": title, "character": title, "order": 0}], "crew": [people]},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory) -> Run:
+    "A run over films whose titles mean harm."
+    home = tmp_path_factory.mktemp("hostile")
+    titles = list(HARM.values())
+    (home / "films.json").write_text(json.dumps([film(i, titles[i % len(titles)]) for i in range(1, 109)]))
+    words = ["run", "--source", "files", "--input", str(home / "films.json"), "--home", str(home), "--run-id", "hostile"]
+    assert main([*words, "-p", "min_group=3", "-p", "firm_group=5", "-p", "min_pair=2", "-p", "min_director_films=2"]) == 0
+    return Run("hostile", home)
+
+
+def pages(run: Run) -> list:
+    "The pages of a run, and the list of all runs."
+    return [*sorted(run.report.glob("*.html")), run.report.parent / "index.html"]
+
+
+def wide(page) -> int:
+    "By how many pixels a page is wider than its window."
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_no_page_scrolls_sideways_or_asks_for_anything(visit, demo, width):
+    found = pages(demo)
+    assert {"index.html", "30_validate.html", "48a_why.html"} <= {path.name for path in found}
+    for path in found:
+        assert wide(visit(path, viewport={"width": width, "height": 800})) <= 0, path.name
+        assert path.stat().st_size <= 2_500_000, path.name
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(visit, demo, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    for path in (path for path in pages(demo) if path.name != "dashboard.html"):
+        page = visit(path, color_scheme=scheme)
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        violations = axe.Axe().run(page).response["violations"]
+        assert not [(v["id"], v["nodes"][0]["html"]) for v in violations], path.name
+
+
+def test_a_report_is_read_by_keyboard(visit, demo):
+    page = visit(demo.report / "index.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    closed = page.locator("details:not([open]) > summary").first
+    closed.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.parentElement.open") is True
+
+
+def test_links_lead_somewhere(visit, demo):
+    for path in pages(demo):
+        page = visit(path)
+        ids = set(page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)"))
+        for href in page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))"):
+            if href.startswith("http"):
+                continue
+            name, _, address = href.partition("#")
+            target = path.parent / name.replace("%20", " ") if name else path
+            assert target.is_file(), (path.name, href)
+            if address and target == path:
+                assert address in ids, (path.name, href)
+            elif address and target.suffix == ".html" and "=" not in address:
+                assert f'id="{address}"' in target.read_text(encoding="utf-8"), (path.name, href)
+
+
+def test_a_report_prints(visit, demo, tmp_path):
+    page = visit(demo.report / "index.html", color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(21, 23, 26)"
+    assert page.locator("nav.contents").is_hidden()
+    pdf = page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF") and len(pdf) < 4_000_000
+
+
+def test_hostile_titles_are_only_shown(visit, hostile):
+    for path in pages(hostile):
+        page = visit(path, viewport={"width": 390, "height": 800})
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert page.evaluate("window.hit") is None, path.name
+        assert wide(page) <= 0, path.name
+        assert not page.locator("a[href^='javascript']").count() and "49" not in page.title()
+    report = visit(hostile.report / "index.html")
+    words = report.locator("main").inner_text()
+    for title in (HARM["script"], HARM["image"], HARM["template"], HARM["markdown"]):
+        assert title in words or title in report.locator("main").text_content(), title
+
+
+def test_cells_that_start_like_formulas_are_escaped(hostile):
+    for path in [hostile.report / "movies.csv", *(hostile.report / "kpis").glob("*.csv")]:
+        text = path.read_text(encoding="utf-8")
+        assert '"=' not in text and ",=" not in text, path.name
+    assert "\"'=HYPERLINK" in (hostile.report / "movies.csv").read_text(encoding="utf-8")
