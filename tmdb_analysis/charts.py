@@ -74,12 +74,12 @@ def known(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
 FONT = "DejaVu Sans"
 
 
-def name(title: object, fallback: str) -> str:
-    "A title on one line of at most 28 characters, or the fallback (`film 129`) where the font lacks a letter."
+def name(title: object, fallback: str, letters: int = 28) -> str:
+    "A title on one line of at most so many letters, or the fallback (`film 129`) where the font lacks one of them."
     text = "" if pd.isna(title) else "".join(c for c in " ".join(str(title).split()) if c.isprintable())
     if not text or not all(map(get_font(findfont(FONT)).get_char_index, map(ord, text))):
         return fallback
-    return text if len(text) <= 28 else text[:27].rstrip() + "…"
+    return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
 
 # %% ../nbs/50_charts.ipynb #3f633e8c
 INK, GREY, PALE = "#222222", "#666666", "#B9C7D3"
@@ -108,7 +108,7 @@ def broken(
 
 
 def finished(
-    fig: Figure,
+    fig: Figure,  # as high as the plot
     kind: str,  # of plot, for those who do not see it
     title: str,  # the finding
     definition: str,  # what is drawn, and n
@@ -117,14 +117,15 @@ def finished(
 ) -> Figure:
     "The figure with its texts, laid out. All of them, after the kind of plot, are its label: the alternative text."
     caption = f"{note} Source: TMDB{'' if as_of is None else f', as of {as_of}'}."
-    height, edges = fig.get_figheight(), {"top": 0.06, "bottom": 0.06}
-    texts = ((title, 13, "bold", INK, "top"), (definition, 10.5, "normal", INK, "top"), (caption, 10, "normal", GREY, "bottom"))
-    for words, size, weight, colour, va in texts:
-        y = edges[va] / height
-        text = fig.text(0.015, 1 - y if va == "top" else y, words, size=size, weight=weight, color=colour, va=va)
-        edges[va] += 0.07 + size / 57 * broken(text)
-    edges["bottom"] += 0.08
-    fig.set_layout_engine("constrained", rect=(0.01, edges["bottom"] / height, 0.98, 1 - sum(edges.values()) / height))
+    above = [fig.text(0.015, 1, title, size=13, weight="bold", va="top"), fig.text(0.015, 1, definition, size=10.5, va="top")]
+    below = fig.text(0.015, 0, caption, size=10, color=GREY)
+    heights = [0.07 + text.get_size() / 57 * broken(text) for text in (*above, below)]  # inches
+    top, bottom, plot = 0.06 + sum(heights[:2]), 0.14 + heights[2], fig.get_figheight()
+    height = top + plot + bottom
+    fig.set_figheight(height)
+    for text, y in zip((*above, below), (height - 0.06, height - 0.06 - heights[0], 0.06), strict=True):
+        text.set_y(y / height)
+    fig.set_layout_engine("constrained", rect=(0.01, bottom / height, 0.98, plot / height))
     fig.set_label(f"{kind}. {title}. {definition}. {caption}")
     fig.draw_without_rendering()
     fig.set_layout_engine("none")  # it is laid out: drawing it again must not cost as much again

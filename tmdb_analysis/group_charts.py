@@ -47,7 +47,7 @@ def rows(
 ) -> tuple[Figure, Axes]:
     "A dot with its interval for each row of a table, over a logarithmic axis of returns."
     y, colours = np.arange(len(table)), np.where(table["n"] < few, GREY, BLUE)
-    fig = Figure((WIDTH, 2.6 + height * len(table)), layout="constrained")
+    fig = Figure((WIDTH, 0.9 + height * len(table)), layout="constrained")
     ax = fig.add_subplot(xscale="log", xlabel="worldwide gross / production budget", ylim=(-0.6, len(table) - 0.4))
     ends = table[["value", "low", "high"]].stack()
     ax.set_xlim(min(1, ends.min()) / 1.25, max(THUMB, ends.max()) * 1.25)
@@ -72,7 +72,7 @@ def estimates(
 ) -> pd.DataFrame:
     "The rows of a table whose estimate is known, as `rows` takes them."
     columns = {value: "value", low or f"{value}_low": "low", high or f"{value}_high": "high", n: "n"}
-    plain = numbers(table, *columns).rename(columns=columns).assign(label=[name(text, "unnamed") for text in table[label]])
+    plain = numbers(table, *columns).rename(columns=columns).assign(label=[name(text, "unnamed", 22) for text in table[label]])
     return plain[(plain["value"] > 0) & (plain["n"] > 0)].reset_index(drop=True)
 
 # %% ../nbs/52_group_charts.ipynb #e0f1c22f
@@ -125,7 +125,7 @@ def roi_by_genre(
     returns = pairs.groupby("genre")["roi"]
     ends = {"low": returns.quantile(0.05, interpolation="higher"), "high": returns.quantile(0.95, interpolation="lower")}
     marks = pd.DataFrame({"n": n, "median": returns.median(), **ends})[n >= min_n].sort_values(["median", "n"], ascending=False)
-    fig = Figure((WIDTH, 2.5 + 0.3 * len(marks)), layout="constrained")
+    fig = Figure((WIDTH, 0.9 + 0.3 * len(marks)), layout="constrained")
     ax = fig.add_subplot(xscale="log")
     look = dict(whis=(5, 95), showfliers=False, width=0.6, linecolor=GREY, linewidth=1, saturation=1, medianprops={"color": BLUE, "lw": 3})
     colours = {genre: PALE if k >= firm_group else "#E6E6E6" for genre, k in marks["n"].items()}
@@ -133,7 +133,7 @@ def roi_by_genre(
     sns.boxplot(drawn, x="roi", y="genre", hue="genre", order=order, hue_order=order, palette=colours, legend=False, ax=ax, **look)
     ax.set(xlabel="worldwide gross / production budget", ylabel="")
     ax.set_xlim(min(1, marks["low"].min()) / 1.3, max(THUMB, marks["high"].max()) * 1.3)
-    ax.set_yticks(range(len(marks)), [f"{name(genre, 'unnamed')} (n = {k:,})" for genre, k in marks["n"].items()])
+    ax.set_yticks(range(len(marks)), [f"{name(genre, 'unnamed', 22)} (n = {k:,})" for genre, k in marks["n"].items()])
     ax.tick_params(axis="y", length=0)
     thresholds(ax)
     decades(ax.xaxis, times)
@@ -257,7 +257,7 @@ def franchise_vs_standalone(
     films = numbers(groups, "films")["films"].fillna(0)
     if not films.any():
         return nothing("No film is there to compare, neither of a franchise nor standalone.")
-    fig, ahead = Figure((WIDTH, 6.8), layout="constrained"), []
+    fig, ahead = Figure((WIDTH, 5.6), layout="constrained"), []
     for ax, (title, (column, n, form)) in zip(fig.subplots(len(MEASURES)), MEASURES.items(), strict=True):
         value, size = numbers(groups, column, n).T.to_numpy()
         ax.barh([1, 0], np.nan_to_num(value), color=[BLUE, ORANGE])

@@ -67,7 +67,7 @@ def plane(
 ) -> tuple[Figure, Axes]:
     "Budget and gross as dots over the same decades, with the two lines that tell success from loss."
     low, high = 10.0 ** (np.floor(np.log10([dots.min().min(), dots.max().max()])) + [0, 1])
-    fig = Figure((WIDTH, 6.6), layout="constrained")
+    fig = Figure((WIDTH, 4.8), layout="constrained")
     ax = fig.add_subplot(xscale="log", yscale="log", xlabel="production budget", ylabel="worldwide gross")
     ax.set(xlim=(low, high), ylim=(low, high), aspect="equal", anchor="N")
     size, alpha = (14, 0.3) if len(dots) > 500 else (28, 0.7)

@@ -41,9 +41,9 @@ MANY = 60  # films from which on they are counted in cells
 
 def link(rho: Estimate) -> str:
     "A rank correlation in words; whether there is one is for its interval to say."
-    if rho.low is None or rho.n < FIRM:
-        return "These films are too few to tell whether popular ones are rated higher"
-    if rho.low <= 0 <= rho.high:
+    if rho.value is None or rho.n < FIRM:
+        return "These films cannot tell whether popular ones are rated higher"
+    if rho.low is not None and rho.low <= 0 <= rho.high:
         return "Popular films are rated neither clearly higher nor clearly lower"
     strength = ("hardly", "a little", "moderately", "much")[np.searchsorted((0.1, 0.3, 0.5), abs(rho.value), side="right")]
     return f"More popular films are {strength} {'higher' if rho.value > 0 else 'lower'} rated"
@@ -70,7 +70,7 @@ def popularity_vs_rating(
         return nothing(f"No film has a known popularity and a rating by at least {min_votes:,} votes.")
     pairs, many = shown[["popularity", "vote_average"]], len(shown) >= MANY
     rho = spearman(pairs["popularity"], pairs["vote_average"])
-    fig = Figure((WIDTH, 4.9), layout="constrained")
+    fig = Figure((WIDTH, 3.6), layout="constrained")
     ax = fig.add_subplot(xscale="log", xlabel="popularity", ylabel="mean rating, of 10")
     if many:
         cells(fig, ax, pairs)
@@ -138,9 +138,9 @@ def genre_lift(
     if pairs.empty:
         return nothing(f"No two genres share {count(min_pair)}, so there are no pairs to show.")
     square = company(pairs)
-    labels = [name(genre, "unnamed") for genre in square.index]
+    labels = [name(genre, "unnamed", 22) for genre in square.index]
     hidden = np.triu(np.ones(square.shape, dtype=bool))
-    fig = Figure((WIDTH, 2 + 0.29 * len(square) + 0.08 * max(map(len, labels))), layout="constrained")
+    fig = Figure((WIDTH, 0.3 + 0.29 * len(square) + 0.08 * max(map(len, labels))), layout="constrained")
     ax = fig.add_subplot()
     values, end = np.log2(square.astype(float)), max(1.0, np.nanmax(np.abs(np.log2(pairs["lift"]))))
     words = square.map(lambda lift: three(lift, 2))

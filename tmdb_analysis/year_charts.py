@@ -21,7 +21,7 @@ from .charts import BLUE, GREY, PALE, STYLE, WIDTH, count, decades, finished, mu
 # %% ../nbs/53_year_charts.ipynb #376925c3
 def over_strip(
     years: pd.Series,
-    height: float = 4.9,  # inches
+    height: float = 3.5,  # inches
 ) -> tuple[Figure, Axes, Axes]:
     "A figure with a panel by year, and a strip for the number of films below it."
     fig = Figure((WIDTH, height), layout="constrained")
@@ -131,7 +131,7 @@ def known_money_by_year(
     years = years[years["films"] > 0].assign(share=lambda t: t["n_money"] / t["films"], firm=lambda t: t["films"] >= min_year)
     if years.empty:
         return nothing("No film has a known year of release, so there is no share of known money by year.")
-    fig, top, strip = over_strip(years["year"], 4.4)
+    fig, top, strip = over_strip(years["year"], 3)
     colours = np.where(years["firm"], BLUE, PALE)
     top.bar(years["year"], years["share"], width=0.8, color=colours)
     top.set(ylim=(0, 1), ylabel="known money")
@@ -174,7 +174,7 @@ def yearly_box_office(
         fig,
         "Bars by year, over a strip of bars with the number of films",
         f"Largest known box office: {year:.0f}, {musd(total)} from {count(int(n))}",
-        f"Totals count the films with known revenue: {paid['n_revenue'].sum():,.0f} of {count(int(years['films'].sum()))}",
+        f"Totals of the films with known revenue (n = {paid['n_revenue'].sum():,.0f} of {count(int(years['films'].sum()))})",
         "Strip: films with known revenue (dark) of all films (pale). Gaps: no data. Not adjusted for inflation; "
         "the last year may be incomplete.",
         as_of,
