@@ -15,11 +15,12 @@ import pytest
 from matplotlib.text import Text
 from pyspark.sql import functions as F
 
-from tmdb_analysis import charts, clean
+from tmdb_analysis import clean
 from tmdb_analysis.cli import main
 from tmdb_analysis.directors import directors
 from tmdb_analysis.franchises import franchise_vs_standalone
 from tmdb_analysis.genres import genres
+from tmdb_analysis.group_charts import roi_by_genre
 from tmdb_analysis.ingest import ingest, records
 from tmdb_analysis.kpis import RANKINGS, ranking
 from tmdb_analysis.schema import COLLECTIONS, CREDITS, MOVIES, QUARANTINE, RAW
@@ -212,7 +213,7 @@ def test_trap_11_genres_overlap(land):
 
     assert franchise_vs_standalone(t.films).first().total_revenue_musd == 300
     assert table.films.tolist() == [3, 3] and table.total_revenue_musd.tolist() == [300, 300]
-    chart = charts.roi_by_genre(to_pandas(t.films))
+    chart = roi_by_genre(to_pandas(t.films), min_n=3)
     said = " ".join(" ".join(text.get_text() for text in chart.findobj(Text)).split())
     assert "A film counts in each of its genres" in said and "(n = 3)" in said
 

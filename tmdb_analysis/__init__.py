@@ -9,7 +9,8 @@
     tmdb.session()           the Spark session
     tmdb.published()         the last run and its folders
     tmdb.rules, validate    rules of your own, asked of any table
-    tmdb.kpis, franchises, directors, genres, trends, search, ratings, origins, charts      the chapters
+    tmdb.kpis, franchises, directors, genres, trends, search, ratings, origins      the chapters
+    tmdb.charts, money_charts, group_charts, year_charts, pair_charts      the figures
 """
 
 __version__ = "0.1.0"
@@ -27,7 +28,7 @@ _FROM = {
 }
 _CHAPTERS = (
     *("settings", "spark", "schema", "tables", "rules", "validate", "kpis", "franchises", "directors", "genres", "trends", "search"),
-    *("ratings", "origins", "charts"),
+    *("ratings", "origins", "charts", "money_charts", "group_charts", "year_charts", "pair_charts"),
 )
 
 __all__ = [*_FROM, *_CHAPTERS]

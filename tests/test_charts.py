@@ -1,0 +1,369 @@
+"The charts: what they show, what they say, and that neither strange titles nor few films break them."
+
+import warnings
+from io import BytesIO
+from itertools import combinations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from tmdb_analysis.charts import FONT, name, nothing, png
+from tmdb_analysis.group_charts import (
+    franchise_vs_standalone,
+    placed,
+    return_by_director,
+    return_by_franchise,
+    return_by_genre,
+    roi_by_genre,
+)
+from tmdb_analysis.money_charts import notable, revenue_vs_budget, trend
+from tmdb_analysis.pair_charts import genre_lift, popularity_vs_rating
+from tmdb_analysis.schema import MOVIES
+from tmdb_analysis.spark import session
+from tmdb_analysis.tables import read, read_kpi, to_pandas
+from tmdb_analysis.year_charts import known_money_by_year, median_by_year, yearly_box_office
+
+HOSTILE = [
+    r"$\frac{1}{0}$ & $x$",
+    "a_b^c_$",
+    "<script>alert(1)</script>",
+    "ملك الأسد",
+    "千と千尋の神隠し",
+    "🎬🍿",
+    "A very long title " * 17,
+    "one\ntwo\tthree",
+    "\u202eevil",
+    "{0} %s \\n",
+    None,
+]
+rng = np.random.default_rng(11)
+
+
+def some_films(n: int) -> pd.DataFrame:
+    "So many films with all that the charts of films want; the gross grows with the budget to the power of 0.8."
+    budget = np.exp(rng.normal(3, 1.5, n))
+    gross = 3 * budget**0.8 * np.exp(rng.normal(0, 1, n))
+    films = pd.DataFrame({"id": np.arange(1, n + 1), "title": [(HOSTILE + ["Plain", "Two words"])[i % 13] for i in range(n)]})
+    return films.assign(
+        budget_musd=budget,
+        revenue_musd=gross,
+        roi=gross / budget,
+        genres=[[["Drama"], ["Horror", "Drama"], ["Comedy"], None][i % 4] for i in range(n)],
+        collection_id=[i // 9 if i % 3 == 0 else None for i in range(n)],
+        release_date=pd.to_datetime("1990-01-01") + pd.to_timedelta(np.arange(n) * 7 % 5000, "D"),
+        popularity=np.exp(rng.normal(2, 1, n)),
+        vote_average=rng.uniform(1, 10, n),
+        vote_count=rng.integers(0, 900, n),
+    )
+
+
+def money_table(n: int) -> pd.DataFrame:
+    "So many years up to 2019, one of them missing, the last one not over."
+    year = np.delete(np.arange(2019 - n, 2020), n // 2) if n > 1 else np.array([2019])
+    films = rng.integers(8, 70, len(year))
+    middle = np.exp(rng.normal(4, 0.4, len(year)))
+    shares = {"films": films + 5, "n_money": films, "coverage": films / (films + 5), "n_return": films, "n_real_revenue": films}
+    real = {"median_real_revenue_musd": middle, "p25_real_revenue_musd": middle / 3, "p75_real_revenue_musd": middle * 3}
+    back = {"median_return": middle / 20, "median_return_low": middle / 30, "median_return_high": middle / 10}
+    totals = {"n_revenue": films, "total_revenue_musd": films * 90.0}
+    return pd.DataFrame({"year": year, **shares, **real, **back, **totals, "partial": year == 2019})
+
+
+def intervals(label: str, names: list, value: str, n: str, low: str = "", high: str = "") -> pd.DataFrame:
+    "A table of estimates with intervals."
+    v = np.exp(rng.normal(1, 0.5, len(names)))
+    ends = {low or f"{value}_low": v / 2, high or f"{value}_high": v * 2}
+    return pd.DataFrame({label: names, value: v, **ends, n: [5 + 17 * i for i in range(len(names))]})
+
+
+def tables() -> dict:
+    "Each chart with a table that it can draw well."
+    films, years = some_films(400), money_table(40)
+    groups = intervals("group", ["first", "sequel", "standalone"], "median_return", "n_median_return")
+    scores = intervals("director", HOSTILE, "score", "films", "low", "high").assign(rank=np.arange(len(HOSTILE)))
+    sides = list(combinations(["Action", "Comedy", "Drama", "$x_1$", "千"], 2))
+    pairs = pd.DataFrame(sides, columns=["genre_a", "genre_b"]).assign(films=range(15, 25), films_a=90, films_b=80, n_films=400)
+    measures = {f"{m}_{c}": [3.0, 2.0] for m, c in (("mean", "revenue_musd"), ("median", "roi"), ("mean", "budget_musd"))}
+    both = pd.DataFrame(
+        {"group": ["franchise", "standalone"], "films": [7, 5], **measures, "mean_popularity": [4.0, 9.0], "mean_rating": 6.0}
+    )
+    return {
+        revenue_vs_budget: films,
+        roi_by_genre: films,
+        popularity_vs_rating: films,
+        return_by_genre: intervals("genre", HOSTILE, "median_return", "n_return"),
+        return_by_franchise: groups,
+        return_by_director: scores,
+        franchise_vs_standalone: both.assign(**dict.fromkeys(["n_revenue", "n_roi", "n_budget", "n_popularity", "n_rating"], 5)),
+        median_by_year: years,
+        known_money_by_year: years,
+        yearly_box_office: years,
+        genre_lift: pairs.assign(lift=np.exp(rng.normal(0, 0.7, 10))),
+    }
+
+
+TABLES = tables()
+CHARTS = pytest.mark.parametrize("chart", TABLES, ids=lambda chart: chart.__name__)
+
+
+def texts(fig: Figure) -> list[Text]:
+    "The texts that a figure shows, those at its ticks included."
+    fig.draw_without_rendering()
+    found = list(fig.texts)
+    for ax in fig.axes:
+        found += [*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label]
+        ticks = [tick for axis in (ax.xaxis, ax.yaxis) for tick in axis._update_ticks()]  # those in sight
+        found += [label for tick in ticks for label in (tick.label1, tick.label2)]
+    return [text for text in found if text.get_visible() and text.get_text().strip()]
+
+
+def luminance(colour) -> float:
+    "Relative luminance (WCAG 2)."
+    rgb = np.array(to_rgb(colour))
+    return float(np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(a, b) -> float:
+    "Ratio of contrast (WCAG 2)."
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def labels(fig: Figure, axis: str = "y") -> list[str]:
+    "The words at the ticks of the first axes."
+    return [t.get_text() for t in getattr(fig.axes[0], f"get_{axis}ticklabels")()]
+
+
+# every chart
+
+
+@CHARTS
+@pytest.mark.parametrize("backend", ["numpy", "pyarrow"])
+def test_few_films_make_a_figure_or_a_sentence(chart, backend):
+    table = TABLES[chart]
+    nulls = table.assign(**dict.fromkeys(table.columns.difference(["group"]), None))
+    with warnings.catch_warnings(action="error"):
+        for kind in (PendingDeprecationWarning, mpl.MatplotlibDeprecationWarning):  # of matplotlib, about seaborn
+            warnings.simplefilter("ignore", kind)
+        for t, drawn in ((table, True), (table[:1], None), (table[:3], None), (table[:0], False), (nulls, False)):
+            fig = chart(t if backend == "numpy" else t.convert_dtypes(dtype_backend="pyarrow"))
+            assert len(fig.get_label()) > 20 and Image.open(BytesIO(png(fig))).width == int(fig.get_figwidth() * 144)
+            assert drawn is None or bool(fig.axes) == drawn
+            if not fig.axes:
+                assert [t.get_text().replace("\n", " ") for t in fig.texts] == [fig.get_label()]
+
+
+@CHARTS
+def test_the_same_table_gives_the_same_bytes(chart):
+    assert png(chart(TABLES[chart])) == png(chart(TABLES[chart])), "in time, by chance, or by what was drawn before"
+
+
+@CHARTS
+def test_all_text_is_dark_and_large_enough_and_in_the_picture(chart):
+    fig = chart(TABLES[chart])
+    bounds = fig.bbox.padded(1)
+    for text in texts(fig):
+        below = "white" if chart is not genre_lift or text not in fig.axes[0].texts else None
+        assert below is None or contrast(text.get_color(), below) >= 4.5, text
+        assert text.get_size() >= 9 and not text.get_parse_math()
+        assert bounds.count_contains(text.get_window_extent().corners()) == 4, text
+
+
+@CHARTS
+def test_texts_of_a_figure_do_not_overlap(chart):
+    fig = chart(TABLES[chart])
+    boxes = [(t.get_text(), t.get_window_extent().padded(-1)) for t in texts(fig) if not t.get_rotation() % 90]
+    assert [(a[0], b[0]) for a, b in combinations(boxes, 2) if a[1].overlaps(b[1])] == []
+
+
+@CHARTS
+def test_the_caption_tells_source_and_day(chart):
+    fig = chart(TABLES[chart], as_of="2026-11-22")
+    said = " ".join(" ".join(t.get_text() for t in fig.texts).split())
+    assert said.endswith("Source: TMDB, as of 2026-11-22.") and "n = " in fig.get_label() or "n: " in fig.get_label()
+    assert "Source: TMDB." in chart(TABLES[chart]).get_label()
+
+
+@CHARTS
+def test_global_settings_and_the_table_stay(chart):
+    before, table = dict(mpl.rcParams), TABLES[chart].copy()
+    chart(TABLES[chart])
+    assert dict(mpl.rcParams) == before
+    pd.testing.assert_frame_equal(TABLES[chart], table)
+
+
+def test_names():
+    assert all(len(name(title, "film 7")) <= 28 and name(title, "film 7").isprintable() for title in HOSTILE)
+    assert [name(title, "film 7") for title in HOSTILE[4:6] + [None]] == ["film 7"] * 3 and FONT == "DejaVu Sans"
+    assert name(HOSTILE[0], "") == HOSTILE[0] and not nothing("Nothing.").axes
+
+
+# each chart
+
+
+def test_revenue_vs_budget_shows_each_film_and_the_lines():
+    films = TABLES[revenue_vs_budget]
+    fig = revenue_vs_budget(films)
+    ax = fig.axes[0]
+    assert np.allclose(np.sort(ax.collections[0].get_offsets(), axis=0), np.sort(films[["budget_musd", "revenue_musd"]], axis=0))
+    assert [line.get_ydata()[0] / line.get_xdata()[0] for line in ax.lines[:2]] == [1, 2.5]
+    assert ax.get_xlim() == ax.get_ylim() and labels(fig, "x") == labels(fig) and "$1M" in labels(fig)
+    back, well = (films["roi"] >= 1).sum(), (films["roi"] >= 2.5).sum()
+    assert f"{back} of 400 films grossed at least the budget, {well} at least 2.5× that" in fig.get_label()
+
+
+def test_the_trend_is_that_of_theil_and_sen():
+    films = TABLES[revenue_vs_budget][:40]
+    x, y = np.log(films[["budget_musd", "revenue_musd"]].to_numpy().T)
+    slopes = [(y[j] - y[i]) / (x[j] - x[i]) for i, j in combinations(range(40), 2)]
+    line = trend(films)
+    assert np.isclose(line.slope, np.median(slopes)) and np.isclose(line.level, np.exp(np.median(y) - line.slope * np.median(x)))
+    drawn = revenue_vs_budget(films).axes[0].lines[2]
+    assert np.allclose(drawn.get_ydata(), line.level * np.asarray(drawn.get_xdata()) ** line.slope)
+    assert trend(films[:29]) is None and trend(films.assign(budget_musd=1.0)) is None
+    thousands = trend(some_films(3000))
+    assert thousands.n == 1000 and 0.7 < thousands.low < 0.8 < thousands.high < 0.9
+
+
+def test_labels_are_chosen_by_rule_and_never_lie_on_each_other():
+    films = some_films(300).assign(title=[f"Film number {i}" for i in range(1, 301)])
+    chosen = notable(films, trend(films), 14)
+    assert set(films.nlargest(8, "revenue_musd")["id"]) <= set(chosen["id"]) and len(chosen) <= 14
+    for part in (films, films[:5], films[:60].assign(revenue_musd=100.0, budget_musd=10.0)):
+        fig = revenue_vs_budget(part)
+        ax = fig.axes[0]
+        named = [t for t in ax.texts if t.get_text().startswith("Film number")]
+        boxes = [t.get_window_extent() for t in named]
+        assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+        assert all(ax.bbox.count_contains(box.corners()) == 4 for box in boxes)
+        assert fig.get_label().split("Films named: ")[1] == ", ".join(t.get_text() for t in named) + "."
+    assert 10 <= len([t for t in revenue_vs_budget(films).axes[0].texts if t.get_text().startswith("Film")]) <= 14
+
+
+def test_return_by_genre_shows_estimates_and_hides_small_genres():
+    names = ["Tiny", "Few", "Drama", "Horror"]
+    table = pd.DataFrame({"genre": names, "n_return": [9, 29, 30, 214], "median_return": [99.0, 9.0, 2.0, 4.0]})
+    table = table.assign(median_return_low=[None, 3.0, 1.5, 3.0], median_return_high=[None, 20.0, 2.5, 5.0])
+    fig = return_by_genre(table)
+    ax = fig.axes[0]
+    assert labels(fig) == ["Drama (n = 30)", "Horror (n = 214)", "Few (n = 29)"]
+    lines, dots = ax.collections
+    assert dots.get_offsets()[:, 0].tolist() == [2, 4, 9]
+    assert [segment[:, 0].tolist() for segment in lines.get_segments()] == [[1.5, 2.5], [3, 5], [3, 20]]
+    assert dots.get_facecolors()[0].tolist() != dots.get_facecolors()[2].tolist(), "few films are grey"
+    assert "Horror has the highest typical return (4× the budget), Drama the lowest (2×)" in fig.get_label()
+    assert "Too few films to show: Tiny." in fig.get_label() and ax.get_xscale() == "log"
+    assert "No two genres have 30 films each" in return_by_genre(table[:3]).get_label()
+
+
+def test_boxes_end_where_the_caption_says():
+    roi = np.exp(rng.normal(1, 1, 200))
+    fig = roi_by_genre(pd.DataFrame({"genres": [["Drama"]] * 200, "roi": roi}))
+    x = np.concatenate([line.get_xdata() for line in fig.axes[0].lines[2:] if len(line.get_xdata()) == 2])
+    low, high = np.sort(roi)[[10, 189]]
+    assert np.isclose(x, low).any() and np.isclose(x, high).any() and np.isclose(x, np.median(roi)).any()
+    assert labels(fig) == ["Drama (n = 200)"] and "nine in ten" in fig.get_label()
+
+
+def test_franchise_groups_and_their_points():
+    films = pd.DataFrame({"id": [4, 3, 2, 1, 5], "collection_id": [7, 7, None, 7, 7], "roi": [1.0, 2.0, 3.0, None, 5.0]})
+    films = films.assign(release_date=pd.to_datetime(["2001", "2001", "1999", "2010", None], format="%Y"))
+    assert placed(films)["group"].tolist() == ["standalone", "first", "sequel", "standalone"]
+    groups = TABLES[return_by_franchise]
+    fig = return_by_franchise(groups, TABLES[revenue_vs_budget])
+    lines, dots, *strips = fig.axes[0].collections
+    assert sum(len(strip.get_offsets()) for strip in strips) == 400 and len(strips) == 3
+    assert np.allclose(dots.get_offsets()[:, 0], groups["median_return"][::-1])
+    assert np.allclose([s[:, 0] for s in lines.get_segments()], groups[["median_return_low", "median_return_high"]][::-1])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(1.1, 2.0, "A sequel typically returns 1.5× what"), (0.9, 2, "no clear difference"), (None, None, "Typical return: first film")],
+)
+def test_the_title_on_franchises_follows_the_effect(low, high, said):
+    effect = pd.DataFrame({"comparison": ["sequel vs standalone"], "times": [1.5], "times_low": [low], "times_high": [high]})
+    assert said in return_by_franchise(TABLES[return_by_franchise], effect=effect).get_label()
+
+
+def test_directors_stand_in_the_order_of_their_rank():
+    scores = pd.DataFrame(
+        {"rank": [2, 1], "director": ["B", "A"], "films": [9, 5], "score": [9.0, 8.0], "low": [1.5, 2.0], "high": [20.0, 9.0]}
+    )
+    fig = return_by_director(scores)
+    assert labels(fig) == ["B (n = 9)", "A (n = 5)"]
+    assert [s[:, 0].tolist() for s in fig.axes[0].collections[0].get_segments()] == [[1.5, 20], [2, 9]]
+    assert "A leads" in fig.get_label() and len(labels(return_by_director(scores, top=1))) == 1
+
+
+def test_years_with_few_films_are_dashed_and_gaps_stay_open():
+    table = TABLES[median_by_year]
+    fig = median_by_year(table)
+    top, strip = fig.axes
+    dashed, solid = top.lines
+    year, firm = table["year"].to_numpy(), ((table["n_return"] >= 20) & ~table["partial"]).to_numpy()
+    assert dashed.get_linestyle() == "--" and solid.get_linestyle() == "-"
+    known = dict(zip(solid.get_xdata(), solid.get_ydata(), strict=True))
+    assert {y for y, v in known.items() if np.isfinite(v)} == set(year[firm])
+    assert np.allclose([known[y] for y in year[firm]], table["median_real_revenue_musd"][firm])
+    missing = next(y for y in range(year[0], year[-1]) if y not in year)
+    assert not np.isfinite(dict(zip(dashed.get_xdata(), dashed.get_ydata(), strict=True))[missing + 0.5])
+    assert [bar.get_height() for bar in strip.patches] == table["n_real_revenue"].tolist()
+    assert [t.get_text() for t in top.texts] == ["2019: not over"] and top.get_yscale() == "log" and len(fig.axes) == 2
+    best = table[firm].sort_values("median_real_revenue_musd").iloc[-1]
+    assert f"took in most in {best.year}" in fig.get_label() and "returned most" in median_by_year(table, "return").get_label()
+
+
+def test_shares_of_known_money_start_at_zero():
+    table = TABLES[known_money_by_year]
+    fig = known_money_by_year(table)
+    assert np.allclose([bar.get_height() for bar in fig.axes[0].patches], table["n_money"] / table["films"])
+    assert fig.axes[0].get_ylim() == (0, 1) and labels(fig)[-1] == "100%"
+    assert f"{table['n_money'].sum():,} of {table['films'].sum():,} films" in fig.get_label()
+
+
+def test_popularity_counts_every_film_once():
+    films = TABLES[popularity_vs_rating]
+    fig, voted = popularity_vs_rating(films, min_votes=100), films[films["vote_count"] >= 100]
+    cells = fig.axes[0].collections[0]
+    assert cells.get_array().sum() == len(voted) and cells.norm.vmin == 1 and isinstance(cells.norm, mpl.colors.LogNorm)
+    rho = voted["popularity"].rank().corr(voted["vote_average"].rank())
+    assert f"rank correlation: {rho:.2f} (95%: " in fig.get_label() and f"(n = {len(voted)})" in fig.get_label()
+    assert "100 votes or more" in fig.get_label() and "neither clearly" in fig.get_label() and fig.axes[1].get_ylabel() == "films in a cell"
+    assert "much higher rated" in popularity_vs_rating(films.assign(vote_average=films["popularity"].rank() / 400)).get_label()
+
+
+def test_lift_is_annotated_diverges_at_one_and_hides_small_pairs():
+    table = pd.DataFrame([("A", "B", 30, 2.0), ("A", "C", 25, 0.5), ("B", "C", 20, 1.0), ("C", "D", 19, 9.0)])
+    table = table.set_axis(["genre_a", "genre_b", "films", "lift"], axis=1).assign(films_a=90, films_b=80, n_films=400)
+    fig = genre_lift(table)
+    ax, mesh = fig.axes[0], fig.axes[0].collections[0]
+    assert sorted(t.get_text() for t in ax.texts) == ["0.5", "1", "2"] and set(labels(fig)) == {"A", "B", "C"}
+    assert mesh.norm.vmin == -mesh.norm.vmax and np.nanmax(np.abs(mesh.get_array().compressed())) == 1
+    colours = {t.get_text(): mesh.to_rgba(np.log2(float(t.get_text()))) for t in ax.texts}
+    assert colours["2"][0] > colours["2"][2] and colours["0.5"][0] < colours["0.5"][2]
+    assert all(contrast(t.get_color(), colours[t.get_text()]) >= 4.5 for t in ax.texts)
+    assert "A and B go together most: they share 2× the films" in fig.get_label()
+
+
+def test_charts_of_the_demo_say_what_its_tables_say(demo):
+    films = to_pandas(read(session(), MOVIES, demo))
+    kpi = {
+        n: read_kpi(n, demo)
+        for n in ("genre_returns", "franchise_groups", "director_scores", "yearly_money", "genre_pairs", "correlations")
+    }
+    pair = kpi["correlations"].set_index("pair").loc["popularity vs rating"]
+    said = popularity_vs_rating(films, 10).get_label()
+    assert f"n = {pair.n_spearman:,}" in said and f"{pair.spearman:.2f} (95%: {pair.spearman_low:.2f} to {pair.spearman_high:.2f})" in said
+    shown = kpi["genre_returns"].query("shown != 'hidden'")
+    assert len(labels(return_by_genre(kpi["genre_returns"]))) == len(shown)
+    assert len([*genre_lift(kpi["genre_pairs"]).axes[0].texts]) <= (kpi["genre_pairs"]["shown"] == "firm").sum()
+    assert return_by_director(kpi["director_scores"]).axes and return_by_franchise(kpi["franchise_groups"], films).axes
+    assert median_by_year(kpi["yearly_money"]).axes and known_money_by_year(kpi["yearly_money"]).axes
+    assert f"{films['roi'].notna().sum():,} of {len(films):,} films" in known_money_by_year(kpi["yearly_money"]).get_label()
