@@ -148,10 +148,13 @@ def labels(fig: Figure, axis: str = "y") -> list[str]:
 def test_few_films_make_a_figure_or_a_sentence(chart, backend):
     table = TABLES[chart]
     nulls = table.assign(**dict.fromkeys(table.columns.difference(["group"]), None))
+    alike = pd.concat([table[:1]] * (len(table) if "group" in table else 12), ignore_index=True).assign(
+        **{c: table[c] for c in ("year", "group", "rank") if c in table}
+    )
     with warnings.catch_warnings(action="error"):
         for kind in (PendingDeprecationWarning, mpl.MatplotlibDeprecationWarning):  # of matplotlib, about seaborn
             warnings.simplefilter("ignore", kind)
-        for t, drawn in ((table, True), (table[:1], None), (table[:3], None), (table[:0], False), (nulls, False)):
+        for t, drawn in ((table, True), (table[:1], None), (table[:3], None), (table[:0], False), (nulls, False), (alike, None)):
             fig = chart(t if backend == "numpy" else t.convert_dtypes(dtype_backend="pyarrow"))
             assert len(fig.get_label()) > 20 and Image.open(BytesIO(png(fig))).width == int(fig.get_figwidth() * 144)
             assert drawn is None or bool(fig.axes) == drawn

@@ -119,7 +119,7 @@ def finished(
     caption = f"{note} Source: TMDB{'' if as_of is None else f', as of {as_of}'}."
     above = [fig.text(0.015, 1, title, size=13, weight="bold", va="top"), fig.text(0.015, 1, definition, size=10.5, va="top")]
     below = fig.text(0.015, 0, caption, size=10, color=GREY)
-    heights = [0.07 + text.get_fontsize() / 57 * broken(text) for text in (*above, below)]  # inches
+    heights = [0.07 + float(text.get_fontsize()) / 57 * broken(text) for text in (*above, below)]  # inches
     top, bottom, plot = 0.06 + sum(heights[:2]), 0.14 + heights[2], fig.get_figheight()
     height = top + plot + bottom
     fig.set_figheight(height)

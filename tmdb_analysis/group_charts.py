@@ -126,13 +126,12 @@ def roi_by_genre(
     ends = {"low": returns.quantile(0.05, interpolation="higher"), "high": returns.quantile(0.95, interpolation="lower")}
     marks = pd.DataFrame({"n": n, "median": returns.median(), **ends})[n >= min_n].sort_values(["median", "n"], ascending=False)
     fig = Figure((WIDTH, 0.9 + 0.3 * len(marks)), layout="constrained")
-    ax = fig.add_subplot(xscale="log")
+    ax = fig.add_subplot(xscale="log", xlim=(min(1, marks["low"].min()) / 1.3, max(THUMB, marks["high"].max()) * 1.3))
     look = dict(whis=(5, 95), showfliers=False, width=0.6, linecolor=GREY, linewidth=1, saturation=1, medianprops={"color": BLUE, "lw": 3})
     colours = {genre: PALE if k >= firm_group else "#E6E6E6" for genre, k in marks["n"].items()}
     drawn, order = pairs[pairs["genre"].isin(marks.index)], list(marks.index)
     sns.boxplot(drawn, x="roi", y="genre", hue="genre", order=order, hue_order=order, palette=colours, legend=False, ax=ax, **look)
     ax.set(xlabel="worldwide gross / production budget", ylabel="")
-    ax.set_xlim(min(1, marks["low"].min()) / 1.3, max(THUMB, marks["high"].max()) * 1.3)
     ax.set_yticks(range(len(marks)), [f"{name(genre, 'unnamed', 22)} (n = {k:,})" for genre, k in marks["n"].items()])
     ax.tick_params(axis="y", length=0)
     thresholds(ax)
