@@ -31,6 +31,7 @@ from papermill.exceptions import PapermillExecutionError
 from .changes import since_previous
 from .ingest import chosen, files
 from .ledger import Ledger, only_fetch, raw_folder
+from .metrics import write_metrics
 from .runs import noted, stamps
 from .settings import Settings, TmdbError, TryLater, UsageError, book, checkout
 from .share import inputs
@@ -314,6 +315,7 @@ def run_chain(
         if told["status"] == "ok":
             told["previous"] = since_previous(run)
             save_run(run, told)
+        write_metrics(run, told)
         render(run)
         render_home(run.home)
     if told["status"] == "ok":
