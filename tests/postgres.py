@@ -46,6 +46,12 @@ class Server(NamedTuple):
         self.admin(f"create database {database} owner {OWNER}")
         return self.url(database)
 
+    def viewer(self, database: str) -> str:
+        "The address of a database for a dashboard, which may only read."
+        if not self.admin("select 1 from pg_roles where rolname = 'viewer'"):
+            self.admin(f"create role viewer login password '{PASSWORD}' in role tmdb_reader")
+        return self.url(database, "viewer")
+
 
 def own(*command: object) -> None:
     "Run a program of PostgreSQL, which refuses to run as root."

@@ -42,6 +42,10 @@ class Target(NamedTuple):
         found = {"user": "", "host": "the local socket", "port": "5432", "dbname": ""} | self.options
         return f"{found['user'] or 'the own user'}@{found['host']}:{found['port']}/{found['dbname'] or found['user']}"
 
+    def __repr__(self) -> str:
+        "What a traceback may show of it."
+        return f"Target({self.place})"
+
     def masked(self, text: object) -> str:
         "A text in one line, without the password."
         line = " ".join(str(text).split())
