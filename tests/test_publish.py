@@ -118,6 +118,8 @@ def few(demo: Run, tmp_path_factory) -> Run:
 def test_a_table_holds_what_the_run_holds(name, filled, demo):
     folder = demo.tables if name in ("movies", "credits", "collections", "flags") else demo.report / "kpis"
     stored = pq.read_table(folder / f"{name}.parquet")
+    if name == "movies":
+        stored = stored.drop_columns("seq")  # says where the record came in, and nothing about the film
     columns = ", ".join(f'"{c}"' for c in stored.column_names)
     found = rows(filled[0], f'select {columns} from tmdb."{name}"')
     expected = list(zip(*stored.to_pydict().values(), strict=True))

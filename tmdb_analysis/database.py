@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RUN_ID', 'RUNS', 'STAGES', 'METRICS', 'QUALITY_DIMENSIONS', 'QUALITY_RULES', 'HISTORY', 'METRIC_NAMES', 'FILMS',
-           'NUMBERS', 'CURRENT', 'EVERY', 'ABOUT', 'INDEXES', 'TYPES', 'keyed', 'contract_of', 'told']
+           'NUMBERS', 'CURRENT', 'EVERY', 'ABOUT', 'INDEXES', 'TYPES', 'keyed', 'contract_of', 'without', 'told']
 
 # %% ../nbs/90a_database.ipynb #37f7c2f1
 from dataclasses import replace
@@ -127,7 +127,12 @@ def contract_of(name: str) -> Table:
     return replace(CONTRACTS.get(name) or (SEARCH if name in SEARCHES else RANKING), name=name)
 
 
-FILMS = {table.name: keyed(table) for table in (MOVIES, CREDITS, COLLECTIONS, FLAGS)}
+def without(table: Table, *columns: str) -> Table:
+    "A contract without some columns."
+    return replace(table, schema=pa.schema([field for field in table.schema if field.name not in columns]))
+
+
+FILMS = {table.name: keyed(table) for table in (without(MOVIES, "seq"), CREDITS, COLLECTIONS, FLAGS)}
 NUMBERS = {name: keyed(contract_of(name)) for name in KPIS}
 CURRENT = FILMS | NUMBERS
 EVERY = HISTORY | {METRIC_NAMES.name: METRIC_NAMES} | CURRENT

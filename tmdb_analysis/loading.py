@@ -216,10 +216,12 @@ def rows_of(run: Run, table: Table) -> Iterator[tuple]:
     if not path.is_file():
         raise TmdbError(f"run {run.id} has no KPI {table.name}, so another version made it: run it again")
     stored = contract_of(table.name) if numbers else CONTRACTS[table.name]
+    columns = [name for name in table.columns if name != "nth"]
     where = [table.columns.index(name) for name in table.key if name != "nth"] if "nth" in table.key else []
     before, nth = None, 0
     for batch in pq.ParquetFile(path).iter_batches(20_000):
-        for row in zip(*conform(pa.Table.from_batches([batch]), stored).to_pydict().values(), strict=True):
+        data = conform(pa.Table.from_batches([batch]), stored).select(columns)
+        for row in zip(*data.to_pydict().values(), strict=True):
             key = [row[i] for i in where]
             before, nth = key, nth + 1 if key == before else 1
             yield (*row, nth) if where else row
