@@ -125,8 +125,8 @@ PIPELINE = [
               "none", of_runs("failures", True)),
     ]),
     (8, [
-        Panel("lines", 12, "Rows by table", "Rows of each table of a run: what came in, what was kept, what was set aside.", "short",
-              of_runs("rows", True)),
+        Panel("lines", 12, "Rows by table", "Rows of the tables of a run; credits are left out, for they are some sixty to a film.", "short",
+              of_runs("rows", True).replace(" and $", " and m.label <> 'credits' and $")),
         Panel("bars", 12, "Spark jobs and stages", "What Apache Spark ran; the embedded engine has no such numbers.", "none",
               """select r.finished as time, m.name as metric, m.value from tmdb.metrics m join tmdb.runs r using (run_id)
               where m.name in ('spark_jobs', 'spark_stages') and $__timeFilter(r.finished) order by 1, 2"""),
@@ -191,20 +191,22 @@ FILMS = [
               RANKED.format(name="highest_revenue", value="revenue (M USD)")),
         Panel("table", 8, "Highest return", "Revenue / budget, among films whose budget is known and not tiny.", "none",
               RANKED.format(name="highest_roi", value="revenue / budget")),
-        Panel("table", 8, "Highest rated", "Mean rating, 0 to 10, among films with enough votes.", "none",
-              RANKED.format(name="highest_rated", value="rating")),
+        Panel("table", 8, "Highest rated", "Mean rating, 0 to 10, among films with enough votes; n is the votes.", "none",
+              RANKED.format(name="highest_rated", value="rating\", vote_count as \"n")),
     ]),
     (9, [
         Panel("chart", 12, "Genres by films", "Films of each genre; a film counts in each of its genres, so bars add up to more than all.",
               "none",
               "select genre, films from tmdb.genres order by rank"),
-        Panel("chart", 12, "Typical return by genre", "Median of revenue / budget of the films with both known.", "none",
-              "select genre, median_roi as \"median of revenue / budget\" from tmdb.genres where median_roi is not null order by rank"),
+        Panel("chart", 12, "Typical return by genre",
+              "Median of revenue / budget of the n films in the numbers on money; genres with enough films for a firm number.", "none",
+              """select genre || ' (n=' || n_return || ')' as genre, median_return as "median of revenue / budget" from tmdb.genre_returns
+              where shown = 'firm' order by median_return desc"""),
     ]),
     (9, [
-        Panel("chart", 24, "Revenue by year", "Sum of the known revenues by the year of release, in million USD, not adjusted for prices.",
-              "suffix: M USD",
-              """select "year"::text as year, total_revenue_musd as revenue from tmdb.yearly
+        Panel("chart", 24, "Revenue by year",
+              "Sum of the n known revenues by the year of release, in million USD, not adjusted for prices.", "suffix: M USD",
+              """select "year" || ' (n=' || n_revenue || ')' as "year", total_revenue_musd as revenue from tmdb.yearly
               where total_revenue_musd is not null order by 1"""),
     ]),
     (10, [
