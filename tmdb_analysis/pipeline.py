@@ -297,9 +297,10 @@ def run_chain(
     checked(settings)
     run = claim(settings)
     told, start = begun(settings, run), time.monotonic()
+    work: dict[str, int] = {}  # of the engine, where it tells
     save_run(run, told)
     try:
-        with one_server(settings.spark) as address, one_kernel(run) as kernel:
+        with one_server(settings.spark, work) as address, one_kernel(run) as kernel:
             run_stages(settings, run, address, kernel, told, tell)
         told["status"] = "ok"
     except TryLater as e:
@@ -310,7 +311,7 @@ def run_chain(
         told |= {"status": "stopped", "error": "stopped from outside; run it again"}
     finally:
         told["status"] = "failed" if told["status"] == "running" else told["status"]
-        told |= {"finished": now(), "seconds": round(time.monotonic() - start, 2), **results(run)}
+        told |= {"finished": now(), "seconds": round(time.monotonic() - start, 2), **results(run), "spark": work or None}
         save_run(run, told)
         if told["status"] == "ok":
             told["previous"] = since_previous(run)

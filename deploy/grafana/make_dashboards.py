@@ -125,7 +125,8 @@ PIPELINE = [
               "none", of_runs("failures", True)),
     ]),
     (8, [
-        Panel("lines", 12, "Rows by table", "Rows of the tables of a run; credits are left out, for they are some sixty to a film.", "short",
+        Panel("lines", 12, "Rows by table", "Rows of the tables of a run; credits are left out, for there are some sixty to a film.",
+              "short",
               of_runs("rows", True).replace(" and $", " and m.label <> 'credits' and $")),
         Panel("bars", 12, "Spark jobs and stages", "What Apache Spark ran; the embedded engine has no such numbers.", "none",
               """select r.finished as time, m.name as metric, m.value from tmdb.metrics m join tmdb.runs r using (run_id)
