@@ -325,7 +325,10 @@ def test_an_older_schema_is_migrated(url, few, monkeypatch):
     assert rows(url, "select version from tmdb.schema_version order by 1") == [(1,), (2,)]
 
 
-@pytest.mark.parametrize("statement", ["alter table tmdb.genres drop column films", "drop table tmdb.genres"])
+@pytest.mark.parametrize(
+    "statement",
+    ["alter table tmdb.genres drop column films", "alter table tmdb.genres drop constraint genres_pkey", "drop table tmdb.genres"],
+)
 def test_a_table_of_the_current_run_is_made_anew(statement, url, few):
     publish_run(few, target(url))
     with psycopg.connect(url) as connection:

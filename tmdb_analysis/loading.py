@@ -62,32 +62,33 @@ def commenting(table: Table) -> Iterator[sql.Composed]:
 
 # %% ../nbs/90b_loading.ipynb #e55c29ae
 class Shape(NamedTuple):
-    "What a table is like: its columns with type and whether they may be null, and what is said about it and them."
+    "What a table is like: its columns with type, whether they may be null and are of the key, and what is said about it and them."
 
-    columns: dict[str, tuple[str, bool]]
+    columns: dict[str, tuple[str, bool, bool]]
     comments: dict[str, str]  # by column; that of the table under the empty name
 
 
 def wanted(table: Table) -> Shape:
     "What a table should be like."
-    columns = {f.name: (TYPES[f.type], f.nullable) for f in table.schema}
+    columns = {f.name: (TYPES[f.type], f.nullable, f.name in table.key) for f in table.schema}
     return Shape(columns, {"": told(table)} | {f.name: f.metadata[b"doc"].decode() for f in table.schema})
 
 
 LOOK = """
-select c.relname, a.attname, format_type(a.atttypid, a.atttypmod), not a.attnotnull,
+select c.relname, a.attname, format_type(a.atttypid, a.atttypmod), not a.attnotnull, coalesce(a.attnum = any(i.indkey), false),
        coalesce(col_description(c.oid, a.attnum), ''), coalesce(obj_description(c.oid, 'pg_class'), '')
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+left join pg_index i on i.indrelid = c.oid and i.indisprimary
 where n.nspname = %s and c.relkind in ('r', 'p') order by c.relname, a.attnum"""
 
 
 def present(connection: psycopg.Connection) -> dict[str, Shape]:
     "What the tables in the database are like, by name."
     found: dict[str, Shape] = {}
-    for table, name, kind, null, comment, about in connection.execute(LOOK, (SCHEMA,)):
+    for table, name, kind, null, key, comment, about in connection.execute(LOOK, (SCHEMA,)):
         shape = found.setdefault(table, Shape({}, {"": about}))
-        shape.columns[name], shape.comments[name] = (kind, null), comment
+        shape.columns[name], shape.comments[name] = (kind, null, key), comment
     return found
 
 
