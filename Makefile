@@ -6,7 +6,7 @@ READY := .venv/.ready
 ARGS ?=
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-coverage bench format lint type-check book lock clean
+.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-coverage bench format lint type-check book dashboards lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -51,14 +51,14 @@ bench: $(READY) ## engines and plain Python, fetching and plain requests, side b
 	$(BIN)/python -m tests.bench_ingest
 
 format: $(READY) ## lay out the code of chapters and tests
-	$(BIN)/ruff check --quiet --select I --fix nbs tests data setup.py conftest.py
-	$(BIN)/ruff format --quiet nbs tests data setup.py conftest.py
+	$(BIN)/ruff check --quiet --select I --fix nbs tests data deploy setup.py conftest.py
+	$(BIN)/ruff format --quiet nbs tests data deploy setup.py conftest.py
 	$(BIN)/nbdev_clean
 	$(BIN)/nbdev_export
 
 lint: $(READY) ## look for mistakes and for layout that differs
-	$(BIN)/ruff check --quiet nbs tests data setup.py conftest.py
-	$(BIN)/ruff format --quiet --check nbs tests data setup.py conftest.py
+	$(BIN)/ruff check --quiet nbs tests data deploy setup.py conftest.py
+	$(BIN)/ruff format --quiet --check nbs tests data deploy setup.py conftest.py
 	$(BIN)/ruff check --quiet --isolated --select F tmdb_analysis
 
 type-check: $(READY) ## check the types of the library
@@ -66,6 +66,10 @@ type-check: $(READY) ## check the types of the library
 
 book: $(READY) ## after editing a chapter: run all chapters, store their outputs, export the library, make the README
 	$(BIN)/python tests/make_book.py $(ARGS)
+
+dashboards: $(READY) ## after editing deploy/grafana: write its dashboards and alerts anew
+	$(BIN)/python deploy/grafana/make_dashboards.py
+	$(BIN)/python deploy/grafana/make_alerts.py
 
 lock: ## write requirements.lock and environment.yml anew from settings.ini
 	$(BIN)/uv pip compile --quiet --refresh setup.py --extra dev --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock

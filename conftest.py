@@ -66,3 +66,12 @@ def shared() -> Path:
     if not place.is_dir():
         pytest.skip("no real TMDB data here: point TEST_DATA_TMDB at it")
     return place
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    "A PostgreSQL server that asks for passwords."
+    from tests.postgres import running
+
+    with running() as server:
+        yield server

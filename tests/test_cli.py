@@ -118,6 +118,8 @@ def test_a_failed_run_says_so_everywhere(tmp_path):
     for page in ("index.html", "30_validate.html", "../index.html"):
         assert "fail" in (tmp_path / "reports/x" / page).read_text().lower(), page
     assert "done" not in done.stdout and not (tmp_path / "data/tables/CURRENT").exists()
+    metrics = (tmp_path / "reports/metrics.prom").read_text()
+    assert 'tmdb_run_status{status="failed"} 1.0' in metrics and "tmdb_gate_failed 1.0" in metrics and "last_success" not in metrics
 
 
 @pytest.mark.integration

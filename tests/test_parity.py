@@ -54,6 +54,9 @@ def test_apache_spark_equals_sail(demo, tmp_path):
     rules = [json.loads((r.report / "quality.json").read_text())["rules"] for r in (Run("spark", tmp_path), demo)]
     counted = [[(rule["id"], rule["evaluated"], rule["failed"]) for rule in told] for told in rules]
     assert counted[0] == counted[1]
+    did = json.loads((tmp_path / "reports" / "spark" / "run.json").read_text())["spark"]
+    assert did["stages"] >= did["jobs"] > 50, "jobs and stages come from its event log"
+    assert f"tmdb_spark_jobs {did['jobs']}.0" in (tmp_path / "reports" / "metrics.prom").read_text()
 
 
 def test_tmdb_5000_equals_the_oracle(shared, tmp_path):

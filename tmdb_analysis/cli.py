@@ -241,6 +241,10 @@ def checks(home: str | None = None) -> list[tuple[str, str, str]]:
     found.append(cache_check(chosen.api, place / "data" / "cache"))
     key = chosen.api.read_token or chosen.api.api_key
     found.append(("ok", "key", "set") if key else ("warn", "key", "none; the sample and saved files need none (TMDB_READ_TOKEN in .env)"))
+    if chosen.pipeline.postgres_url:
+        from tmdb_analysis.publish import postgres_check
+
+        found.append(postgres_check(chosen))
     return found
 
 
@@ -276,6 +280,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.verb == "params":
             return params(console)
+        if args.verb == "publish":
+            from tmdb_analysis.publish import publish  # which loads every number
+
+            return publish(args, console)
         if args.verb in VERBS:
             return VERBS[args.verb](args, console)
         if args.verb == "search":

@@ -33,6 +33,7 @@ from papermill.exceptions import PapermillExecutionError
 from .changes import since_previous
 from .ingest import chosen, files
 from .ledger import Ledger, only_fetch, raw_folder
+from .metrics import write_metrics
 from .runs import noted, stamps
 from .settings import Settings, TmdbError, TryLater, UsageError, book, checkout
 from .share import inputs
@@ -313,9 +314,10 @@ def run_chain(
     checked(settings)
     run = claim(settings)
     told, start = begun(settings, run), time.monotonic()
+    work: dict[str, int] = {}  # of the engine, where it tells
     save_run(run, told)
     try:
-        with one_server(settings.spark) as address, one_kernel(run) as kernel:
+        with one_server(settings.spark, work) as address, one_kernel(run) as kernel:
             run_stages(settings, run, address, kernel, told, tell)
         told["status"] = "ok"
     except TryLater as e:
@@ -326,11 +328,12 @@ def run_chain(
         told |= {"status": "stopped", "error": "stopped from outside; run it again"}
     finally:
         told["status"] = "failed" if told["status"] == "running" else told["status"]
-        told |= {"finished": now(), "seconds": round(time.monotonic() - start, 2), **results(run)}
+        told |= {"finished": now(), "seconds": round(time.monotonic() - start, 2), **results(run), "spark": work or None}
         save_run(run, told)
         if told["status"] == "ok":
             told["previous"] = since_previous(run)
             save_run(run, told)
+        write_metrics(run, told)
         render(run)
         render_home(run.home)
     if told["status"] == "ok":

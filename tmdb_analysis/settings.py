@@ -159,6 +159,7 @@ class Pipeline(Section):
     expand: list[str] = Field([], description="go on to the other parts of collections, or to all films of a person by name")
     update: bool = Field(False, description="start from the last fetch and ask only for what changed")
     refresh: bool = Field(False, description="ask again for answers that are older than six months")
+    postgres_url: SecretStr | None = Field(None, description="postgresql://user@host/db that `tmdb publish` writes to")
     run_id: str = Field("lab", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", description="name of the run and of its folder")
 
     one_or_many = field_validator("input", "ids", "discover", "expand", mode="before")(parts)
@@ -242,7 +243,7 @@ def is_loopback(host: str | None) -> bool:
 # %% ../nbs/00_settings.ipynb #1768c078
 SECTIONS: dict[str, type[Section]] = {"api": Api, "spark": Spark, "pipeline": Pipeline, "quality": Quality, "report": Report}
 SECTION_OF = {name: section for section, model in SECTIONS.items() for name in model.model_fields}
-SECRETS = ("read_token", "api_key", "redis_url")
+SECRETS = ("read_token", "api_key", "redis_url", "postgres_url")
 
 
 def nearest(

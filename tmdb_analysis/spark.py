@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['JAVA_NEEDED', 'INSTALL_JAVA', 'java_version', 'require_java', 'sail_command', 'spark_command', 'free_port', 'answers',
-           'die_with_parent', 'server', 'wait_for', 'session', 'close', 'one_server']
+           'die_with_parent', 'work_done', 'server', 'wait_for', 'session', 'close', 'one_server']
 
 # %% ../nbs/01_spark.ipynb #76810999
 import atexit
@@ -78,6 +78,10 @@ def spark_command(port: int, spark: Spark, scratch: Path) -> tuple[list[str], di
         "spark.sql.warehouse.dir": scratch / "warehouse",
         "spark.sql.shuffle.partitions": os.cpu_count(),
         "spark.ui.enabled": "false",
+        "spark.eventLog.enabled": "true",  # to know what it did
+        "spark.eventLog.dir": scratch / "events",
+        "spark.eventLog.rolling.enabled": "false",
+        "spark.eventLog.compress": "false",
     }
     home = Path(pyspark.__file__).parent
     command = [str(home / "bin/spark-submit"), "--master", "local[*]", "--driver-memory", f"{int(spark.memory_gb * 1024)}m"]
@@ -113,9 +117,19 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
 
 
+def work_done(
+    events: Path,  # folder of Apache Spark's event log
+) -> dict[str, int]:
+    "How many `jobs` and `stages` Apache Spark has run; nothing where it kept no log, as other engines do not."
+    marks = {"jobs": '{"Event":"SparkListenerJobEnd"', "stages": '{"Event":"SparkListenerStageCompleted"'}
+    lines = [line for path in events.glob("*") for line in path.read_text(encoding="utf-8").splitlines()]
+    return {name: sum(line.startswith(mark) for line in lines) for name, mark in marks.items()} if lines else {}
+
+
 @contextmanager
 def server(
     spark: Spark,  # engine and memory
+    done: dict[str, int] | None = None,  # gets what the server has done, when it ends
 ) -> Iterator[str]:
     "A server for the time of the `with` block; gives its address `sc://host:port`. Raises `TmdbError` if it does not start."
     if spark.engine.startswith("sc://"):
@@ -126,6 +140,7 @@ def server(
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="tmdb-engine-", ignore_cleanup_errors=True) as folder:
         scratch = Path(folder)
+        (scratch / "events").mkdir()
         command, env = (sail_command if spark.engine == "sail" else spark_command)(port, spark, scratch)
         with open(scratch / "server.log", "wb") as log:
             process = subprocess.Popen(
@@ -148,6 +163,8 @@ def server(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            if done is not None:
+                done |= work_done(scratch / "events")
 
 
 def wait_for(process: subprocess.Popen, address: str, log: Path, seconds: float = 120) -> None:
@@ -190,10 +207,11 @@ def close() -> None:
 @contextmanager
 def one_server(
     spark: Spark,  # engine and memory
+    done: dict[str, int] | None = None,  # gets what the server has done, when it ends
 ) -> Iterator[str]:
     "One server for everything that runs inside the `with` block, child processes included."
     before = os.environ.get("SPARK_REMOTE")
-    with server(spark) as address:
+    with server(spark, done) as address:
         os.environ["SPARK_REMOTE"] = address
         try:
             yield address

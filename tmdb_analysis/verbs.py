@@ -125,9 +125,10 @@ def add_verbs(
         "diff": "what changed between two runs",
         "export": "a run as one file to hand on",
         "why": "say where a published number comes from",
+        "publish": "bring a finished run into PostgreSQL",
     }
     made = {verb: verbs.add_parser(verb, help=told) for verb, told in helps.items()}
-    for verb in ("open", "export"):
+    for verb in ("open", "export", "publish"):
         made[verb].add_argument("run", nargs="?", metavar="RUN", help="name of the run (default: the last that finished)")
     made["open"].add_argument("--no-browser", action="store_true", help="only say where it is")
     for name in ("before", "after"):
@@ -143,6 +144,9 @@ def add_verbs(
     made["why"].add_argument("--row", metavar="ROW", help="a row of it: a rank, an id or a name")
     made["why"].add_argument("--run-id", metavar="ID", help="name of the run (default: the last that finished)")
     made["why"].add_argument("--json", action="store_true", help="one JSON object, with the record of each film")
+    made["publish"].add_argument("--to", metavar="URL", help="postgresql://user@host/database (default: the secret TMDB_POSTGRES_URL)")
+    made["publish"].add_argument("--force", action="store_true", help="also replace a newer run, or another one of the same name")
+    made["publish"].add_argument("--wait", type=float, default=60.0, metavar="S", help="longest wait for a lock, in seconds (default: 60)")
     for parser in made.values():
         parser.add_argument("--home", **home)
         parser.add_argument("--debug", **debug)
