@@ -298,7 +298,7 @@ def run_chain(
     told, start = begun(settings, run), time.monotonic()
     save_run(run, told)
     try:
-        with one_server(settings.spark) as address, one_kernel(run) as kernel:
+        with one_server(settings.spark, run.home) as address, one_kernel(run) as kernel:
             run_stages(settings, run, address, kernel, told, tell)
         told["status"] = "ok"
     except TryLater as e:
@@ -338,7 +338,7 @@ def run_stages(
         tell(i, len(chain), state)
         start = time.monotonic()
         try:
-            if not answers(address.removeprefix("sc://").split("/")[0], 10):
+            if not answers(address, 10):
                 raise TmdbError(f"the engine is gone before {name}: if memory ran out, try -p memory_gb=8")
             lean, parameters, before = without_lessons(nb), parameters_of(nb, settings), stamps(run)
             execute(name, lean, parameters, run, kernel)
