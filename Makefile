@@ -6,7 +6,8 @@ READY := .venv/.ready
 ARGS ?=
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-coverage bench format lint type-check book dashboards lock clean
+.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-coverage bench cluster-up cluster-down format lint \
+	type-check book dashboards lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -49,6 +50,12 @@ test-coverage: $(READY) ## the tests, with the lines that they reach
 bench: $(READY) ## engines and plain Python, fetching and plain requests, side by side as ratios
 	$(BIN)/python -m tests.bench $(ARGS)
 	$(BIN)/python -m tests.bench_ingest
+
+cluster-up: $(READY) ## start Apache Spark here: master, two workers, Connect with a token (make cluster-up ARGS="--port 7078")
+	@$(BIN)/python deploy/spark/cluster.py up $(ARGS)
+
+cluster-down: $(READY) ## stop it
+	@$(BIN)/python deploy/spark/cluster.py down $(ARGS)
 
 format: $(READY) ## lay out the code of chapters and tests
 	$(BIN)/ruff check --quiet --select I --fix nbs tests data deploy setup.py conftest.py

@@ -37,7 +37,7 @@ def one_line(text: str) -> str:
         (["run", "-p", "top_n=three"], "top_n: Input should be a valid integer"),
         (["run", "-p", "top_n=0"], "top_n: Input should be greater than or equal to 1"),
         (["run", "-p", "top_n"], "write it as name=value"),
-        (["run", "--engine", "duckdb"], "engine: must be sail, spark or sc://host:port"),
+        (["run", "--engine", "duckdb"], "engine: must be sail, spark, spark://host:port or sc://host:port"),
         (["run", "--source", "files"], "needs --input"),
         (["run", "--run-id", "../elsewhere"], "run_id"),
     ],

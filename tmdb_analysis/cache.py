@@ -115,11 +115,17 @@ class SqliteRows:
 class RedisRows:
     "Rows in Redis, for caches that several machines share. They go away when they are too old even to help in need."
 
-    def __init__(self, url: str, keep_s: int) -> None:
+    def __init__(
+        self,
+        url: str,  # redis://:password@host:port/0, or rediss:// for an encrypted line
+        keep_s: int,  # rows that are older go away, in seconds
+        ca_file: str = "",  # certificates that an encrypted line trusts, PEM; empty: those of this machine
+    ) -> None:
         import redis
 
+        trust = {"ssl_ca_certs": ca_file} if ca_file and url.startswith("rediss://") else {}
         self.keep_s = keep_s
-        self.connection = redis.Redis.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)
+        self.connection = redis.Redis.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, **trust)
 
     def get(self, key: str) -> bytes | None:
         "The row of a key."
@@ -142,7 +148,7 @@ def rows_of(
     "The rows that the settings ask for. Raises sqlite3.Error, OSError or ValueError when they cannot be opened."
     keep_s = (api.fresh_days + api.stale_days) * 86_400
     if api.redis_url:
-        return RedisRows(api.redis_url.get_secret_value(), keep_s)
+        return RedisRows(api.redis_url.get_secret_value(), keep_s, api.redis_ca_file)
     return SqliteRows(folder / "http.sqlite", keep_s)
 
 # %% ../nbs/03a_cache.ipynb #8981f1c5

@@ -317,7 +317,7 @@ def run_chain(
     work: dict[str, int] = {}  # of the engine, where it tells
     save_run(run, told)
     try:
-        with one_server(settings.spark, work) as address, one_kernel(run) as kernel:
+        with one_server(settings.spark, run.home, work) as address, one_kernel(run) as kernel:
             run_stages(settings, run, address, kernel, told, tell)
         told["status"] = "ok"
     except TryLater as e:
@@ -358,7 +358,7 @@ def run_stages(
         tell(i, len(chain), state)
         start = time.monotonic()
         try:
-            if not answers(address.removeprefix("sc://").split("/")[0], 10):
+            if not answers(address, 10):
                 raise TmdbError(f"the engine is gone before {name}: if memory ran out, try -p memory_gb=8")
             lean, parameters, before = without_lessons(nb), parameters_of(nb, settings), stamps(run)
             execute(name, lean, parameters, run, kernel)

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from dotenv import dotenv_values
@@ -79,7 +79,8 @@ class Api(Section):
     base_url: str = Field("https://api.themoviedb.org", description="where TMDB answers: https, or http on loopback")
     read_token: SecretStr | None = Field(None, description="v4 read access token, sent as a bearer header; preferred")
     api_key: SecretStr | None = Field(None, description="v3 key, for those who have no token")
-    redis_url: SecretStr | None = Field(None, description="redis://... for a cache that several machines share; else a file")
+    redis_url: SecretStr | None = Field(None, description="redis(s)://... for a cache that several machines share; else a file")
+    redis_ca_file: str = Field("", description="certificates that rediss:// trusts, PEM; else those of this machine")
     language: str = Field("en-US", description="language of titles, overviews and genres")
     rate_per_second: int = Field(36, ge=0, le=36, description="requests a second over all threads; 0 is no limit, on loopback only")
     burst: int = Field(3, ge=1, le=4, description="requests that may go at once after a quiet moment")
@@ -131,16 +132,36 @@ class Api(Section):
 class Spark(Section):
     "Which engine computes, and how much of the machine it may take."
 
-    engine: str = Field("sail", description="sail (embedded, no Java), spark (Apache Spark here, needs Java), or sc://host:port")
-    memory_gb: float = Field(4.0, ge=0.5, description="memory that the engine may use, in GB")
+    engine: str = Field("sail", description="sail (no Java), spark (Apache Spark here, needs Java), spark://host:port or sc://host:port")
+    memory_gb: float = Field(4.0, ge=0.5, description="memory that the engine may use on this machine, in GB")
+    executor_memory_gb: float = Field(1.0, ge=0.5, description="memory of each executor of spark://host:port, in GB")
+    engine_wait_s: float = Field(60.0, gt=0, description="how long the first answer of a cluster may take, in seconds")
+    engine_home: str = Field("", description="home as the executors of a cluster see it, a path or URI, where that differs from ours")
+    spark_token: SecretStr | None = Field(None, description="token that sc://host:port asks for")
+
+    @field_validator("spark_token")
+    @classmethod
+    def plain_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        "Take off the blanks and line ends that copying adds; no token is none."
+        return SecretStr(text) if secret and (text := secret.get_secret_value().strip()) else None
 
     @field_validator("engine")
     @classmethod
     def known_engine(cls, engine: str) -> str:
         "Accept the engines that the package can start or attach to."
-        if engine in ("sail", "spark") or engine.startswith("sc://"):
+        places = r"[^/@;,\s]+:\d+"
+        if re.fullmatch(rf"sail|spark|spark://{places}(,{places})*|sc://{places}/?(;\w+=[^;\s]*)*", engine):
             return engine
-        raise ValueError("must be sail, spark or sc://host:port")
+        raise ValueError("must be sail, spark, spark://host:port or sc://host:port")
+
+    @model_validator(mode="after")
+    def token_aside(self) -> "Spark":
+        "Put a token that comes with the address where secrets are kept."
+        told = dict(option.partition("=")[::2] for option in self.engine.split(";")[1:])
+        if token := unquote(told.pop("token", "")):
+            self.spark_token = SecretStr(token)
+        self.engine = ";".join([self.engine.split(";")[0], *[f"{name}={value}" for name, value in told.items()]])
+        return self
 
 
 class Pipeline(Section):
@@ -243,7 +264,7 @@ def is_loopback(host: str | None) -> bool:
 # %% ../nbs/00_settings.ipynb #1768c078
 SECTIONS: dict[str, type[Section]] = {"api": Api, "spark": Spark, "pipeline": Pipeline, "quality": Quality, "report": Report}
 SECTION_OF = {name: section for section, model in SECTIONS.items() for name in model.model_fields}
-SECRETS = ("read_token", "api_key", "redis_url", "postgres_url")
+SECRETS = ("read_token", "api_key", "redis_url", "spark_token", "postgres_url")
 
 
 def nearest(

@@ -28,7 +28,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from .schema import CSV_COLUMNS, TABLES, Table, conform
 from .settings import TmdbError, UsageError, nearest, settings
-from .spark import session
+from .spark import seen_by_engine, session
 
 # %% ../nbs/03_tables.ipynb #6e921729
 @dataclass(frozen=True)
@@ -136,7 +136,8 @@ def read(
     run: Run,
 ) -> DataFrame:
     "A table of the run as a Spark DataFrame. Raises `TmdbError` when it was not written."
-    return spark.read.schema(table.spark).parquet(str(written(table, run)))
+    place = seen_by_engine(written(table, run), run.home)
+    return spark.read.schema(table.spark).parquet(place)
 
 
 def read_arrow(
