@@ -6,7 +6,7 @@
 __all__ = ['JAVA_NEEDED', 'INSTALL_JAVA', 'TOKEN', 'ENGINE_HOME', 'TIER_4', 'LATER', 'QUICK', 'LOOPBACK', 'FEW_FILMS',
            'java_version', 'require_java', 'sail_command', 'masters', 'spark_command', 'free_port', 'reachable',
            'answers', 'die_with_parent', 'environment', 'server', 'attached', 'started', 'wait_for', 'session', 'sized',
-           'close', 'one_server', 'seen_by_engine', 'within', 'require_cluster']
+           'leave', 'close', 'one_server', 'seen_by_engine', 'within', 'require_cluster']
 
 # %% ../nbs/01_spark.ipynb #76810999
 import atexit
@@ -269,11 +269,16 @@ def sized(
     return spark
 
 
-def close() -> None:
-    "End the session of this process, then its own server if it has one (in that order: a session outlives no server)."
+def leave() -> None:
+    "End the session of this process, if it has one."
     active = SparkSession.getActiveSession()
     if active is not None:
         active.stop()
+
+
+def close() -> None:
+    "End the session of this process, then its own server if it has one (in that order: a session outlives no server)."
+    leave()
     _own_server.close()
     os.environ.pop("SPARK_REMOTE", None)
 
@@ -284,6 +289,7 @@ def one_server(
     home: Path | None = None,  # folder that a cluster must be able to read; None asks it nothing
 ) -> Iterator[str]:
     "One server for everything that runs inside the `with` block, child processes included. Raises `TmdbError`."
+    leave()  # which may be attached to another server
     with server(spark) as address, environment({"SPARK_REMOTE": address}):
         try:
             if home and "://" in spark.engine:
