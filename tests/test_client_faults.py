@@ -27,7 +27,7 @@ import redis
 
 from tests.fake_tmdb import fake_tmdb
 from tmdb_analysis.cache import ROWS, SqliteRows, packed
-from tmdb_analysis.cli import main
+from tmdb_analysis.cli import cache_check, main
 from tmdb_analysis.client import Tmdb
 from tmdb_analysis.fetch import details, fetch_films
 from tmdb_analysis.ledger import Ledger, lines_of, only_fetch
@@ -875,6 +875,71 @@ def test_a_redis_that_goes_away_in_the_middle_fails_no_fetch(server, quiet, tmp_
     with tmdb:
         found |= {film: details(tmdb, film).json() for film in IDS[6:]}
     assert found == quiet and tmdb.counters.counts["cache_read_faults"] > 0
+
+
+@contextmanager
+def encrypted(port, cert, key):
+    "A port that speaks TLS in front of a plain one."
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+
+    def pump(source, target):
+        with suppress(OSError, ValueError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        for line in (source, target):
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+    def serve(listener):
+        with suppress(OSError):
+            while True:
+                plain, _ = listener.accept()
+                with suppress(ssl.SSLError, OSError):
+                    line, behind = context.wrap_socket(plain, server_side=True), socket.create_connection(("127.0.0.1", port))
+                    for ends in ((line, behind), (behind, line)):
+                        threading.Thread(target=pump, args=ends, daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def test_valkey_over_tls_is_used_with_its_authority_and_not_without(valkey, server, quiet, tmp_path):
+    "40: the valkey-server of the wheel has no TLS of its own, so a proxy has it; who signed the certificate decides."
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl here to make a certificate with")
+    names = dict(cwd=tmp_path, check=True, capture_output=True)
+    made = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -keyout {0}.key -out {0}.pem -subj /CN={0}"
+    subprocess.run(made.format("authority").split(), **names)
+    signed = made.format("server") + " -CA authority.pem -CAkey authority.key -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*signed.split(), "-addext", "basicConstraints=critical,CA:FALSE"], **names)
+    with encrypted(valkey[0].port, tmp_path / "server.pem", tmp_path / "server.key") as port:
+        asked = dict(redis_url=f"rediss://:sesame@127.0.0.1:{port}/3", redis_ca_file=str(tmp_path / "authority.pem"))
+        for name in ("one", "two", "three"):
+            (tmp_path / name).mkdir()
+        fetch(server.url, tmp_path / "one", **asked)
+        counts = fetch(server.url, tmp_path / "two", **asked)
+        assert counts["sources"] == {"cache": len(IDS)} and bodies(tmp_path / "two") == quiet
+        strange = fetch(server.url, tmp_path / "three", redis_url=asked["redis_url"])
+        assert strange["sources"] == {"live": len(IDS)} and strange["metrics"]["cache_read_faults"] > 0
+        assert bodies(tmp_path / "three") == quiet
+        verdict, _, said = cache_check(Api(redis_url=asked["redis_url"]), tmp_path)
+        assert verdict == "warn" and "redis_ca_file" in said and "sesame" not in said
+        assert cache_check(Api(**asked), tmp_path)[0] == "ok"
+
+
+def test_doctor_says_what_is_the_matter_with_redis(valkey, tmp_path):
+    "Each with its fix, none with the password."
+    plain, url = valkey
+    urls = {"its password": url.replace("sesame", "wrong"), "start it": "redis://:sesame@127.0.0.1:9/0"}
+    found = {fix: cache_check(Api(redis_url=bad), tmp_path) for fix, bad in urls.items()}
+    with redis.Redis.from_url(url) as admin:
+        admin.config_set("maxmemory", 1)
+        found["it is full"] = cache_check(Api(redis_url=url), tmp_path)
+        admin.config_set("maxmemory", 0)
+    assert all(verdict == "warn" and fix in said and "sesame" not in said for fix, (verdict, _, said) in found.items()), found
+    assert cache_check(Api(redis_url=url), tmp_path) == ("ok", "cache", "Redis answers")
 
 
 @pytest.mark.integration

@@ -6,7 +6,7 @@
 __all__ = ['JAVA_NEEDED', 'INSTALL_JAVA', 'TOKEN', 'ENGINE_HOME', 'TIER_4', 'LATER', 'QUICK', 'LOOPBACK', 'FEW_FILMS',
            'java_version', 'require_java', 'sail_command', 'masters', 'spark_command', 'free_port', 'reachable',
            'answers', 'die_with_parent', 'work_done', 'environment', 'server', 'attached', 'started', 'wait_for',
-           'session', 'sized', 'close', 'one_server', 'seen_by_engine', 'within', 'require_cluster']
+           'session', 'sized', 'leave', 'close', 'one_server', 'seen_by_engine', 'within', 'require_cluster']
 
 # %% ../nbs/01_spark.ipynb #76810999
 import atexit
@@ -286,11 +286,16 @@ def sized(
     return spark
 
 
-def close() -> None:
-    "End the session of this process, then its own server if it has one (in that order: a session outlives no server)."
+def leave() -> None:
+    "End the session of this process, if it has one."
     active = SparkSession.getActiveSession()
     if active is not None:
         active.stop()
+
+
+def close() -> None:
+    "End the session of this process, then its own server if it has one (in that order: a session outlives no server)."
+    leave()
     _own_server.close()
     os.environ.pop("SPARK_REMOTE", None)
 
@@ -302,6 +307,7 @@ def one_server(
     done: dict[str, int] | None = None,  # gets what a server of our own has done, when it ends
 ) -> Iterator[str]:
     "One server for everything that runs inside the `with` block, child processes included. Raises `TmdbError`."
+    leave()  # which may be attached to another server
     with server(spark, done) as address, environment({"SPARK_REMOTE": address}):
         try:
             if home and "://" in spark.engine:
