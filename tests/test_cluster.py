@@ -1,0 +1,121 @@
+"A master, two workers and a Connect server with a token: the same tables as the embedded engine, and one line for what goes wrong."
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from deploy.spark import cluster
+from tests.compare import assert_same, published
+from tmdb_analysis.cli import checks, main
+from tmdb_analysis.ingest import sample
+from tmdb_analysis.ledger import lines_of
+from tmdb_analysis.pipeline import run_chain
+from tmdb_analysis.settings import settings
+from tmdb_analysis.spark import free_port, java_version, one_server
+from tmdb_analysis.tables import Run
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(java_version() not in (17, 21), reason="Apache Spark needs Java 17 or 21"),
+]
+TOKEN = "canary-of-a-token-4711"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    "A home with 150 films as saved answers, and the run of the embedded engine on them."
+    home = tmp_path_factory.mktemp("cluster")
+    (home / "films.jsonl").write_text("\n".join(map(json.dumps, lines_of(sample() / "movies.jsonl.zst")[:150])))
+    assert main(["run", "--home", str(home), "--run-id", "sail", "--engine", "sail", *source(home)]) == 0
+    return home
+
+
+@pytest.fixture(scope="module")
+def ports(place):
+    "The cluster, started once, on free ports; it leaves nothing behind."
+    chosen = {"--port": free_port(), "--connect": free_port(), "--ui": free_port()}
+    options = ["--home", str(place), *[str(word) for pair in chosen.items() for word in pair]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMDB_SPARK_TOKEN", TOKEN)
+        assert cluster.main(["up", *options]) == 0
+        pids = {p.stem: int(p.read_text()) for p in (place / "data" / "spark").glob("*.pid")}
+        assert cluster.main(["up", *options]) == 0, "again: what runs stays"
+        assert pids == {p.stem: int(p.read_text()) for p in (place / "data" / "spark").glob("*.pid")} and len(pids) == 4
+    yield {name: f"127.0.0.1:{chosen[name]}" for name in ("--port", "--connect")}
+    assert cluster.main(["down", *options]) == 0 and cluster.main(["down", *options]) == 0
+    assert not any(cluster.group_lives(pid) for pid in pids.values())
+
+
+def source(home: Path) -> list[str]:
+    "The options that name the input."
+    return ["--source", "files", "--input", str(home / "films.jsonl")]
+
+
+def check(home: Path, run_id: str) -> None:
+    "Compare all tables of a run with those of the embedded engine."
+    theirs, ours = published(Run(run_id, home)), published(Run("sail", home))
+    assert theirs.keys() == ours.keys()
+    for name in ours:
+        assert_same(theirs[name], ours[name], name)
+
+
+def test_connect_with_a_token_gives_the_same_tables_and_tells_it_to_nobody(place, ports, monkeypatch, capfd):
+    monkeypatch.setenv("TMDB_SPARK_TOKEN", TOKEN)
+    assert main(["run", "--home", str(place), "--run-id", "connect", "--engine", f"sc://{ports['--connect']}", *source(place)]) == 0
+    check(place, "connect")
+    said = capfd.readouterr()
+    kept = [path for path in place.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
+    assert TOKEN not in said.out + said.err and kept == [place / "data" / "spark" / "token"]
+
+
+def test_a_wrong_token_and_a_master_that_is_down_are_a_line(place, ports, monkeypatch, capfd):
+    monkeypatch.delenv("TMDB_SPARK_TOKEN", raising=False)
+    engines = {
+        f"sc://{ports['--connect']};token=not-{TOKEN}": "does not take our token",
+        f"sc://127.0.0.1:{free_port()}": "no Spark Connect server answers",
+        f"spark://127.0.0.1:{free_port()}": "no Spark master answers",
+    }
+    for engine, reason in engines.items():
+        assert main(["run", "--home", str(place), "--engine", engine, *source(place)]) == 1
+        said = capfd.readouterr()
+        lines = [line for line in said.err.splitlines() if line.strip()]
+        assert len(lines) == 1 and reason in lines[0] and TOKEN not in said.out + said.err
+        assert "fail" in {verdict for verdict, what, detail in checks(str(place), engine) if what == "engine" and reason in detail}
+
+
+def test_doctor_counts_executors_and_sees_a_home_that_is_not_shared(place, ports, monkeypatch):
+    monkeypatch.setenv("TMDB_SPARK_TOKEN", TOKEN)
+    engine = f"sc://{ports['--connect']}"
+    told = {what: (verdict, detail) for verdict, what, detail in checks(str(place), engine)}
+    assert told["engine"][0] == "ok" and told["engine"][1].endswith(": 2")
+    monkeypatch.setenv("TMDB_ENGINE_HOME", "file:///nowhere")
+    told = {what: (verdict, detail) for verdict, what, detail in checks(str(place), engine)}
+    assert told["engine"][0] == "fail" and "engine_home" in told["engine"][1]
+
+
+def test_a_master_whose_worker_is_killed_in_the_middle_gives_the_same_tables(place, ports):
+    victim, killed = cluster.running(place / "data" / "spark", "worker1"), []
+
+    def kill():
+        killed.append(victim)
+        os.killpg(victim, signal.SIGKILL)  # its executors as well
+
+    def tell(i, n, state):
+        if state["stage"] == "30_validate" and state["status"] == "running":
+            threading.Timer(2, kill).start()
+
+    asked = dict(engine=f"spark://{ports['--port']}", home=str(place), run_id="master", source="files", input=[str(place / "films.jsonl")])
+    told = run_chain(settings(memory_gb=1, executor_memory_gb=0.5, **asked), tell)
+    assert told["status"] == "ok" and killed, told["error"]
+    check(place, "master")
+
+
+def test_executors_that_no_worker_has_room_for_are_a_line(place, ports):
+    engine = settings(engine=f"spark://{ports['--port']}", memory_gb=1, executor_memory_gb=64, engine_wait_s=5).spark
+    with pytest.raises(Exception, match="64 GB free") as said, one_server(engine, place):
+        pass
+    assert "\n" not in str(said.value)
