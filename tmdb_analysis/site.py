@@ -228,18 +228,19 @@ def row_of(run: Run, facts: Mapping[str, Any], runs: list[tuple[Run, dict[str, A
 # %% ../nbs/90_site.ipynb #314b497f
 HOME = """
 {% if runs %}
-<table><thead><tr><th>Run</th><th>Finished</th><th>Status</th><th>Source</th><th>Engine</th>
+<table><thead><tr><th>Run</th><th>Finished</th><th>Status</th><th>Source</th>
 {% for measure in measures %}<th>{{ measure.label }}</th>{% endfor %}
-<th>Gate</th><th>Seconds</th><th>Size</th><th>Changes</th></tr></thead>
+<th>Seconds</th><th>Size</th><th>Changes</th></tr></thead>
 <tbody>
 {% for run in runs %}
 <tr><th class="when">{% if run.page %}<a href="{{ run.id|urlencode }}/index.html">{{ run.id }}</a>{% else %}{{ run.id }}{% endif %}</th>
 <td class="when">{{ run.facts.finished|words }}</td>
 <td data-status="{{ run.facts.status }}">{{ run.facts.status|words }}
-{% if run.facts.failed_stage %}in {{ run.facts.failed_stage }}{% endif %}</td>
-<td>{{ run.facts.source|words }}</td><td>{{ run.facts.engine|words }}</td>
+{% if run.facts.failed_stage %}in {{ run.facts.failed_stage }}{% endif %}
+{% if run.facts.gate %}<small>gate {{ run.facts.gate|words }}</small>{% endif %}</td>
+<td>{{ run.facts.source|words }} <small>{{ run.facts.engine|words }}</small></td>
 {% for value, line in run.kpis.values() %}<td>{{ value }} {{ line }}</td>{% endfor %}
-<td>{{ run.facts.gate|words }}</td><td>{{ run.facts.seconds|words }}</td><td>{{ run.disk|size_words }}</td>
+<td>{{ run.facts.seconds|words }}</td><td>{{ run.disk|size_words }}</td>
 <td>{% if run.diff %}<a href="{{ run.id|urlencode }}/diff_{{ run.diff|urlencode }}.html">since {{ run.diff }}</a>
 {% else %}–{% endif %}</td></tr>
 {% endfor %}
