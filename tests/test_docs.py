@@ -1,0 +1,60 @@
+"What README and docs say exists: verbs, options, make targets, pictures, chapters, links."
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tmdb_analysis.cli import main, parser
+from tmdb_analysis.settings import settings
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(page: Path) -> list[str]:
+    "The commands in the blocks of a page, without comments and variables."
+    blocks = re.findall(r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    lines = [line.partition(" #")[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [re.sub(r"^([A-Z_]+=\S+(\([^)]*\))?( [^ ]+\))? )+", "", line) for line in lines if line]
+
+
+def test_every_tmdb_command_is_understood():
+    seen = 0
+    names = set(settings().flat())
+    for line in (line for page in PAGES for line in commands(page)):
+        words = shlex.split(line.split(" > ")[0].split("; ")[0])
+        if words and words[0].rpartition("/")[2] == "tmdb":
+            args = parser().parse_args(words[1:])  # exits 2 for what it does not know
+            wanted = {p.partition("=")[0] for p in getattr(args, "parameters", None) or []}
+            assert wanted <= names, line
+            seen += 1
+    assert seen > 20
+
+
+def test_every_make_target_is_there():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    used = {target for page in PAGES for target in re.findall(r"\bmake ([a-z][a-z-]+)\b", "\n".join([*commands(page)]))}
+    assert used and used <= targets
+
+
+def test_links_and_pictures_are_there():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            assert target.startswith("http") or (page.parent / target).exists(), (page.name, target)
+
+
+def test_pictures_are_small_and_used():
+    said = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for path in (ROOT / "docs" / "images").glob("*.png"):
+        assert path.stat().st_size < 100_000 and min(Image.open(path).size) > 300, path.name
+        assert path.name in said, path.name
+
+
+@pytest.mark.parametrize("words", ["runs", "params", "open demo", "why money --row median_return", "doctor"])
+def test_commands_of_the_first_day_work(words, demo, capsys, monkeypatch):
+    monkeypatch.setenv("TMDB_HOME", str(demo.home))
+    assert main(words.split()) == 0
+    assert capsys.readouterr().out.strip()
