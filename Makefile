@@ -7,7 +7,7 @@ ARGS ?=
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-coverage bench cluster-up cluster-down format lint \
-	type-check book dashboards lock clean
+	type-check book pictures dashboards lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ type-check: $(READY) ## check the types of the library
 
 book: $(READY) ## after editing a chapter: run all chapters, store their outputs, export the library, make the README
 	$(BIN)/python tests/make_book.py $(ARGS)
+
+pictures: $(READY) ## after editing pages: take the pictures of README.md and docs/ anew
+	$(BIN)/python -m tests.make_pictures
 
 dashboards: $(READY) ## after editing deploy/grafana: write its dashboards and alerts anew
 	$(BIN)/python deploy/grafana/make_dashboards.py
