@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['BATCH', 'STEPS', 'Estimate', 'numbers', 'complete', 'bounds', 'middle_ranks', 'median_interval', 'batches',
            'pooled_interval', 'wilson', 'cluster_draws', 'clustered_interval', 'cliffs_delta', 'kth_difference',
-           'hodges_lehmann', 'weighted_deltas', 'weighted_shifts', 'middles', 'two_groups', 'delta_interval',
-           'shift_interval', 'spearman']
+           'hodges_lehmann', 'weighted_deltas', 'weighted_shifts', 'middles', 'two_groups', 'group_interval',
+           'delta_interval', 'shift_interval', 'centred_shifts', 'spearman']
 
 # %% ../nbs/35_stats.ipynb #fee948d4
 import math
@@ -247,7 +247,9 @@ def two_groups(x: Any, y: Any, x_clusters: Any, y_clusters: Any) -> tuple[np.nda
     return x, y, np.concatenate([cx, cy])
 
 
-def delta_interval(
+def group_interval(
+    estimate: Callable[[Any, Any], float],  # what is estimated, of the values of two groups
+    drawn: Callable[[Any, Any, Any, Any], Any],  # the same for each row of weights of either group
     x: Any,  # values of one group
     y: Any,  # values of the other
     x_clusters: Any,  # a number for each x; rows with the same number, in either group, are drawn together
@@ -256,37 +258,31 @@ def delta_interval(
     resamples: int = 2000,
     seed: int = 1,
 ) -> Estimate:
-    "Cliff's delta with its cluster bootstrap interval; n counts both groups."
+    "What is estimated of two groups, with its cluster bootstrap interval; n counts both groups."
     x, y, clusters = two_groups(x, y, x_clusters, y_clusters)
     n = len(x) + len(y)
     if not len(x) or not len(y):
         return Estimate(None, None, None, n)
     weights = cluster_draws(clusters, resamples, seed)
-    draws = np.concatenate([weighted_deltas(x, y, w[:, : len(x)], w[:, len(x) :]) for w in weights])
+    draws = np.concatenate([drawn(x, y, w[:, : len(x)], w[:, len(x) :]) for w in weights])
     interval = bounds(draws, level) if len(np.unique(clusters)) > 2 else (None, None)
-    return Estimate(cliffs_delta(x, y), *interval, n)
+    return Estimate(estimate(x, y), *interval, n)
 
 
-def shift_interval(
-    x: Any,  # values of one group
-    y: Any,  # values of the other
-    x_clusters: Any,  # a number for each x; rows with the same number, in either group, are drawn together
-    y_clusters: Any,  # the same for y
-    level: float = 0.95,  # of the interval
-    resamples: int = 2000,
-    seed: int = 1,
-) -> Estimate:
-    "The Hodges-Lehmann shift with its cluster bootstrap interval; n counts both groups."
-    x, y, clusters = two_groups(x, y, x_clusters, y_clusters)
-    n = len(x) + len(y)
-    if not len(x) or not len(y):
-        return Estimate(None, None, None, n)
-    shift = hodges_lehmann(x, y)
+def delta_interval(*groups: Any, **how: Any) -> Estimate:
+    "Cliff's delta with its interval; takes what `group_interval` takes after its first two."
+    return group_interval(cliffs_delta, weighted_deltas, *groups, **how)
+
+
+def shift_interval(*groups: Any, **how: Any) -> Estimate:
+    "The Hodges-Lehmann shift with its interval; takes what `group_interval` takes after its first two."
+    return group_interval(hodges_lehmann, centred_shifts, *groups, **how)
+
+
+def centred_shifts(x: Any, y: Any, x_weights: Any, y_weights: Any) -> Any:
+    "The weighted shifts, moved so that weights of 1 give the Hodges-Lehmann shift."
     once = weighted_shifts(x, y, np.ones((1, len(x))), np.ones((1, len(y))))
-    weights = cluster_draws(clusters, resamples, seed)
-    draws = np.concatenate([weighted_shifts(x, y, w[:, : len(x)], w[:, len(x) :]) for w in weights])
-    interval = bounds(shift + draws - once, level) if len(np.unique(clusters)) > 2 else (None, None)
-    return Estimate(shift, *interval, n)
+    return hodges_lehmann(x, y) + weighted_shifts(x, y, x_weights, y_weights) - once
 
 # %% ../nbs/35_stats.ipynb #232294c9
 def spearman(
