@@ -88,7 +88,7 @@ figure { margin: 1.5rem 0; }
 figcaption, small { color: var(--soft); font-size: .85rem; }
 .scroll { overflow-x: auto; margin: 1.25rem 0; }
 table { border-collapse: collapse; font-size: .9rem; line-height: 1.4; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
-th, td { padding: .5rem 1.25rem .5rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: baseline; }
+th, td { padding: .5rem 1rem .5rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: baseline; }
 thead th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 400; }
 .number { text-align: right; }
@@ -115,6 +115,7 @@ footer p { border-top: 1px solid var(--line); margin-top: 4rem; padding: 1rem 0;
   .columns:has(.contents) { display: grid; grid-template-columns: minmax(0, 1fr) 13rem; column-gap: 3rem; }
   main { grid-area: 1 / 1; min-width: 0; }
   .contents { grid-area: 1 / 2; position: sticky; top: 1.5rem; align-self: start; } }
+@media (max-width: 64rem) { .contents ul { max-height: 10rem; overflow-y: auto; } }
 @media (max-width: 40rem) { .pages ul { flex-wrap: nowrap; overflow-x: auto; white-space: nowrap; } }
 @media print {
   @page { margin: 18mm; }
