@@ -83,9 +83,10 @@ def prepare(given: str, run_id: str, stages: list, finished: int) -> dict:
     import json
     import sys
 
+    sys.tracebacklimit = 0  # our errors are one line
+    sys.modules.setdefault("rfc3987_syntax", None)  # three seconds, for a check of addresses that no notebook needs
     from tmdb_analysis.steps import asked, prepare
 
-    sys.tracebacklimit = 0  # our errors are one line
     made = prepare(asked(json.loads(given), run_id), stages)
     if made is None:
         print(f"run {run_id} is finished already and stays as it is")
@@ -96,10 +97,11 @@ def prepare(given: str, run_id: str, stages: list, finished: int) -> dict:
 def finish(run_id: str) -> dict:
     import sys
 
+    sys.tracebacklimit = 0
+    sys.modules.setdefault("rfc3987_syntax", None)
     from tmdb_analysis.settings import TmdbError, settings
     from tmdb_analysis.steps import finish
 
-    sys.tracebacklimit = 0
     told = finish(run_id)
     page = settings().pipeline.home / "reports" / run_id / "index.html"
     print(f"report {page.as_uri()}")
