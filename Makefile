@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 AIRFLOW := .venv-airflow
 AIRFLOW_READY := $(AIRFLOW)/.ready
-COMPOSE := docker compose --file deploy/compose.yaml
+COMPOSE := docker compose --env-file deploy/.env --file deploy/compose.yaml
 ARGS ?=
 export JUPYTER_PREFER_ENV_PATH := 1
 
@@ -65,6 +65,7 @@ $(AIRFLOW_READY): deploy/airflow/requirements.txt $(READY)
 
 need-docker:
 	@docker compose version >/dev/null 2>&1 || { echo "this needs Docker with its compose plugin, which is not here: see docs/operations.md" >&2; exit 1; }
+	@test -f deploy/.env || { echo "copy deploy/.env.example to deploy/.env and fill it in: see docs/operations.md" >&2; exit 1; }
 
 up: need-docker ## build and start the whole system: Spark, Airflow, PostgreSQL, Redis, JupyterLab, Grafana
 	$(COMPOSE) up --detach --build --wait $(ARGS)

@@ -100,7 +100,7 @@ def prepare(
     return {"environment": environment(chosen), "parameters": {name: parameters_of(nb, chosen) for name, nb in book.items()}}
 
 # %% ../nbs/92a_steps.ipynb #ec6af20b
-def told_by(name: str, nb: nbformat.NotebookNode, counts: Mapping[str, Any]) -> dict[str, Any]:
+def told_by(name: str, nb: nbformat.NotebookNode, counts: dict[str, Any]) -> dict[str, Any]:
     "The state of a stage, as its notebook tells it; `error` is None when it came to its end."
     marks = nb.metadata.get("papermill", {})
     complete = all(cell.metadata.get("papermill", {}).get("status") == "completed" for cell in nb.cells if cell.cell_type == "code")
