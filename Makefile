@@ -3,11 +3,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+AIRFLOW := .venv-airflow
+AIRFLOW_READY := $(AIRFLOW)/.ready
+COMPOSE := docker compose --env-file deploy/.env --file deploy/compose.yaml
 ARGS ?=
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-coverage bench cluster-up cluster-down format lint \
-	type-check book pictures dashboards lock clean
+.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-coverage test-airflow airflow up down logs health-check \
+	spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures dashboards lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -47,6 +50,41 @@ test-faults: $(READY) ## what a broken network, disk or process does to a fetch:
 test-coverage: $(READY) ## the tests, with the lines that they reach
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
 
+test-airflow: $(AIRFLOW_READY) ## the DAG in a real Airflow: a run that goes well, one that fails
+	$(AIRFLOW)/bin/pytest -c deploy/airflow/tests/pytest.ini deploy/airflow/tests $(ARGS)
+
+airflow: $(AIRFLOW_READY) ## Airflow on this machine, at http://127.0.0.1:8080; it says the password of admin
+	@AIRFLOW_HOME=$(CURDIR)/data/airflow AIRFLOW__CORE__DAGS_FOLDER=$(CURDIR)/deploy/airflow/dags AIRFLOW__CORE__LOAD_EXAMPLES=False \
+	AIRFLOW__CORE__PARALLELISM=2 AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES=1 AIRFLOW__API__WORKERS=1 AIRFLOW__API__HOST=127.0.0.1 \
+	PATH=$(CURDIR)/$(AIRFLOW)/bin:$$PATH $(AIRFLOW)/bin/airflow standalone
+
+$(AIRFLOW_READY): deploy/airflow/requirements.txt $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AIRFLOW)
+	$(BIN)/uv pip install --quiet --require-hashes --python $(AIRFLOW)/bin/python -r deploy/airflow/requirements.txt
+	@$(BIN)/python -m ipykernel install --prefix $(AIRFLOW) --name tmdb --display-name tmdb 2>/dev/null
+	@touch $@
+
+need-docker:
+	@docker compose version >/dev/null 2>&1 || { echo "this needs Docker with its compose plugin, which is not here: see docs/operations.md" >&2; exit 1; }
+	@test -f deploy/.env || { echo "copy deploy/.env.example to deploy/.env and fill it in: see docs/operations.md" >&2; exit 1; }
+
+up: need-docker ## build and start the whole system: Spark, Airflow, PostgreSQL, Redis, JupyterLab, Grafana
+	$(COMPOSE) up --detach --build --wait $(ARGS)
+
+down: need-docker ## stop it; its volumes stay (make down ARGS=--volumes deletes them)
+	$(COMPOSE) down $(ARGS)
+
+logs: need-docker ## follow what its services say: make logs ARGS=airflow-scheduler
+	$(COMPOSE) logs --follow --tail 100 $(ARGS)
+
+health-check: need-docker ## the state of each service; fails unless all are healthy
+	@$(COMPOSE) ps
+	@test -n "$$($(COMPOSE) ps --quiet)" || { echo "nothing is running: make up" >&2; exit 1; }
+	@! $(COMPOSE) ps --format '{{.Service}} {{.Health}}' | grep -v ' healthy$$'
+
+spark-shell: need-docker ## a Python shell with a session on the cluster
+	$(COMPOSE) exec jupyter pyspark --remote sc://spark-connect:15002
+
 bench: $(READY) ## engines and plain Python, fetching and plain requests, side by side as ratios
 	$(BIN)/python -m tests.bench $(ARGS)
 	$(BIN)/python -m tests.bench_ingest
@@ -81,9 +119,10 @@ dashboards: $(READY) ## after editing deploy/grafana: write its dashboards and a
 	$(BIN)/python deploy/grafana/make_dashboards.py
 	$(BIN)/python deploy/grafana/make_alerts.py
 
-lock: ## write requirements.lock and environment.yml anew from settings.ini
+lock: ## write requirements.lock, environment.yml and Airflow's requirements.txt anew
 	$(BIN)/uv pip compile --quiet --refresh setup.py --extra dev --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock
 	$(BIN)/python tests/make_environment.py
+	$(BIN)/uv pip compile --quiet deploy/airflow/requirements.in --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/airflow/requirements.txt
 
 clean: ## delete what runs and tests have made, but neither .venv nor what was fetched (data/raw)
 	rm -rf data/tables build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage .coverage.* htmlcov

@@ -1,0 +1,172 @@
+"""The chain of tmdb_analysis: one task a stage, from what TMDB answers to a published report.
+
+`prepare` checks the parameters and makes the run, each stage is a chapter of the book that Papermill executes with a kernel of the
+package's own environment, and `finish` writes the pages, also of a run that failed, and publishes a run that did not.
+
+Connection `tmdb`: its password is the read access token of TMDB; it reaches the kernels as an environment variable and stands in
+no parameter. Variables, all optional: `tmdb_home` (folder that gets data/ and reports/), `tmdb_python` (the Python of the package),
+`tmdb_schedule` (@daily), `tmdb_params` (JSON: other defaults for the parameters).
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from airflow.providers.papermill.operators.papermill import PapermillOperator
+from airflow.providers.standard.operators.python import ExternalPythonOperator
+from airflow.sdk import DAG, Asset, Connection, Param, TriggerRule, Variable, chain
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+from papermill.exceptions import PapermillExecutionError
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parents[2]
+KNOWN = json.loads((HERE / "tmdb.json").read_text(encoding="utf-8"))  # made by make_dag.py
+
+HOME = Variable.get("tmdb_home", default=str(CHECKOUT))
+PYTHON = Variable.get("tmdb_python", default=str(CHECKOUT / ".venv" / "bin" / "python"))
+DEFAULTS = Variable.get("tmdb_params", default={}, deserialize_json=True)
+
+RUN = "{{ logical_date | ts_nodash if logical_date else dag_run.run_after.strftime('%Y%m%dT%H%M%S-%f') }}"
+FINISHED = 99  # what prepare exits with when the run of this date is there already
+FATAL = {"UsageError", "Refused", "GateClosed"}  # wrong usage, a key that TMDB refuses, data that are not good enough: no retry helps
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    "Environment variables, with the token, for the processes that are started inside the `with` block."
+    try:
+        token = Connection.get("tmdb").password
+    except AirflowNotFoundException:
+        token = None
+    before = dict(os.environ)
+    os.environ.update({**values, **({"TMDB_READ_TOKEN": token} if token else {})})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class Step(ExternalPythonOperator):
+    "A function that runs in the environment of the package."
+
+    def execute(self, context):
+        with environment({"TMDB_HOME": HOME}):
+            return super().execute(context)
+
+
+class Chapter(PapermillOperator):
+    "A stage, which is a chapter of the book."
+
+    template_fields = (*PapermillOperator.template_fields, "environment", "page")
+
+    def __init__(self, *, environment, page, **options):
+        super().__init__(**options)
+        self.environment = environment
+        self.page = page
+
+    def execute(self, context):
+        try:
+            with environment(self.environment):
+                super().execute(context)
+        except PapermillExecutionError as e:
+            reason = next(iter(e.evalue.strip().splitlines()), "no message")
+            self.log.error("%s failed with %s: %s", self.task_id, e.ename, reason)
+            self.log.error("its page, when the run is finished: %s", Path(self.page).as_uri())
+            raise (AirflowFailException if e.ename in FATAL else AirflowException)(f"{e.ename}: {reason}") from None
+
+
+def prepare(given: str, run_id: str, stages: list, finished: int) -> dict:
+    import json
+    import sys
+
+    sys.tracebacklimit = 0  # our errors are one line
+    sys.modules.setdefault("rfc3987_syntax", None)  # three seconds, for a check of addresses that no notebook needs
+    from tmdb_analysis.steps import asked, prepare
+
+    made = prepare(asked(json.loads(given), run_id), stages)
+    if made is None:
+        print(f"run {run_id} is finished already and stays as it is")
+        sys.exit(finished)
+    return {"environment": made["environment"], **made["parameters"]}
+
+
+def finish(run_id: str) -> dict:
+    import sys
+
+    sys.tracebacklimit = 0
+    sys.modules.setdefault("rfc3987_syntax", None)
+    from tmdb_analysis.settings import TmdbError, settings
+    from tmdb_analysis.steps import finish
+
+    told = finish(run_id)
+    page = settings().pipeline.home / "reports" / run_id / "index.html"
+    print(f"report {page.as_uri()}")
+    if told["status"] != "ok":
+        raise TmdbError(f"{told['status']} in {told['failed_stage']}: {told['error']}")
+    return {"films": told["films"], "score": told["score"], "report": page.as_uri()}
+
+
+def params() -> dict[str, Param]:
+    "The parameters of a run. Raises `KeyError` when the variable `tmdb_params` names one that is unknown."
+    if unknown := DEFAULTS.keys() - KNOWN["params"].keys():
+        raise KeyError(f"Variable tmdb_params names {', '.join(sorted(unknown))}: no such parameter")
+    return {name: Param(**(schema | ({"default": DEFAULTS[name]} if name in DEFAULTS else {}))) for name, schema in KNOWN["params"].items()}
+
+
+with DAG(
+    "tmdb",
+    description="Films from TMDB, from raw answers to a published report",
+    doc_md=__doc__,
+    schedule=Variable.get("tmdb_schedule", default="@daily"),
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    max_active_tasks=1,
+    params=params(),
+    tags=["tmdb"],
+    default_args={"retries": 0, "execution_timeout": timedelta(minutes=30)},
+) as dag:
+    prepared = Step(
+        task_id="prepare",
+        python=PYTHON,
+        python_callable=prepare,
+        op_kwargs={"given": "{{ params | tojson }}", "run_id": RUN, "stages": list(KNOWN["stages"]), "finished": FINISHED},
+        expect_airflow=False,
+        skip_on_exit_code=FINISHED,
+        multiple_outputs=True,
+        doc="Check the parameters, make the folder of the run.",
+    )
+    chapters = [
+        Chapter(
+            task_id=name,
+            input_nb=f"{HOME}/data/tables/{RUN}/stages/{name}.ipynb",
+            output_nb=f"{HOME}/reports/{RUN}/{name}.ipynb",
+            page=f"{HOME}/reports/{RUN}/{name}.html",
+            parameters=prepared.output[name],
+            environment=prepared.output["environment"],
+            kernel_name="tmdb",
+            do_xcom_push=False,
+            retries=2,
+            retry_delay=timedelta(minutes=5),
+            retry_exponential_backoff=True,
+            execution_timeout=timedelta(hours=12),  # the whole catalogue takes nine and a half
+            doc=about,
+        )
+        for name, about in KNOWN["stages"].items()
+    ]
+    finished = Step(
+        task_id="finish",
+        python=PYTHON,
+        python_callable=finish,
+        op_kwargs={"run_id": RUN},
+        expect_airflow=False,
+        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,  # whatever became of the stages, if the run was prepared
+        outlets=[Asset(f"x-tmdb://tables/{table}") for table in KNOWN["tables"]],
+        doc="Write the pages and run.json; publish the run if every stage came to its end.",
+    )
+    chain(prepared, *chapters, finished)
+    prepared >> finished

@@ -1,0 +1,132 @@
+"The DAG in a real Airflow: how it is wired, a run that goes well, one that does not, and a key that nobody sees."
+
+import json
+import time
+import urllib.request
+from copy import deepcopy
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import nbformat
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, ParamValidationError
+from airflow.serialization.serialized_objects import DagSerialization
+
+from conftest import HOME, KEY, PLACE, ROOT
+
+KNOWN = json.loads((ROOT / "deploy/airflow/dags/tmdb.json").read_text(encoding="utf-8"))
+STAGES = list(KNOWN["stages"])
+DAY = datetime(2026, 11, 22, tzinfo=UTC)
+RUN = "20261122T000000"
+
+
+def states(run) -> dict[str, str]:
+    "The state of each task of a run."
+    return {task.task_id: str(task.state) for task in run.get_task_instances()}
+
+
+@pytest.fixture(autouse=True)
+def no_idling(monkeypatch):
+    "`dag.test()` sleeps a second for each task that cannot run."
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.02)))
+
+
+def facts(run_id: str) -> dict:
+    "The run.json of a run."
+    return json.loads((HOME / "reports" / run_id / "run.json").read_text(encoding="utf-8"))
+
+
+def test_the_stages_are_a_chain_from_prepare_to_finish(dag):
+    order = ["prepare", *STAGES, "finish"]
+    assert [task.task_id for task in dag.topological_sort()] == order
+    assert all(after in dag.get_task(before).downstream_task_ids for before, after in pairwise(order))
+    assert not dag.catchup and dag.max_active_runs == 1 and dag.max_active_tasks == 1
+    assert {dag.get_task(name).retries for name in STAGES} == {2} and dag.get_task("prepare").retries == dag.get_task("finish").retries == 0
+
+
+def test_the_dag_can_be_stored(dag):
+    stored = DagSerialization.to_dict(dag)
+    assert KEY not in json.dumps(stored)
+    assert set(DagSerialization.from_dict(stored).task_ids) == {"prepare", *STAGES, "finish"}
+
+
+def test_the_form_is_that_of_the_settings(dag):
+    assert dag.params["min_votes"] == 20, "the variable tmdb_params gives another default"
+    assert not dag.params.keys() & {"read_token", "api_key", "base_url", "home"}
+    for wrong in ({"top_n": 0}, {"top_n": "three"}, {"source": "moon"}):
+        with pytest.raises(ParamValidationError):
+            changed = deepcopy(dag.params)
+            changed.update(wrong)
+            changed.validate()
+
+
+def test_a_name_that_nobody_knows_is_refused(dag, capfd):
+    run = dag.partial_subset("prepare").test(logical_date=datetime(2026, 1, 1, tzinfo=UTC), run_conf={"topn": 3})
+    assert states(run) == {"prepare": "failed"}
+    assert "unknown setting 'topn'; did you mean top_n?" in "".join(capfd.readouterr())
+    assert not (HOME / "reports" / "20260101T000000").exists()
+
+
+def test_a_day_becomes_a_report_and_once_more_it_stays_as_it_is(dag, capfd):
+    run = dag.test(logical_date=DAY, run_conf={"top_n": 3})
+    assert run.state == "success" and set(states(run).values()) == {"success"}
+    told = facts(RUN)
+    assert told["status"] == "ok" and told["films"] > 900 and [stage["stage"] for stage in told["stages"]] == STAGES
+    assert (told["parameters"]["top_n"], told["parameters"]["min_votes"]) == (3, 20)
+    assert {definition["stage"] for definition in told["definitions"].values()} > {"20_clean", "30_validate", "40_kpis"}
+    assert len((HOME / "reports" / RUN / "kpis" / "highest_revenue.csv").read_text(encoding="utf-8").splitlines()) == 4
+    assert (HOME / "data" / "tables" / "CURRENT").read_text(encoding="utf-8") == f"{RUN}\n"
+    assert all((HOME / "reports" / RUN / f"{name}.html").is_file() for name in ("index", "dashboard", *STAGES[:-1]))
+
+    before = {path: path.stat().st_mtime_ns for path in HOME.rglob("*")}
+    again = states(dag.test(logical_date=DAY, run_conf={"top_n": 5}))
+    assert set(again.values()) == {"skipped"}
+    assert before == {path: path.stat().st_mtime_ns for path in HOME.rglob("*")}
+    capfd.readouterr()
+
+
+def test_a_key_that_is_refused_is_not_tried_again(dag, tmdb, capfd):
+    pointer = HOME / "data" / "tables" / "CURRENT"
+    published = pointer.read_text(encoding="utf-8") if pointer.exists() else None
+    run = dag.test(logical_date=datetime(2026, 11, 23, tzinfo=UTC), run_conf={"source": "api", "ids": ["603"]})
+    told, first = states(run), STAGES[0]
+    assert run.state == "failed" and told["prepare"] == "success"
+    assert told[first] == told["finish"] == "failed" and {told[name] for name in STAGES[1:]} == {"upstream_failed"}
+    assert next(task.try_number for task in run.get_task_instances() if task.task_id == first) == 1
+    with urllib.request.urlopen(f"{tmdb}/_fake/stats") as stats:
+        assert json.load(stats)["statuses"] == {"401": 1}
+
+    page = HOME / "reports" / "20261123T000000" / f"{first}.html"
+    lines, reason = "".join(capfd.readouterr()), facts("20261123T000000")["error"]
+    assert "401" in reason and reason in page.read_text(encoding="utf-8")
+    assert any(page.as_uri() in line for line in lines.splitlines()) and f"failed with Refused: {reason}" in lines
+    assert facts("20261123T000000")["failed_stage"] == first
+    assert (pointer.read_text(encoding="utf-8") if pointer.exists() else None) == published
+    assert KEY not in lines
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ("tmdb_analysis.transport import NoAnswer", AirflowException),
+        ("tmdb_analysis.settings import TryLater", AirflowException),
+        ("tmdb_analysis.validate import GateClosed", AirflowFailException),
+    ],
+)
+def test_what_may_pass_is_tried_again(dag, error, kind, tmp_path):
+    source = f"import os\nfrom {error} as E\nraise E(f'a key of {{len(os.environ[\"TMDB_READ_TOKEN\"])}} letters')"
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    nbformat.write(nb, tmp_path / "in.ipynb")
+    chapter = dag.get_task(STAGES[0]).prepare_for_execution()
+    chapter.input_nb, chapter.output_nb, chapter.page = str(tmp_path / "in.ipynb"), str(tmp_path / "out.ipynb"), str(tmp_path / "x.html")
+    chapter.parameters, chapter.environment = {}, {"TMDB_HOME": str(tmp_path)}
+    with pytest.raises(AirflowException) as raised:
+        chapter.execute({})
+    assert type(raised.value) is kind and f"a key of {len(KEY)} letters" in str(raised.value)
+
+
+def test_the_key_is_nowhere():
+    files = [path for path in PLACE.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    assert not [path for path in files if KEY.encode() in path.read_bytes()]

@@ -1,0 +1,189 @@
+"""What stands in deploy/: a compose file that fits together, images that fit the locks, a DAG that knows this version.
+
+There is no container engine in the tests; what can be seen without one is looked at here."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from configparser import ConfigParser
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.airflow.make_dag import TARGET, text
+from tmdb_analysis import settings as errors
+from tmdb_analysis import transport, validate
+from tmdb_analysis.settings import SECTION_OF, TmdbError
+from tmdb_analysis.spark import JAVA_NEEDED
+
+ROOT = Path(__file__).parent.parent
+DEPLOY = ROOT / "deploy"
+TEXT = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+COMPOSE = yaml.safe_load(TEXT)
+SERVICES = COMPOSE["services"]
+DOCKERFILES = sorted(DEPLOY.glob("docker/*/Dockerfile"))
+VARIABLE = re.compile(r"\$\{(\w+)(:[-?][^}]*)?\}")
+WITHOUT_HEALTHCHECK = {"airflow-init"}  # it ends, and others wait for that
+tool = Path(sys.executable).parent
+
+
+def examples() -> dict[str, str]:
+    "The variables of deploy/.env.example."
+    lines = (DEPLOY / ".env.example").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def copied(dockerfile: Path) -> list[str]:
+    "What a Dockerfile copies from the context."
+    lines = [line.split()[1:-1] for line in dockerfile.read_text(encoding="utf-8").splitlines() if line.startswith("COPY ")]
+    return [source for sources in lines for source in sources]
+
+
+def mounts(service: dict) -> list[tuple[str, str]]:
+    "What a service mounts, and where."
+    return [(volume.split(":")[0], volume.split(":", 1)[1]) for volume in service.get("volumes", [])]
+
+
+def test_compose_keeps_to_the_specification():
+    subprocess.run([tool / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml"], check=True)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_a_service_names_is_there(name):
+    service = SERVICES[name]
+    waits = service.get("depends_on", {})
+    assert waits.keys() <= SERVICES.keys()
+    for other, how in waits.items():
+        ends = other in WITHOUT_HEALTHCHECK
+        assert how["condition"] == ("service_completed_successfully" if ends else "service_healthy")
+        assert not SERVICES[other].get("profiles") or service.get("profiles"), "it would wait for what is not started"
+    mode = service.get("network_mode", "")
+    assert set(service.get("networks", [])) <= COMPOSE["networks"].keys() and bool(service.get("networks")) != bool(mode)
+    assert not mode or mode.removeprefix("service:") in waits
+    for source, target in mounts(service):
+        if source.startswith("."):
+            assert (DEPLOY / source).exists() and target.endswith(":ro"), source
+        else:
+            assert source in COMPOSE["volumes"], source
+
+
+def test_every_volume_and_network_is_used():
+    assert {source for s in SERVICES.values() for source, _ in mounts(s) if not source.startswith(".")} == COMPOSE["volumes"].keys()
+    assert {network for s in SERVICES.values() for network in s.get("networks", [])} == COMPOSE["networks"].keys()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_bounded(name):
+    service = SERVICES[name]
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), "on loopback only"
+    assert service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"] and "privileged" not in service
+    assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}
+    assert name in WITHOUT_HEALTHCHECK or service["healthcheck"]["test"]
+    assert not any("docker.sock" in source for source, _ in mounts(service))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_an_image_has_a_version_and_a_user(name):
+    service = SERVICES[name]
+    image, _, tag = service["image"].rpartition(":")
+    assert image and re.search(r"\d+\.\d+", tag), service["image"]
+    if "build" in service:
+        dockerfile = ROOT / service["build"]["dockerfile"]
+        assert (DEPLOY / service["build"]["context"]).resolve() == ROOT and dockerfile in DOCKERFILES
+        ini = ConfigParser(delimiters=["="])
+        ini.read(ROOT / "settings.ini", encoding="utf-8")
+        assert image == f"tmdb-analysis/{dockerfile.parent.name}" and tag == ini["DEFAULT"]["version"]
+    else:
+        assert service["user"].split(":")[0] not in ("0", "root")
+
+
+def test_every_variable_is_in_the_example_and_none_is_there_for_nothing():
+    assert {name for name, _ in VARIABLE.findall(TEXT)} == examples().keys() - {"COMPOSE_PROFILES"}
+
+
+def test_nothing_starts_without_a_password():
+    for name, default in VARIABLE.findall(TEXT):
+        if re.search("PASSWORD|SECRET|KEY|TOKEN", name):
+            assert examples()[name] == "", f"{name} has a default"
+            assert default.startswith(":?") or name == "TMDB_READ_TOKEN", f"{name} may be empty"
+    for name, service in SERVICES.items():
+        for key, value in service.get("environment", {}).items():
+            if re.search("PASSWORD$|SECRET|_KEY$|TOKEN|AUTH$", key):
+                assert VARIABLE.fullmatch(str(value)), f"{name}: {key}"
+
+
+def test_the_package_gets_settings_that_it_knows():
+    for service in (s for s in SERVICES.values() if s["image"].startswith("tmdb-analysis/")):
+        names = {key[5:].lower() for key in service.get("environment", {}) if key.startswith("TMDB_")}
+        assert names <= SECTION_OF.keys()
+
+
+def test_all_that_compute_see_the_home():
+    place = "/srv/tmdb/home"
+    for name in ("spark-worker-1", "spark-worker-2", "spark-connect", "airflow-scheduler", "jupyter"):
+        target = dict(mounts(SERVICES[name]))["home"]
+        assert target == (f"{place}:ro" if name.startswith("spark") else place)
+    assert all(f"TMDB_HOME={place}" in path.read_text(encoding="utf-8") for path in DOCKERFILES)
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda p: p.parent.name)
+def test_a_dockerfile_is_sound(path):
+    subprocess.run([tool / "hadolint", path], check=True)
+    content, sources = path.read_text(encoding="utf-8"), copied(path)
+    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")]
+    for source in sources:
+        assert (ROOT / source).exists() and any(source == name or fnmatch(source, f"{name}/*") for name in kept), source
+    assert re.findall(r"^USER (.+)$", content, re.M) == ["10001:10001"]
+    assert f"python:{'.'.join(map(str, sys.version_info[:2]))}." in content or sys.version_info[:2] != (3, 11)
+    assert int(re.search(r"openjdk-(\d+)-jre", content)[1]) in JAVA_NEEDED
+    assert "--require-hashes -r /tmp/requirements.lock" in content
+
+
+def test_the_images_begin_alike():
+    begins = {path.read_text(encoding="utf-8").split("# what is alike ends here")[0].split("\n", 1)[1] for path in DOCKERFILES}
+    assert len(DOCKERFILES) == 3 and len(begins) == 1
+
+
+def test_no_secret_can_come_into_an_image():
+    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")]
+    assert (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()[1] == "*"
+    assert not [name for name in kept if fnmatch(".env", name) or fnmatch("deploy/.env", f"{name}*") or name in ("data", "deploy", ".")]
+
+
+def test_pins_of_airflow_agree():
+    wanted = set(re.findall(r"^[a-z-]+==\S+$", (DEPLOY / "airflow/requirements.in").read_text(encoding="utf-8"), re.M))
+    lock = (DEPLOY / "airflow/requirements.txt").read_text(encoding="utf-8")
+    locked = set(re.findall(r"^([a-z0-9-]+==\S+)", lock, re.M))
+    assert len(wanted) == 3 and wanted <= locked and "://" not in lock and len(locked) <= lock.count("--hash=sha256:")
+
+
+def test_the_dag_knows_this_version():
+    assert TARGET.read_text(encoding="utf-8") == text(), "run python deploy/airflow/make_dag.py"
+
+
+def test_the_errors_that_are_not_tried_again_exist():
+    tree = ast.parse((DEPLOY / "airflow/dags/tmdb.py").read_text(encoding="utf-8"))
+    values = {
+        node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    found = [
+        getattr(module, name)
+        for name in ast.literal_eval(values["FATAL"])
+        for module in (errors, transport, validate)
+        if hasattr(module, name)
+    ]
+    assert {kind.__name__ for kind in found} == ast.literal_eval(values["FATAL"]) and all(issubclass(kind, TmdbError) for kind in found)
+
+
+def test_without_docker_it_says_so_in_a_line(tmp_path):
+    (tmp_path / "sh").symlink_to(shutil.which("sh"))
+    env = {"PATH": str(tmp_path)}
+    for verb in ("up", "health-check", "spark-shell"):
+        told = subprocess.run(
+            [shutil.which("make"), "--no-print-directory", verb], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+        )
+        assert told.returncode and told.stderr.startswith("this needs Docker") and not told.stdout
