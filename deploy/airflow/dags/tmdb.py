@@ -29,7 +29,7 @@ HOME = Variable.get("tmdb_home", default=str(CHECKOUT))
 PYTHON = Variable.get("tmdb_python", default=str(CHECKOUT / ".venv" / "bin" / "python"))
 DEFAULTS = Variable.get("tmdb_params", default={}, deserialize_json=True)
 
-RUN = "{{ logical_date | ts_nodash if logical_date else dag_run.run_after.strftime('%Y%m%dT%H%M%S-%f') }}"
+RUN = "{{ dag_run.logical_date | ts_nodash if dag_run.logical_date else dag_run.run_after.strftime('%Y%m%dT%H%M%S-%f') }}"
 FINISHED = 99  # what prepare exits with when the run of this date is there already
 FATAL = {"UsageError", "Refused", "GateClosed"}  # wrong usage, a key that TMDB refuses, data that are not good enough: no retry helps
 

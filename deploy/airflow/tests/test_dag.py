@@ -62,10 +62,10 @@ def test_the_form_is_that_of_the_settings(dag):
 
 
 def test_a_name_that_nobody_knows_is_refused(dag, capfd):
-    run = dag.partial_subset("prepare").test(logical_date=datetime(2026, 1, 1, tzinfo=UTC), run_conf={"topn": 3})
+    run = dag.partial_subset("prepare").test(logical_date=None, run_conf={"topn": 3})  # a run by hand may have no date
     assert states(run) == {"prepare": "failed"}
     assert "unknown setting 'topn'; did you mean top_n?" in "".join(capfd.readouterr())
-    assert not (HOME / "reports" / "20260101T000000").exists()
+    assert not (HOME / "reports").exists()
 
 
 def test_a_day_becomes_a_report_and_once_more_it_stays_as_it_is(dag, capfd):
