@@ -131,6 +131,7 @@ def command(url: str, home: Path):
     env |= {"TMDB_BASE_URL": url, "TMDB_READ_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
     code = "import sys; from tmdb_analysis.cli import main; sys.exit(main(sys.argv[1:]))"
     words = [sys.executable, "-c", code, "run", "--source", "api", "--ids", ",".join(FEW), "--home", str(home)]
+    words += ["-p", "language=en-GB"]
     with subprocess.Popen(words, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             yield process
@@ -157,6 +158,7 @@ def test_a_stopped_command_exits_75_and_the_same_command_goes_on(tmdb, tmp_path)
     (run,) = (path.name for path in raw(tmp_path, "").glob("2*"))
     assert states(tmp_path, run) == {"done": 225, "not_found": 75}
     assert len(lines(tmp_path, run)) == 300
+    assert Ledger(raw(tmp_path, run)).question()["language"] == "en-GB", "a parameter of the command reaches the fetch"
     assert sum(asked(tmdb).values()) <= 300 + 2 * WORKERS  # those in flight may be asked for again
 
 
