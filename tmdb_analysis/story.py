@@ -9,6 +9,7 @@ __all__ = ['FEW', 'STRENGTH', 'Finding', 'brief', 'listed', 'section', 'paragrap
 
 # %% ../nbs/59_story.ipynb #17342021
 import html
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -52,15 +53,19 @@ def paragraph(*sentences: str) -> HTML:
 # %% ../nbs/59_story.ipynb #4f7b0f6e
 def data(
     name: str,  # of a published table
-    table: pd.DataFrame,  # its rows to show
+    table: pd.DataFrame,  # its rows
     *columns: str,  # in this order; none means all
+    first: int | None = None,  # rows to show; None shows all
     open: bool = False,  # whether it is unfolded at first
 ) -> HTML:
     "A published table to unfold, with its definition."
-    head = f"<details{' open' * open}><summary>{html.escape(words(name))} ({len(table):,} {'row' if len(table) == 1 else 'rows'})</summary>"
+    cut = f"the first {first} of " if first and first < len(table) else ""
+    rows = f"{cut}{len(table):,} {'row' if len(table) == 1 else 'rows'}"
+    head = f"<details{' open' * open}><summary>{html.escape(words(name))} ({rows})</summary>"
     why = f'<a href="48a_why.ipynb#{words(name).lower().replace(" ", "-")}">Why these numbers</a>'
-    rows = shown(table, *columns)._repr_html_() if len(table) else "<p>No film is in this table.</p>"
-    return HTML(f"{head}{rows}<p>{html.escape(meaning(name))} {why}</p></details>")
+    told = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(meaning(name)))
+    grid = shown(table.head(first or len(table)), *columns)._repr_html_() if len(table) else "<p>No film is in this table.</p>"
+    return HTML(f"{head}{grid}<p>{told} {why}</p></details>")
 
 # %% ../nbs/59_story.ipynb #d606fd7d
 FEW = 10  # films below which nothing is said of all films
@@ -196,7 +201,7 @@ def on_directors(
 
 def told_score(row: Mapping) -> str:
     "The score of a director with its interval and the films behind it."
-    return f"{times(row['score'])} the budget after allowing for chance ({interval(row)}, n = {row['films']:,})"
+    return f"{times(row['score'])} the budget after allowing for chance (90 % interval {interval(row)}, n = {row['films']:,})"
 
 # %% ../nbs/59_story.ipynb #302de323
 STRENGTH = ((0.1, "hardly"), (0.3, "slightly"), (0.5, "somewhat"), (2.0, "clearly"))  # of a rank correlation below the number
