@@ -1061,3 +1061,21 @@ def test_nothing_is_kept_of_settings_that_would_run(no_secret, tmp_path):
         with pytest.raises(UsageError):
             settings(**option)
     assert json.loads(json.dumps(settings(language='"""\\').flat()))["language"] == '"""\\'
+
+
+def test_pruning_gives_room_back_and_keeps_what_helps(tmp_path, no_secret, capsys):
+    path = tmp_path / "data" / "cache" / "http.sqlite"
+    with closing(SqliteRows(path)) as rows:
+        for i in range(2_000):
+            rows.put(f"old {i}", os.urandom(1_000))
+        rows.execute("UPDATE row SET kept_at = 0")
+        rows.put("new", packed({}))
+    path.with_suffix(".corrupt-1").write_bytes(b"x" * 500_000)
+    words = ["prune", "--home", str(tmp_path)]
+    assert main(words) == 0 and "now" in capsys.readouterr().out
+    left = sum(p.stat().st_size for p in path.parent.iterdir())
+    assert left < 200_000, "2 MB of old rows and half a MB put aside are gone"
+    with closing(SqliteRows(path)) as rows:
+        assert rows.get("new") and not rows.get("old 1")
+        rows.connection.execute("BEGIN IMMEDIATE")
+        assert main(words) == 1 and "when no run fetches" in capsys.readouterr().err
