@@ -45,7 +45,8 @@ def best(
     "The films with the highest `weighted_rating`, best first; none when the prior is unknown."
     among = voted[voted["vote_count"] >= min_votes] if prior.m is not None else voted[:0]
     weighted = weighted_rating(among["vote_average"], among["vote_count"], prior.m or 0.0, prior.mean or 0.0)
-    return among.assign(weighted_rating=weighted).sort_values(["weighted_rating", "id"], ascending=[False, True]).head(top_n)
+    order = among.assign(weighted_rating=weighted, to_nine=weighted.round(9)).sort_values(["to_nine", "id"], ascending=[False, True])
+    return order.drop(columns="to_nine").head(top_n)
 
 
 def best_rated(
@@ -56,7 +57,8 @@ def best_rated(
     min_votes: int = 10,  # votes a film needs to be ranked
 ) -> pa.Table:  # BEST_RATED contract
     """The films with the highest weighted rating: v/(v+m) R + m/(v+m) C, with the film's rating R from v votes, the mean rating C of all
-    films, and the votes m that every film starts with. Ties go to the smaller id. Nothing is ranked when m is unknown."""
+    films, and the votes m that every film starts with. Ties, at nine decimals, go to the smaller id. Nothing is ranked when m is
+    unknown."""
     chosen = best(voted, prior, top_n, min_votes).to_dict("records")
     ids = [row["id"] for row in chosen]
     names = films.filter(F.col("id").isin(ids)).select("id", "title", "release_date").toArrow().to_pylist()
