@@ -66,13 +66,13 @@ def test_no_page_scrolls_sideways_or_asks_for_anything(visit, demo, width):
         assert path.stat().st_size <= 2_500_000, path.name
 
 
-@pytest.mark.parametrize(("scheme", "options"), [("light", {}), ("dark", {"runOnly": ["color-contrast"]})])
-def test_axe_finds_nothing_on_any_page(visit, demo, scheme, options):
+@pytest.mark.parametrize(("scheme", "names"), [("light", None), ("dark", {"index.html", "30_validate.html"})])
+def test_axe_finds_nothing_on_any_page(visit, demo, scheme, names):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    for path in (path for path in pages(demo) if path.name != "dashboard.html"):
+    for path in (path for path in pages(demo) if path.name != "dashboard.html" and path.name in (names or {path.name})):
         page = visit(path, color_scheme=scheme)
         page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        violations = axe.Axe().run(page, options=options).response["violations"]
+        violations = axe.Axe().run(page).response["violations"]
         assert not [(v["id"], v["nodes"][0]["html"]) for v in violations], path.name
 
 

@@ -298,10 +298,11 @@ def test_both_engines_answer_alike(demo):
     if java_version() not in (17, 21):
         pytest.skip("Apache Spark needs Java 17 or 21")
     code = (
-        "import sys, json; from tests.test_search import *; from tmdb_analysis.spark import one_server\n"
+        "import sys, json; from tests.test_search import *; from tmdb_analysis.spark import one_server, session, sized\n"
         "from tmdb_analysis.settings import settings; from tmdb_analysis.tables import Run\n"
         "run = Run('demo', Path(sys.argv[1]))\n"
         "with one_server(settings(engine=sys.argv[2]).spark):\n"
+        "    sized(session(), 1000)\n"
         "    told = [answered(query(text), run) for text in ASKED]\n"
         "    print(json.dumps([(t.films.to_pylist(), t.total, t.notes) for t in told], default=str))"
     )
