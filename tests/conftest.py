@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tmdb_analysis.share import BROWSERS
+
 
 @pytest.fixture(scope="session")
 def chromium():
     "A real browser."
     sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not found:
         pytest.skip("no Chromium here: apt-get install chromium")
     with sync.sync_playwright() as playwright:

@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from tmdb_analysis.cli import main
+from tmdb_analysis.share import BROWSERS
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 RUNS = {"week-45": ["-p", "min_known_columns=16"], "week-46": [], "week-47": []}
@@ -40,7 +41,7 @@ def look(page: Page, path: Path) -> bytes:
 
 def take(reports: Path) -> None:
     "Take all pictures of the runs in a folder."
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not found:
         sys.exit("no Chromium here: apt-get install chromium")
     IMAGES.mkdir(parents=True, exist_ok=True)
