@@ -6,7 +6,7 @@
 __all__ = ['WIPE', 'tagged', 'stages', 'parameters_of', 'sources', 'assigned', 'without_lessons', 'one_kernel', 'environment',
            'await_answer', 'started_kernel', 'aside', 'interrupt', 'execute', 'failure', 'new_run_id', 'versions',
            'now', 'begun', 'summary', 'save_run', 'unfinished', 'status_of', 'claim', 'same_question', 'checked',
-           'run_chain', 'run_stages', 'results']
+           'run_chain', 'close', 'run_stages', 'results']
 
 # %% ../nbs/92_pipeline.ipynb #a877fd08
 import json
@@ -331,16 +331,24 @@ def run_chain(
     finally:
         told["status"] = "failed" if told["status"] == "running" else told["status"]
         told |= {"finished": now(), "seconds": round(time.monotonic() - start, 2), **results(run), "spark": work or None}
-        save_run(run, told)
-        if told["status"] == "ok":
-            told["previous"] = since_previous(run)
-            save_run(run, told)
-        write_metrics(run, told)
-        render(run)
-        render_home(run.home)
+        close(run, told)
     if told["status"] == "ok":
         publish(run)
     return told
+
+
+def close(
+    run: Run,
+    told: dict[str, Any],  # run.json of a run that is at its end; gets what changed since the run before
+) -> None:
+    "Write what a run leaves behind: `run.json`, the comparison with the run before, the metrics and all pages."
+    save_run(run, told)
+    if told["status"] == "ok":
+        told["previous"] = since_previous(run)
+        save_run(run, told)
+    write_metrics(run, told)
+    render(run)
+    render_home(run.home)
 
 
 def run_stages(

@@ -15,13 +15,12 @@ from typing import Any
 
 import nbformat
 
-from .changes import since_previous
-from .metrics import write_metrics
 from .page import failure
 from tmdb_analysis.pipeline import (
     begun,
     checked,
     claim,
+    close,
     environment,
     now,
     parameters_of,
@@ -36,7 +35,7 @@ from tmdb_analysis.pipeline import (
 from .publish import publish_run, target
 from .runs import noted, read_facts, stamps
 from .settings import SECRETS, SECTIONS, Settings, TmdbError, UsageError, settings
-from .site import notebooks, render, render_home
+from .site import notebooks
 from .tables import Run, publish, read_counts
 
 # %% ../nbs/92a_steps.ipynb #aa6a0b16
@@ -161,13 +160,7 @@ def finish(
     chosen = settings(home=home)
     run = Run(run_id, chosen.pipeline.home)
     told = state(run, list(stages()))
-    save_run(run, told)
-    if told["status"] == "ok":
-        told["previous"] = since_previous(run)
-        save_run(run, told)
-    write_metrics(run, told)
-    render(run)
-    render_home(run.home)
+    close(run, told)
     if told["status"] == "ok":
         publish(run)
     if chosen.pipeline.postgres_url:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FEW', 'STRENGTH', 'Finding', 'brief', 'listed', 'section', 'paragraph', 'data', 'interval', 'behind', 'told',
-           'clearly', 'percent', 'on_money', 'best_of', 'on_genres', 'on_years', 'on_franchises', 'on_directors',
-           'told_score', 'on_ratings', 'with_popularity', 'on_origins', 'on_quality']
+           'clearly', 'percent', 'on_money', 'by_return', 'best_of', 'on_genres', 'on_years', 'on_franchises',
+           'on_directors', 'told_score', 'on_ratings', 'with_popularity', 'on_origins', 'on_quality']
 
 # %% ../nbs/59_story.ipynb #17342021
 import html
@@ -110,19 +110,24 @@ def on_money(
     richest: pd.DataFrame,  # highest_revenue
 ) -> Finding:
     "What films return, and which earned most."
-    by = money.set_index("measure").rename(columns={"value": "value", "low": "value_low", "high": "value_high"})
+    by = money.set_index("measure").rename(columns={"low": "value_low", "high": "value_high"})
     row, n = by.loc["median_return"], int(by.loc["median_return", "n"])
     first = f"{brief(richest.title.iloc[0])} earned most: {musd(richest.value.iloc[0])} worldwide." if len(richest) else ""
     if n < FEW:
         heading = f"The money is known and plausible of {count(n)}" if n else "No film has known money"
         return Finding("money", heading, f"{heading}, too few to say what films return. {first}".strip())
     grossed, back = (told(by.loc[name], "value", n, percent) for name in ("grossed_budget", "earned_back"))
-    said = f"Half of the films grossed {times(row.value)} their budget or more (95 % interval {interval(row, 'value')}, n = {n:,})."
-    more = f"{grossed} grossed their budget at least, and {back} as much as it takes to earn it back, by rule of thumb."
     heading = f"Half of the films grossed {times(row.value)} their budget or more"
+    said = f"{heading} (95 % interval {interval(row, 'value')}, n = {n:,})."
+    more = f"{grossed} grossed their budget at least, and {back} as much as it takes to earn it back, by rule of thumb."
     return Finding("money", heading, f"{said} {more} {first}".strip(), behind(row, "value", n))
 
 # %% ../nbs/59_story.ipynb #4759f821
+def by_return(rows: pd.DataFrame, label: str) -> pd.DataFrame:
+    "Groups with the highest median return first, ties by name."
+    return rows.sort_values(["median_return", label], ascending=[False, True])
+
+
 def best_of(
     rows: pd.DataFrame,  # groups with `median_return`, its interval and `n_return`
     label: str,  # column with the name of a group
@@ -130,7 +135,7 @@ def best_of(
     "Which group returns most and which least, and whether that is clear; empty for fewer than two groups."
     if len(rows) < 2:
         return ""
-    order = rows.sort_values(["median_return", label], ascending=[False, True])
+    order = by_return(rows, label)
     best, second, last = (order.iloc[i] for i in (0, 1, -1))
     first = f"{brief(best[label])} returns most, {told(best, 'median_return', best.n_return)}"
     end = f"and {brief(last[label])} least, {told(last, 'median_return', last.n_return)}"
@@ -146,7 +151,7 @@ def on_genres(
     said = best_of(firm, "genre")
     if not said:
         return Finding("genres", "Too few films to compare genres" if len(returns) else "No film with known money has a genre")
-    best = firm.sort_values(["median_return", "genre"], ascending=[False, True]).iloc[0]
+    best = by_return(firm, "genre").iloc[0]
     heading = f"{brief(best.genre)} returns most: {times(best.median_return)} the budget"
     told = f"Of the {len(firm)} genres with enough films, {said} A film counts in each of its genres."
     return Finding("genres", heading, told, behind(best, "median_return", best.n_return))
@@ -164,7 +169,7 @@ def on_years(
     when = f"By season, {season}" if season else ""
     if not said:
         return Finding("time", "Too few films a decade to compare decades", when)
-    best = firm.sort_values(["median_return", "decade"], ascending=[False, True]).iloc[0]
+    best = by_return(firm, "decade").iloc[0]
     heading = f"The {best.decade}s returned most: {times(best.median_return)} the budget"
     return Finding("time", heading, f"{said} {when}".strip(), behind(best, "median_return", best.n_return))
 
@@ -216,9 +221,8 @@ def on_ratings(
         return Finding("ratings", "No film has enough votes to be ranked")
     top = best.iloc[0]
     n = f"n = {top.vote_count:,} votes"
-    said = f"{brief(top.title)} is rated best: {top.vote_average:.1f} of 10 ({n})."
     heading = f"{brief(top.title)} is rated best: {top.vote_average:.1f} of 10"
-    return Finding("ratings", heading, f"{said} {with_popularity(correlations)}".strip(), n)
+    return Finding("ratings", heading, f"{heading} ({n}). {with_popularity(correlations)}".strip(), n)
 
 
 def with_popularity(correlations: pd.DataFrame) -> str:
@@ -243,10 +247,11 @@ def on_origins(
     if countries.empty:
         return Finding("origins", "Too few films to tell where they come from")
     top = countries.sort_values("rank").iloc[0]
-    said = f"{count(top.films)} of {films:,} ({top.films / films:.0%}) were made in {brief(top.country)}, alone or with others."
+    share = percent(top.films / films)
+    said = f"{count(top.films)} of {films:,} ({share}) were made in {brief(top.country)}, alone or with others."
     firm = best_of(companies[companies["shown"] == "firm"], "company")
     known = f"Of the companies with enough films, {firm}" if firm else ""
-    heading = f"{top.films / films:.0%} of the films were made in {brief(top.country)}"
+    heading = f"{share} of the films were made in {brief(top.country)}"
     return Finding("origins", heading, f"{said} {known}".strip(), f"n = {count(films)}")
 
 
