@@ -15,6 +15,7 @@ import zstandard
 
 from tests.fake_tmdb.server import TOKEN
 from tmdb_analysis import fetch, ledger
+from tmdb_analysis.cache import SqliteRows
 from tmdb_analysis.ledger import Ledger
 from tmdb_analysis.settings import Settings, settings
 from tmdb_analysis.tables import open_run
@@ -104,6 +105,16 @@ def started(url: str, home: Path, size: int = 200, end: tuple[str, int, bool] | 
     process = processes.Process(target=child, args=(url, home, size, end, more))
     process.start()
     return process
+
+
+def write_for_ever(path: Path, ready) -> None:
+    "Write rows of the cache until somebody ends it."
+    rows, n = SqliteRows(path), 0
+    while True:
+        rows.put(f"{n % 500}", n.to_bytes(4, "big") * 500)
+        n += 1
+        if n == 20:
+            ready.set()
 
 
 def ended(process, seconds: float = 60) -> int:

@@ -6,10 +6,12 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from jupyter_client.channels import HBChannel
 
 from tmdb_analysis.cli import main
 
@@ -120,6 +122,20 @@ def test_a_failed_run_says_so_everywhere(tmp_path):
     assert "done" not in done.stdout and not (tmp_path / "data/tables/CURRENT").exists()
     metrics = (tmp_path / "reports/metrics.prom").read_text()
     assert 'tmdb_run_status{status="failed"} 1.0' in metrics and "tmdb_gate_failed 1.0" in metrics and "last_success" not in metrics
+
+
+@pytest.mark.integration
+def test_a_run_leaves_no_heartbeat_behind(tmp_path, capsys):
+    "Threads of clients that nobody stops knock at the ports of dead kernels, and slow down all that follows in this process."
+    before = heartbeats()
+    (tmp_path / "lines.jsonl").write_text('{"id": 1, "title": "A", "status": "Released"}\nnot json\n')
+    assert main(["run", "--source", "files", "--input", str(tmp_path / "lines.jsonl"), "--home", str(tmp_path), "--run-id", "x"]) == 1
+    assert (tmp_path / "reports/x/30_validate.ipynb").is_file() and heartbeats() == before
+
+
+def heartbeats() -> int:
+    "How many threads listen to the heart of a kernel."
+    return sum(isinstance(thread, HBChannel) for thread in threading.enumerate())
 
 
 @pytest.mark.integration

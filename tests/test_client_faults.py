@@ -19,13 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import redis
 
 from tests.fake_tmdb import fake_tmdb
+from tests.fetching import processes, write_for_ever
 from tmdb_analysis.cache import ROWS, SqliteRows, packed
 from tmdb_analysis.cli import cache_check, main
 from tmdb_analysis.client import Tmdb
@@ -755,22 +755,12 @@ def test_a_write_that_fails_does_not_hang_the_next(server, tmp_path):
         assert rows.get("a") == b"good"
 
 
-def write_for_ever(path, ready):
-    "Write rows until somebody ends it."
-    rows, n = SqliteRows(path), 0
-    while True:
-        rows.put(f"{n % 500}", n.to_bytes(4, "big") * 500)
-        n += 1
-        if n == 20:
-            ready.set()
-
-
 def test_kill_9_in_the_middle_of_writes_leaves_a_good_cache(tmp_path):
     "39: it opens, and is whole."
-    path, fork = tmp_path / "http.sqlite", get_context("fork")
+    path = tmp_path / "http.sqlite"
     for _ in range(12):
-        ready = fork.Event()
-        process = fork.Process(target=write_for_ever, args=(path, ready))
+        ready = processes.Event()
+        process = processes.Process(target=write_for_ever, args=(path, ready))
         process.start()
         assert ready.wait(20)
         process.kill()
@@ -790,16 +780,15 @@ def ask_all(url, folder, out):
 
 def test_many_threads_and_two_processes_share_a_cache(server, tmp_path):
     "38: no exception, no wrong film, no fault."
-    spawn = get_context("fork")
-    out = spawn.Queue()
-    processes = [spawn.Process(target=ask_all, args=(server.url, tmp_path, out)) for _ in range(2)]
-    for process in processes:
+    out = processes.Queue()
+    both = [processes.Process(target=ask_all, args=(server.url, tmp_path, out)) for _ in range(2)]
+    for process in both:
         process.start()
-    for _ in processes:
+    for _ in both:
         wrong, counts = out.get(timeout=60)
         assert wrong == [] and counts["hits"] + counts["misses"] == 30 * len(IDS)
         assert not any(n for name, n in counts.items() if name.startswith("cache_"))
-    for process in processes:
+    for process in both:
         process.join(20)
 
 

@@ -317,8 +317,37 @@ def test_hostile_names_are_only_shown(visit, hostile):
     for mark in page.locator("#chart-money path[aria-roledescription=point]").all():
         mark.hover(force=True)
     page.wait_for_selector("#vg-tooltip-element.visible")
-    assert page.evaluate("window.hit") is None and not page.locator("#vg-tooltip-element img").count()
+    for summary in page.locator("figure summary").all():
+        summary.click()
+    assert sorted(row[0] for row in behind(page, "franchises")[1:]) == sorted(" ".join(t.split()) for t in HOSTILE)
+    assert page.evaluate("window.hit") is None and not page.locator("#vg-tooltip-element img, figure td *").count()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def behind(page, chart: str) -> list[list[str]]:
+    "The table behind a chart, in text: its heads and its rows."
+    rows = page.locator(f"#chart-{chart} details tr").all()
+    return [[cell.strip() for cell in row.locator("th, td").all_inner_texts()] for row in rows]
+
+
+def test_the_numbers_behind_a_chart_are_those_of_its_films_and_follow_the_filters(board, movies):
+    assert board.locator("figure").count() - board.locator("figure details").count() == 2, "single films are in the table"
+    for summary in board.locator("figure summary").all():
+        summary.click()
+    for chosen in (movies, [m for m in movies if (m["release_year"] or 0) >= 2000]):
+        returns = [(genre, m["roi"]) for m in chosen for genre in m["genres"] or [] if m["roi"] is not None]
+        films = {genre: [roi for of, roi in returns if of == genre] for genre in {genre for genre, _ in returns}}
+        until(lambda films=films: len(behind(board, "genres")) == len(films) + 1)
+        heads, *rows = behind(board, "genres")
+        assert heads == ["Name", "Films", "Median return", "Middle half"]
+        assert {(name, int(n)) for name, n, *_ in rows} == {(name, len(of)) for name, of in films.items()}
+        for name, _, middle, _ in rows:
+            assert float(middle.strip("×").replace(",", "")) == pytest.approx(statistics.median(films[name]), rel=0.006)
+        in_order = [float(row[2].strip("×").replace(",", "")) for row in rows]
+        assert in_order == sorted(in_order, reverse=True), "as in the chart"
+        if chosen is movies:
+            assert sum(int(row[-1]) for row in behind(board, "years")[1:]) == sum(m["release_year"] is not None for m in movies)
+            board.fill("[name=from]", "2000")
 
 
 def test_a_click_on_a_chart_filters(board, movies):

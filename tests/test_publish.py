@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import nbformat
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,7 +24,9 @@ from tmdb_analysis import loading
 from tmdb_analysis.cli import main
 from tmdb_analysis.database import CURRENT, EVERY, HISTORY
 from tmdb_analysis.publish import publish_run, target
+from tmdb_analysis.runs import read_facts
 from tmdb_analysis.settings import TmdbError
+from tmdb_analysis.steps import finish
 from tmdb_analysis.tables import Run
 
 ROOT = Path(__file__).parent.parent
@@ -218,6 +221,45 @@ def test_a_run_without_an_end_is_refused(status, url, few, tmp_path, capsys):
     if status == "incomplete":
         (run.report / "run.json").unlink()
     assert f"run half is not at its end ({status})" in said(capsys, run, url)
+    assert not rows(url, "select 1 from pg_namespace where nspname = 'tmdb'")
+
+
+def scheduled(demo: Run, home: Path, stages: int | None = None) -> Run:
+    "The demo run as a scheduler leaves it before the last step, after all or the first stages."
+    run = Run("scheduled", home)
+    shutil.copytree(demo.tables, run.tables, copy_function=os.link)
+    shutil.copytree(demo.report, run.report)
+    told = read_facts(run.report) | {"run_id": run.id, "status": "running", "finished": None}
+    (run.report / "run.json").write_text(json.dumps(told))
+    for notebook in sorted(run.report.glob("[0-9]*.ipynb"))[stages:] if stages else []:
+        notebook.unlink()
+    return run
+
+
+def test_the_last_step_of_a_scheduled_run_publishes_it(url, demo, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMDB_POSTGRES_URL", url)
+    run = scheduled(demo, tmp_path)
+    assert finish(run.id, tmp_path)["status"] == "ok"
+    assert rows(url, "select run_id, status, current from tmdb.runs") == [("scheduled", "ok", True)]
+    assert rows(url, "select count(*) from tmdb.movies")[0][0] == read_facts(run.report)["films"]
+
+
+def test_the_last_step_of_a_failed_scheduled_run_brings_its_history(url, demo, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMDB_POSTGRES_URL", url)
+    assert finish(scheduled(demo, tmp_path, 2).id, tmp_path)["status"] == "failed"
+    assert rows(url, "select status, failed_stage, current from tmdb.runs") == [("failed", "30_validate", False)]
+
+
+def test_a_scheduled_run_that_waits_is_not_published_yet(url, demo, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMDB_POSTGRES_URL", url)
+    run = scheduled(demo, tmp_path, 1)
+    path = next(run.report.glob("10_*.ipynb"))
+    nb = nbformat.read(path, 4)
+    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+    code[-1].outputs = [nbformat.v4.new_output("error", ename="TryLater", evalue="stopped by SIGTERM", traceback=[])]
+    nbformat.write(nb, path)
+    told = finish(run.id, tmp_path)
+    assert told["status"] == "stopped" and "stopped by SIGTERM" in told["error"]
     assert not rows(url, "select 1 from pg_namespace where nspname = 'tmdb'")
 
 

@@ -159,7 +159,11 @@ BODY = """
 <section class="charts" aria-label="Charts">
 {% for name, chart in charts.items() %}
 <figure id="chart-{{ name }}"><h2>{{ chart.title }}</h2><div class="chart"></div><p class="none" hidden></p>
-<figcaption>{{ chart.definition }} <span class="n"></span></figcaption></figure>
+<figcaption>{{ chart.definition }} <span class="n"></span></figcaption>
+{% if chart.listed %}
+<details><summary>Show the numbers</summary><div class="scroll"><table></table></div></details>
+{% endif %}
+</figure>
 {% endfor %}
 </section>
 <section class="films" aria-label="Films"><h2>Films</h2>
@@ -248,6 +252,9 @@ summary span { color: var(--ink); font-weight: 600; }
 figure { margin: 0; display: flex; flex-direction: column; }
 figure h2, .films h2 { margin: 0 0 .6rem; font-size: 1.05rem; }
 figcaption { margin-top: auto; padding-top: .6rem; line-height: 1.45; }
+figure details { padding-top: .4rem; }
+figure td { white-space: nowrap; }
+figure td:first-child { white-space: normal; unicode-bidi: plaintext; }
 .chart { width: 100%; min-height: 12rem; }
 .chart svg, .chart canvas { display: block; }
 .chart.empty { visibility: hidden; height: 0; min-height: 0; overflow: hidden; }

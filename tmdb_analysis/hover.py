@@ -217,10 +217,16 @@ def medians_chart() -> Spec:
     }
 
 # %% ../nbs/74_hover.ipynb #cced1193
-def chart(title: str, definition: str, needs: str, spec: Spec) -> Spec:
+def chart(
+    title: str,
+    definition: str,
+    needs: str,  # fields, with spaces between
+    spec: Spec,
+    listed: bool = True,  # whether a table of its numbers can be folded out; single films are in the table of films
+) -> Spec:
     "A chart with its words."
     page = {"data": {"name": "films"}, "width": "container", "description": title}
-    return {"title": title, "definition": definition, "needs": needs.split(), "spec": {**page, **spec}}
+    return {"title": title, "definition": definition, "needs": needs.split(), "listed": listed, "spec": {**page, **spec}}
 
 
 def hover_charts() -> dict[str, Spec]:
@@ -232,6 +238,7 @@ def hover_charts() -> dict[str, Spec]:
             "Each dot is a film, on log scales. On the solid line revenue equals the budget; on the dashed one it is 2.5 times that.",
             "budget revenue",
             money_chart(),
+            listed=False,
         ),
         "genres": chart(
             "Return by genre",
@@ -264,6 +271,7 @@ def hover_charts() -> dict[str, Spec]:
             "Each dot is a film: mean rating of TMDB's users, and TMDB's index of attention (log scale).",
             "rating popularity",
             ratings_chart(),
+            listed=False,
         ),
         "years": chart(
             "Films by year",

@@ -156,13 +156,13 @@ def finish(
     home: Path | str | None = None,  # None: the home of the settings
 ) -> dict[str, Any]:
     """Write `run.json` and all pages of a run whose stages have run, publish it if all went well, and bring it into the database of
-    `postgres_url` if there is one; gives run.json. Raises `TmdbError`."""
+    `postgres_url` if there is one and the run is at its end; gives run.json. Raises `TmdbError`."""
     chosen = settings(home=home)
     run = Run(run_id, chosen.pipeline.home)
     told = state(run, list(stages()))
     close(run, told)
     if told["status"] == "ok":
         publish(run)
-    if chosen.pipeline.postgres_url:
+    if chosen.pipeline.postgres_url and told["status"] != "stopped":
         publish_run(run, target(chosen.pipeline.postgres_url.get_secret_value()))
     return told
