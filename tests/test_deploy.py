@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from base64 import b64decode
 from configparser import ConfigParser
 from fnmatch import fnmatch
 from pathlib import Path
@@ -31,10 +32,15 @@ WITHOUT_HEALTHCHECK = {"airflow-init"}  # it ends, and others wait for that
 tool = Path(sys.executable).parent
 
 
+def variables(path: Path) -> dict[str, str]:
+    "The variables of a file."
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
 def examples() -> dict[str, str]:
     "The variables of deploy/.env.example."
-    lines = (DEPLOY / ".env.example").read_text(encoding="utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    return variables(DEPLOY / ".env.example")
 
 
 def copied(dockerfile: Path) -> list[str]:
@@ -114,6 +120,21 @@ def test_nothing_starts_without_a_password():
         for key, value in service.get("environment", {}).items():
             if re.search("PASSWORD$|SECRET|_KEY$|TOKEN|AUTH$", key):
                 assert VARIABLE.fullmatch(str(value)), f"{name}: {key}"
+
+
+def test_the_docs_make_every_password(tmp_path):
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl here")
+    blocks = re.findall(r"^```bash\n(.*?)^```", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.M | re.S)
+    (tmp_path / "deploy").mkdir()
+    file = shutil.copy(DEPLOY / ".env.example", tmp_path / "deploy" / ".env")
+    subprocess.run(["bash", "-e"], input=next(b for b in blocks if "openssl" in b), text=True, cwd=tmp_path, check=True)
+    made = variables(file)
+    assert made.keys() == examples().keys() and {name for name in made if not made[name]} <= {"TMDB_READ_TOKEN", "COMPOSE_PROFILES"}
+    secrets = [made[name] for name, value in examples().items() if made[name] != value]
+    assert len(secrets) == len(set(secrets)) > 9 and min(map(len, secrets)) >= 44
+    assert len(b64decode(made["AIRFLOW_FERNET_KEY"], b"-_")) == 32
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_package_gets_settings_that_it_knows():

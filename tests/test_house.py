@@ -14,8 +14,8 @@ import pytest
 
 from tests.make_book import readme
 from tests.make_environment import environment, locked, required
-from tmdb_analysis.pipeline import assigned, parameters_of, stages, tagged
 from tmdb_analysis.settings import SECTION_OF, settings
+from tmdb_analysis.stages import assigned, parameters_of, stages, tagged
 
 ROOT = Path(__file__).parent.parent
 CHAPTERS = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.postgres import PASSWORD, Server
+from tests.postgres import OWNER, PASSWORD, Server
 from tmdb_analysis import loading
 from tmdb_analysis.cli import main
 from tmdb_analysis.database import CURRENT, EVERY, HISTORY
@@ -321,6 +321,21 @@ def test_a_user_with_few_rights(postgres, name, url, few, capsys):
     postgres.admin(f"grant create on database {name} to guest_{name}")
     publish_run(few, target(guest))
     assert "permission denied" in said(capsys, few, url), "another user may not write into the tables of the first"
+
+
+def test_what_the_docs_tell_an_administrator_is_enough(few):
+    "Roles belong to the whole server, so this test brings its own."
+    from tests.postgres import running
+
+    block = re.search(r"^```sql\n(.*?)^```", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.M | re.S)
+    with running() as server:
+        server.admin(f"drop role {OWNER}")
+        for statement in block[1].replace("'...'", f"'{PASSWORD}'").splitlines():
+            server.admin(statement)
+        publish_run(few, target(server.url("films", "films")))
+        assert rows(server.url("films", "grafana"), "select run_id from tmdb.runs") == [("few",)]
+        with pytest.raises(psycopg.Error, match="permission denied"):
+            rows(server.url("films", "grafana"), "delete from tmdb.runs")
 
 
 def test_the_role_for_dashboards_may_have_to_wait(postgres, few):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
-from .charts import musd, times
+from .amounts import musd, times
 from .history import verdict
 from .page import fill
 from .runs import earlier

@@ -110,7 +110,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     sys.modules.setdefault("rfc3987_syntax", None)
     from tmdb_analysis.pipeline import checked, new_run_id, run_chain, unfinished, versions
 
-    options, report = given(args), None
+    options, report, start = given(args), None, time.monotonic()
     if getattr(args, "from_report", None):
         options, report = as_reported(args.from_report, options, versions(), console)
     chosen = settings(**options)
@@ -138,7 +138,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         told = run_chain(chosen, tell)
     if report:
         console.print(how_close(report, told), highlight=False, markup=False, soft_wrap=True)
-    return conclude(told, place.home / "reports" / place.run_id / "index.html", console)
+    return conclude(told, time.monotonic() - start, place.home / "reports" / place.run_id / "index.html", console)
 
 
 @contextmanager
@@ -178,11 +178,11 @@ def progress_line(progress: dict[str, Any]) -> str:
     return f"{how_far}, {rate:,.1f} a second, {timedelta(seconds=round(left))} left{faults}"
 
 
-def conclude(told: dict[str, Any], page: Path, console: Console) -> int:
+def conclude(told: dict[str, Any], seconds: float, page: Path, console: Console) -> int:
     "Say how a run ended and where its report is; gives the exit code."
     if told["status"] == "ok":
         score = "unknown" if told["score"] is None else f"{told['score']:.1f} of 100"
-        console.print(f"done in {told['seconds']:.1f} s: {told['films']:,} films, quality {score}", highlight=False)
+        console.print(f"done in {seconds:.1f} s: {told['films']:,} films, quality {score}", highlight=False)
     else:
         stage = f" in {told['failed_stage']}" if told["failed_stage"] else ""
         say(f"{told['status']}{stage}: {told['error']}")
@@ -197,12 +197,13 @@ def say(line: str) -> None:
 # %% ../nbs/93_cli.ipynb #9b56da9d
 def search(args: argparse.Namespace, console: Console) -> int:
     "Search the films of a finished run."
-    from tmdb_analysis.find import answered, finished, some, tell
+    from tmdb_analysis.find import answered, some, tell
+    from tmdb_analysis.runs import named
 
     asked = some(" ".join(args.query), limit=args.limit)
     if args.form == "table" and asked.limit is None:
         asked = replace(asked, limit=20)
-    told = answered(asked, finished(args.run_id, args.home))
+    told = answered(asked, named(args.run_id, args.home))
     tell(told, args.form, console, Console(stderr=True))
     return 0
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['namesakes', 'counted', 'names', 'near', 'unknown', 'census', 'emptied', 'all_but_one', 'explained', 'Answer',
-           'answer', 'some', 'answered', 'find', 'finished', 'as_table', 'as_csv', 'as_json', 'tell']
+           'answer', 'some', 'answered', 'find', 'as_table', 'as_csv', 'as_json', 'tell']
 
 # %% ../nbs/49_find.ipynb #bc7d1c0e
 import csv
@@ -12,7 +12,6 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -26,7 +25,7 @@ from .contracts import SEARCH
 from .query import FIELDS, SORTS, Condition, Query, fold, query
 from .schema import MOVIES
 from .search import folded, listed, marked, matching, met_by_all, order, people
-from .settings import UsageError, nearest, settings
+from .settings import UsageError
 from .tables import Grid, Run, collected, load, piped, printable, published, shown, to_pandas
 
 # %% ../nbs/49_find.ipynb #195ee2b6
@@ -194,17 +193,6 @@ def find(
     return Grid(to_pandas(told.films))
 
 # %% ../nbs/49_find.ipynb #975b1667
-def finished(run_id: str | None = None, home: Path | str | None = None) -> Run:
-    "A run by its id, or the published one. Raises `UsageError` for a run that is not there."
-    if run_id is None:
-        return published(home)
-    place = settings(run_id=run_id, home=home).pipeline
-    known = sorted(path.parent.name for path in (place.home / "data" / "tables").glob("*/movies.parquet"))
-    if run_id not in known:
-        raise UsageError(f"there is no run {run_id!r}; {nearest(run_id, known) if known else 'there is none yet: try `tmdb demo`'}")
-    return Run(run_id, place.home)
-
-
 def as_table(told: Answer) -> Table:
     "The films of an answer for a terminal, with what they are sorted by."
     by = SORTS[told.query.by]

@@ -16,6 +16,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .amounts import between, count, musd, three, times
 from tmdb_analysis.charts import (
     BLUE,
     FIRM,
@@ -25,18 +26,13 @@ from tmdb_analysis.charts import (
     STYLE,
     THUMB,
     WIDTH,
-    between,
-    count,
     decades,
     finished,
     known,
-    musd,
     name,
     nothing,
     numbers,
-    three,
     thresholds,
-    times,
 )
 
 # %% ../nbs/52_group_charts.ipynb #eadc1580

@@ -15,24 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import theilslopes
 
-from tmdb_analysis.charts import (
-    BLUE,
-    FIRM,
-    GREY,
-    RED,
-    STYLE,
-    THUMB,
-    WIDTH,
-    annotate,
-    count,
-    decades,
-    finished,
-    known,
-    musd,
-    name,
-    nothing,
-    times,
-)
+from .amounts import count, musd, times
+from .charts import BLUE, FIRM, GREY, RED, STYLE, THUMB, WIDTH, annotate, decades, finished, known, name, nothing
 
 # %% ../nbs/51_money_charts.ipynb #2ce5b118
 PAIRED = 1000  # films that the trend is made from, at most

@@ -16,23 +16,8 @@ from matplotlib.ticker import LogLocator
 from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 
-from tmdb_analysis.charts import (
-    BLUE,
-    FIRM,
-    INK,
-    STYLE,
-    WIDTH,
-    between,
-    count,
-    decades,
-    finished,
-    known,
-    name,
-    nothing,
-    numbers,
-    three,
-    times,
-)
+from .amounts import between, count, three, times
+from .charts import BLUE, FIRM, INK, STYLE, WIDTH, decades, finished, known, name, nothing, numbers
 from .stats import Estimate, spearman
 
 # %% ../nbs/54_pair_charts.ipynb #1907b952

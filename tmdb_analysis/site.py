@@ -15,8 +15,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bs4 import BeautifulSoup
-
 from .cards import MEASURES, cards, followed
 from .dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard
 from .page import TEMPLATES, cleaned, failure, fill, heading, page, page_cells, rendered
@@ -33,19 +31,10 @@ if TYPE_CHECKING:
 FAILED = '<section class="failed"><h2>{{ heading }}</h2><p>{{ reason }}</p></section>'
 
 
-def fragment(
-    nb: "NotebookNode",
-    pages: Mapping[str, str],  # stage -> title, of the stages that have a page
-) -> str:
+def fragment(nb: "NotebookNode") -> str:
     "What a notebook has to show, as safe HTML; at its end why it failed, if it did."
-    soup = BeautifulSoup(cleaned(rendered(page_cells(nb))), "html.parser")
-    for link in soup("a", href=re.compile(r"^[^:]*\.ipynb(#.*)?$")):
-        stage = str(link["href"]).rpartition("/")[2].partition(".ipynb")[0]
-        link["href"] = f"{stage}.html{str(link['href']).partition('.ipynb')[2]}"
-        if stage not in pages:
-            link.unwrap()
-    reason = failure(nb)
-    return f"{soup}{fill(FAILED, heading='This stage failed', reason=reason)}" if reason else str(soup)
+    html, reason = cleaned(rendered(page_cells(nb))), failure(nb)
+    return f"{html}{fill(FAILED, heading='This stage failed', reason=reason)}" if reason else html
 
 
 def stage_page(
@@ -56,7 +45,7 @@ def stage_page(
 ) -> str:
     "The page of a stage. Raises `TmdbError` for a picture without an alt text."
     title, subtitle = heading(nb, stage)
-    return page(title, subtitle, fragment(nb, pages), stage, pages, run_id)
+    return page(title, subtitle, fragment(nb), stage, pages, run_id)
 
 # %% ../nbs/90_site.ipynb #9a18985d
 MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*(Z|[+]00:00)$")
@@ -172,7 +161,7 @@ def report_page(
     scope = scope_words(part(facts, "parameters"))
     title = f"{title}: films {scope}" if scope else title
     box = trouble(facts) if nb is None or facts.get("status") == "failed" else ""
-    head = f"{cards(run, facts, all_runs(run.home))}{fragment(nb, pages)}" if nb else ""
+    head = f"{cards(run, facts, all_runs(run.home))}{fragment(nb)}" if nb else ""
     content = f"{box}{head}{about(run, facts, pages)}{embedded(facts)}"
     return page(title, subtitle, content, "index", pages, run.id)
 

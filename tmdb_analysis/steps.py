@@ -16,26 +16,12 @@ from typing import Any
 import nbformat
 
 from .page import failure
-from tmdb_analysis.pipeline import (
-    begun,
-    checked,
-    claim,
-    close,
-    environment,
-    now,
-    parameters_of,
-    results,
-    save_run,
-    sources,
-    stages,
-    status_of,
-    summary,
-    without_lessons,
-)
+from .pipeline import begun, checked, claim, close, now, results, save_run, status_of, summary
 from .publish import publish_run, target
 from .runs import noted, read_facts, stamps
 from .settings import SECRETS, SECTIONS, Settings, TmdbError, UsageError, settings
 from .site import notebooks
+from .stages import environment, parameters_of, sources, stages, without_lessons
 from .tables import Run, publish, read_counts
 
 # %% ../nbs/92a_steps.ipynb #aa6a0b16

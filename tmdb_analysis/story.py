@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pandas as pd
 from IPython.display import HTML
 
-from .charts import count, musd, times
+from .amounts import count, musd, times
 from .numbers import meaning
 from .tables import shown, words
 

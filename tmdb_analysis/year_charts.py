@@ -16,7 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from .charts import BLUE, GREY, PALE, STYLE, WIDTH, count, decades, finished, musd, nothing, numbers, times
+from .amounts import count, musd, times
+from .charts import BLUE, GREY, PALE, STYLE, WIDTH, decades, finished, nothing, numbers
 
 # %% ../nbs/53_year_charts.ipynb #376925c3
 def over_strip(

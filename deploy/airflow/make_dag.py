@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from tmdb_analysis.page import heading
-from tmdb_analysis.pipeline import stages
 from tmdb_analysis.schema import TABLES
+from tmdb_analysis.stages import stages
 from tmdb_analysis.steps import form
 
 TARGET = Path(__file__).parent / "dags" / "tmdb.json"

@@ -1,6 +1,8 @@
 "The DAG in a real Airflow: how it is wired, a run that goes well, one that does not, and a key that nobody sees."
 
 import json
+import re
+import shlex
 import time
 import urllib.request
 from copy import deepcopy
@@ -9,8 +11,11 @@ from itertools import pairwise
 
 import nbformat
 import pytest
+from airflow.cli.cli_parser import get_parser
+from airflow.models import DagRun
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.utils.types import DagRunType
 
 from conftest import HOME, KEY, PLACE, ROOT
 
@@ -124,6 +129,18 @@ def test_what_may_pass_is_tried_again(dag, error, kind, tmp_path):
     with pytest.raises(AirflowException) as raised:
         chapter.execute({})
     assert type(raised.value) is kind and f"a key of {len(KEY)} letters" in str(raised.value)
+
+
+def test_the_commands_of_the_docs_are_taken(dag, capsys):
+    blocks = re.findall(r"^```bash\n(.*?)^```", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.M | re.S)
+    commands = [shlex.split(line)[1:] for block in blocks for line in block.splitlines() if line.startswith("airflow ")]
+    assert [words[:2] for words in commands] == [["dags", "trigger"], ["backfill", "create"], ["connections", "add"]]
+    for words in commands:
+        args = get_parser().parse_args(words)
+        args.func(args)
+    runs = DagRun.find(dag_id="tmdb")
+    assert next(run.conf for run in runs if run.run_type == DagRunType.MANUAL and run.conf.get("discover")) == json.loads(commands[0][-1])
+    assert sum(run.run_type == DagRunType.BACKFILL_JOB for run in runs) == 7
 
 
 def test_the_key_is_nowhere():
