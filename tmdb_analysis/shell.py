@@ -92,6 +92,7 @@ th, td { padding: .5rem 1rem .5rem 0; border-bottom: 1px solid var(--line); text
 thead th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 400; }
 .number { text-align: right; }
+.words { min-width: 9rem; }
 .number, .when { white-space: nowrap; }
 .cards { list-style: none; display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: .75rem;
   padding: 0; max-width: none; }
