@@ -9,7 +9,7 @@ COMPOSE := docker compose --env-file deploy/.env --file deploy/compose.yaml
 ARGS ?=
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-coverage test-airflow airflow up down logs health-check \
+.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-spark test-coverage test-airflow airflow up down logs health-check \
 	spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures dashboards lock clean
 
 help: ## list the verbs
@@ -38,14 +38,17 @@ lab: $(READY) ## open the book in JupyterLab (with a first run to explore, if th
 	@test -e data/tables/CURRENT || $(BIN)/tmdb demo
 	$(BIN)/jupyter lab --KernelManager.transport_encryption=auto --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/nbs/index.ipynb $(ARGS)
 
-test: $(READY) lint type-check ## every check and test, on two processors: each file on one of them, in order
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(READY) lint type-check ## every check and test, in three processes: each file in one of them, in order
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-integration: $(READY) ## only the tests that run the whole chain: command, both engines, wheel
 	$(BIN)/pytest -m "integration and not faults" tests $(ARGS)
 
 test-faults: $(READY) ## what a broken network, disk or process does to a fetch: sockets, kills, secrets
 	$(BIN)/pytest -m faults tests $(ARGS)
+
+test-spark: $(READY) ## every number against plain Python once more, computed by Apache Spark: half an hour
+	TMDB_ENGINE=spark $(BIN)/pytest tests/test_parity.py tests/test_money_kpis.py tests/test_group_kpis.py $(ARGS)
 
 test-coverage: $(READY) ## the tests, with the lines that they reach
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered $(ARGS)

@@ -9,6 +9,7 @@ import pytest
 
 from tmdb_analysis.cli import main
 from tmdb_analysis.numbers import KPIS, meaning
+from tmdb_analysis.runs import named
 from tmdb_analysis.settings import UsageError
 from tmdb_analysis.tables import Run, published, read_kpi
 from tmdb_analysis.why import why
@@ -100,6 +101,4 @@ def test_the_page_has_a_fold_out_for_every_number(run):
 
 def test_of_an_unknown_run_nothing_is_said():
     with pytest.raises(UsageError, match="no run"):
-        from tmdb_analysis.find import finished
-
-        finished("no-such-run")
+        named("no-such-run")

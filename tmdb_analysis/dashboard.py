@@ -161,7 +161,7 @@ BODY = """
 <figure id="chart-{{ name }}"><h2>{{ chart.title }}</h2><div class="chart"></div><p class="none" hidden></p>
 <figcaption>{{ chart.definition }} <span class="n"></span></figcaption>
 {% if chart.listed %}
-<details><summary>Show the numbers</summary><div class="scroll"><table></table></div></details>
+<details><summary>Show the numbers</summary><table></table></details>
 {% endif %}
 </figure>
 {% endfor %}
@@ -253,6 +253,7 @@ figure { margin: 0; display: flex; flex-direction: column; }
 figure h2, .films h2 { margin: 0 0 .6rem; font-size: 1.05rem; }
 figcaption { margin-top: auto; padding-top: .6rem; line-height: 1.45; }
 figure details { padding-top: .4rem; }
+figure .scroll { max-height: 20rem; overflow: auto; margin: .4rem 0 0; }
 figure td { white-space: nowrap; }
 figure td:first-child { white-space: normal; unicode-bidi: plaintext; }
 .chart { width: 100%; min-height: 12rem; }
