@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
-from .amounts import musd, times
+from .amounts import FEW, musd, times
 from .history import verdict
 from .page import fill
 from .runs import earlier
@@ -30,14 +30,14 @@ class Measure(NamedTuple):
     unit: str = ""  # behind the value
 
     def of(self, run: Run, facts: Mapping[str, Any]) -> dict[str, Any]:
-        "The `value` in a run, with `low`, `high` and `n`; None for each that is unknown."
+        "The `value` in a run, with `low`, `high` and `n`; None for each that is unknown, or of fewer films than a report speaks of."
         unknown = dict.fromkeys(("value", "low", "high", "n"))
         if self.table != "money":
             value = facts.get(self.row)
             return unknown | {"value": value if isinstance(value, int | float) and not isinstance(value, bool) else None}
         try:
             row = read_kpi("money", run).set_index("measure").loc[self.row]
-            return {name: None if pd.isna(row[name]) else float(row[name]) for name in unknown}
+            return {name: None if pd.isna(row[name]) else float(row[name]) for name in unknown} if row["n"] >= FEW else unknown
         except (TmdbError, OSError, KeyError, ValueError):
             return unknown
 
