@@ -120,7 +120,9 @@ footer p { border-top: 1px solid var(--line); margin-top: 4rem; padding: 1rem 0;
 @media (max-width: 40rem) { .pages ul { flex-wrap: nowrap; overflow-x: auto; white-space: nowrap; } }
 @media print {
   @page { margin: 18mm; }
+  :root { --paper: #fff; }
   body { font-size: 10pt; }
+  img { max-height: 18cm; max-width: 15cm; width: auto; padding: 0; border: 0; }
   nav, .skip { display: none; }
   .scroll { overflow: visible; }
   img, tr, .failed { break-inside: avoid; }
