@@ -38,8 +38,8 @@ lab: $(READY) ## open the book in JupyterLab (with a first run to explore, if th
 	@test -e data/tables/CURRENT || $(BIN)/tmdb demo
 	$(BIN)/jupyter lab --KernelManager.transport_encryption=auto --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/nbs/index.ipynb $(ARGS)
 
-test: $(READY) lint type-check ## every check and test, in three processes: each file in one of them, in order
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(READY) lint type-check ## every check and test, in two processes: each file in one of them, in order
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-integration: $(READY) ## only the tests that run the whole chain: command, both engines, wheel
 	$(BIN)/pytest -m "integration and not faults" tests $(ARGS)
