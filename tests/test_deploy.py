@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from deploy.airflow.make_dag import TARGET, text
+from tests.test_docs import blocks
 from tmdb_analysis import settings as errors
 from tmdb_analysis import transport, validate
 from tmdb_analysis.settings import SECTION_OF, TmdbError
@@ -125,10 +126,10 @@ def test_nothing_starts_without_a_password():
 def test_the_docs_make_every_password(tmp_path):
     if not shutil.which("openssl"):
         pytest.skip("no openssl here")
-    blocks = re.findall(r"^```bash\n(.*?)^```", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.M | re.S)
+    block = next(block for block in blocks(ROOT / "docs" / "operations.md") if "openssl" in block)
     (tmp_path / "deploy").mkdir()
     file = shutil.copy(DEPLOY / ".env.example", tmp_path / "deploy" / ".env")
-    subprocess.run(["bash", "-e"], input=next(b for b in blocks if "openssl" in b), text=True, cwd=tmp_path, check=True)
+    subprocess.run(["bash", "-e"], input=block, text=True, cwd=tmp_path, check=True)
     made = variables(file)
     assert made.keys() == examples().keys() and {name for name in made if not made[name]} <= {"TMDB_READ_TOKEN", "COMPOSE_PROFILES"}
     secrets = [made[name] for name, value in examples().items() if made[name] != value]

@@ -14,10 +14,14 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+def blocks(page: Path, language: str = "bash") -> list[str]:
+    "The blocks of code of a page."
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
 def commands(page: Path) -> list[str]:
     "The commands in the blocks of a page, without comments and variables."
-    blocks = re.findall(r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
-    lines = [line.partition(" #")[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    lines = [line.partition(" #")[0].strip() for block in blocks(page) for line in block.replace("\\\n", " ").splitlines()]
     return [re.sub(r"^([A-Z_]+=\S+(\([^)]*\))?( [^ ]+\))? )+", "", line) for line in lines if line]
 
 

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.postgres import OWNER, PASSWORD, Server
+from tests.test_docs import blocks
 from tmdb_analysis import loading
 from tmdb_analysis.cli import main
 from tmdb_analysis.database import CURRENT, EVERY, HISTORY
@@ -327,10 +328,10 @@ def test_what_the_docs_tell_an_administrator_is_enough(few):
     "Roles belong to the whole server, so this test brings its own."
     from tests.postgres import running
 
-    block = re.search(r"^```sql\n(.*?)^```", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.M | re.S)
+    (block,) = blocks(ROOT / "docs" / "operations.md", "sql")
     with running() as server:
         server.admin(f"drop role {OWNER}")
-        for statement in block[1].replace("'...'", f"'{PASSWORD}'").splitlines():
+        for statement in block.replace("'...'", f"'{PASSWORD}'").splitlines():
             server.admin(statement)
         publish_run(few, target(server.url("films", "films")))
         assert rows(server.url("films", "grafana"), "select run_id from tmdb.runs") == [("few",)]
