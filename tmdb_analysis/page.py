@@ -139,7 +139,7 @@ TAGS = set(
 HREF = re.compile(r"https?://\S+|#[\w-]*|[\w./-]+(#[\w-]*)?")
 SPANS = {"colspan", "rowspan"}
 ATTRIBUTES = {"a": {"href"}, "img": {"src", "alt"}, "h2": {"id"}, "details": {"open"}, "ol": {"start"}, "td": SPANS, "th": SPANS}
-STRANGE = re.compile(rf"<(?!/?({'|'.join(TAGS | {'style'})})[\s/>])(?=[/!?a-z])", re.I)
+STRANGE = re.compile(rf"<(?!/?({'|'.join(TAGS | {'style'})})[\s/>])(?=[/?a-z]|!(?!--))", re.I)  # a comment is no text
 
 
 def kept(tag: str, name: str, value: str) -> str | None:
