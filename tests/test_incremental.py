@@ -104,6 +104,32 @@ def test_an_update_of_an_update_and_of_cached_answers_sees_changes(tmdb, tmp_pat
         assert lines(tmp_path, run_id)[QUIET[3]]["body"]["title"] == f"As of {run_id}"
 
 
+def test_an_update_asks_what_the_run_before_it_asked(tmdb, tmp_path):
+    found = {"discover": ["with_genres=27", "vote_count.gte=200"]}
+    go(tmdb.url, tmp_path, **found)
+    had = lines(tmp_path).keys()
+    tmdb.add({"id": 900_001, "title": "New", "genres": [{"id": 27, "name": "Horror"}], "vote_count": 900, "release_date": "2020-01-01"})
+    tmdb.add({"id": 900_002, "title": "Another genre", "genres": [], "vote_count": 900, "release_date": "2020-01-01"})
+    for cached in (tmp_path / "data" / "cache").iterdir():
+        cached.unlink()  # lists count as fresh for some hours
+    for run_id in "bc":
+        go(tmdb.url, tmp_path, run_id, update=True)
+        assert lines(tmp_path, run_id).keys() == had | {900_001}
+    go(tmdb.url, tmp_path, "d", update=True, ids=["900002"])
+    assert lines(tmp_path, "d").keys() == had | {900_001, 900_002}
+    with pytest.raises(UsageError, match="discover"):
+        go(tmdb.url, tmp_path, "b", update=True, discover=["with_genres=28"])
+
+
+def test_an_update_of_the_catalogue_has_the_films_that_are_new(tmdb, tmp_path):
+    go(tmdb.url, tmp_path, ids=FEW)
+    go(tmdb.url, tmp_path, "b", update=True, export=True)
+    tmdb.add({"id": 900_001, "title": "New"})
+    tmdb.delete(QUIET[0])
+    counts = go(tmdb.url, tmp_path, "c", update=True)
+    assert lines(tmp_path, "c").keys() == lines(tmp_path, "b").keys() | {900_001} and counts["deleted"] == 1
+
+
 def test_an_update_starts_from_a_fetch_that_came_to_its_end(tmdb, tmp_path):
     go(tmdb.url, tmp_path, ids=FEW)
     process = started(tmdb.url, tmp_path, 10, ("enter", 2, True), run_id="b", ids=[str(i) for i in range(400, 500)])

@@ -34,7 +34,7 @@ FRESH: dict = {  # how long an answer counts as fresh, in seconds; the first pat
     re.compile(r"/3/movie/changes|/3/movie/latest"): DO_NOT_CACHE,
     re.compile(r"/3/movie/(popular|now_playing|upcoming|top_rated)"): 3_600,
     re.compile(r"/3/(discover|search)/"): 6 * 3_600,
-    re.compile(r"/3/(configuration|genre)"): DAY,
+    re.compile(r"/3/(configuration|genre|collection|person)"): DAY,
 }
 
 

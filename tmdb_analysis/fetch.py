@@ -24,7 +24,7 @@ import orjson
 
 from .client import Answer, Tmdb
 from .ledger import Ledger, Segments, earlier, fetched, line_of, lines_of, only_fetch, raw_folder, recovered
-from .selection import CHANGES, changed_ids, ids_of_collections, ids_of_export, ids_of_people, listed, selection
+from .selection import CHANGES, carried_on, changed_ids, ids_of_collections, ids_of_export, ids_of_people, listed, selection
 from .settings import Settings, TmdbError, TryLater, UsageError
 from .tables import Run, write_text
 from .transport import NoAnswer, Refused
@@ -63,9 +63,15 @@ class Previous:
         except TmdbError:
             return {}
 
+    def base(self) -> Ledger:
+        "Its ledger, as what an update starts from. Raises `UsageError` when there is none."
+        if self.ledger is None:
+            raise UsageError("--update needs an earlier, finished run of source api in this home and language: fetch once without it")
+        return self.ledger
+
     def all(self) -> list[int]:
-        "All its films, in the order in which they are stored."
-        rows = self.ledger.db.execute("SELECT id FROM item WHERE state = 'done' ORDER BY segment, id") if self.ledger else ()
+        "All its films, in the order in which they are stored. Raises `UsageError` when there is no earlier run."
+        rows = self.base().db.execute("SELECT id FROM item WHERE state = 'done' ORDER BY segment, id")
         return [film for (film,) in rows]
 
     def fetched_before(self, day: str) -> set[int]:
@@ -240,12 +246,13 @@ def fetch_films(
     if (free := free_gb(folder)) < LEAST_FREE_GB:
         raise TmdbError(f"only {free:.1f} GB free at {run.home}: make room or use another --home")
     with disk_errors_told(folder), only_fetch(run.home), Tmdb(settings.api, run.home / "data" / "cache", stop) as tmdb:
-        ledger = Ledger(folder)
-        ledger.asked(asked)
-        mended = recovered(ledger)
-        ledger.retry()
-        previous = latest(run, asked["language"])
+        ledger, previous = Ledger(folder), latest(run, asked["language"])
         try:
+            if asked["update"]:
+                asked = carried_on(asked, ledger.question() or previous.base().question())
+            ledger.asked(asked)
+            mended = recovered(ledger)
+            ledger.retry()
             again = to_refresh(tmdb, asked, previous)
             for _ in ledger.once("listed"):
                 ledger.want(listed(tmdb, asked))
@@ -273,8 +280,6 @@ def disk_errors_told(folder: Path) -> Iterator[None]:
 
 def copy_unchanged(ledger: Ledger, previous: Previous, again: set[int]) -> None:
     "Take over the films of the earlier run that need not be asked for, and want those that must."
-    if previous.ledger is None:
-        raise UsageError("--update needs an earlier, finished run of source api in this home and language: fetch once without it")
     known = previous.all()
     ledger.want(known)
     segments, wanted = Segments(ledger), set(ledger.ids("pending")) - again

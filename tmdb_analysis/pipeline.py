@@ -81,8 +81,11 @@ def begun(settings: Settings, run: Run) -> dict[str, Any]:
 
 
 def summary(counts: dict[str, Any]) -> str:
-    "The plain numbers among the counts of a stage, in words."
-    return ", ".join(f"{v:,} {k.replace('_', ' ')}" for k, v in counts.items() if isinstance(v, int))
+    "The plain numbers among the counts of a stage, in words; of a fetch, those that one would not wish for."
+    fetch = counts.get("fetch") or {}
+    missed = {state: fetch[state] for state in ("not_found", "deleted", "failed") if fetch.get(state)}
+    old = {f"{source} answers": n for source in ("stale", "previous") if (n := fetch.get("sources", {}).get(source))}
+    return ", ".join(f"{v:,} {k.replace('_', ' ')}" for k, v in {**counts, **missed, **old}.items() if isinstance(v, int))
 
 
 def save_run(run: Run, told: dict[str, Any]) -> None:

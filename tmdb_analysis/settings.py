@@ -178,7 +178,7 @@ class Pipeline(Section):
     tmdb_list: Literal["", "popular", "top_rated", "now_playing", "upcoming"] = Field("", description="a list of TMDB's, for source=api")
     export: bool = Field(False, description="fetch the whole catalogue of the daily export, for source=api")
     expand: list[str] = Field([], description="go on to the other parts of collections, or to all films of a person by name")
-    update: bool = Field(False, description="start from the last fetch and ask only for what changed")
+    update: bool = Field(False, description="start from the last fetch: ask for what changed, and for what is new of what it named")
     refresh: bool = Field(False, description="ask again for answers that are older than six months")
     postgres_url: SecretStr | None = Field(None, description="postgresql://user@host/db that `tmdb publish` writes to")
     run_id: str = Field("lab", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", description="name of the run and of its folder")
