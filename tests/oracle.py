@@ -299,7 +299,7 @@ def _clean(record: Row) -> Row:
         "runtime": _positive(record.get("runtime")),
         "cast_size": len(cast) if isinstance(cast, list) else None,
         "crew_size": len(crew) if isinstance(crew, list) else None,
-        "cast": _distinct(c["name"] for c in acting),
+        "cast": [name for _, name in dict.fromkeys((c["person_id"], c["name"]) for c in acting) if name is not None] or None,
         "director": _director_names(directing),
         "credits": acting + working,
         # the first name under each known id

@@ -38,7 +38,7 @@ def cohort(films: list[Row]) -> list[Row]:
     """Return the films with known, plausible and mature money."""
 
     def fits(f: Row) -> bool:
-        if None in (f["release_date"], f["runtime"], f["budget_musd"], f["revenue_musd"], f["as_of"]):
+        if f.get("adult") or f.get("video") or None in (f["release_date"], f["runtime"], f["budget_musd"], f["revenue_musd"], f["as_of"]):
             return False
         mature = f["release_date"] + timedelta(days=180) <= f["as_of"]
         return f["runtime"] >= 60 and f["budget_musd"] >= 0.1 and f["revenue_musd"] >= 0.001 and mature
@@ -90,23 +90,34 @@ def rank_correlation(pairs: list[tuple[Any, Any]]) -> tuple[float | None, int]:
 
 
 def starting_votes(rated: list[tuple[float, int]]) -> tuple[float | None, float | None]:
-    """Return m and C: the line through (R - C)^2 over 1/v, with the weights of its own expectations, by the normal equations."""
+    """Return m and C: the line through (R - C)^2 over 1/v, with the weights of its own expectations, by normal equations and halving."""
     if not rated:
         return None, None
     mean = fmean(r for r, _ in rated)
-    if len(rated) < 3 or len({v for _, v in rated}) < 2:
+    if len(rated) < 3 or len({v for _, v in rated}) < 2 or len({r for r, _ in rated}) < 2:
         return None, mean
-    x, y, expected = [1 / v for _, v in rated], [(r - mean) ** 2 for r, _ in rated], [1.0] * len(rated)
-    for _ in range(8):
-        w = [e**-2 for e in expected]
+    x, y = [1 / v for _, v in rated], [(r - mean) ** 2 for r, _ in rated]
+
+    def line(m: float) -> tuple[float, float]:
+        w = [(1 + m * b) ** -2 for b in x]
         mx, my = (sum(a * b for a, b in zip(w, c, strict=True)) / sum(w) for c in (x, y))
         above = sum(a * (b - mx) * (c - my) for a, b, c in zip(w, x, y, strict=True))
         slope = above / sum(a * (b - mx) ** 2 for a, b in zip(w, x, strict=True))
-        between = my - slope * mx
-        if between <= 0:
+        return slope, my - slope * mx
+
+    def too_low(m: float) -> bool:
+        slope, between = line(m)
+        return slope > m * between
+
+    low, high = 0.0, 0.0
+    while too_low(high):
+        low, high = high, 2 * high or 1.0
+        if high > 2**40:
             return None, mean
-        expected = [between + max(slope, 0) * b for b in x]
-    return max(slope, 0) / between, mean
+    for _ in range(200 if high else 0):
+        middle = (low + high) / 2
+        low, high = (middle, high) if too_low(middle) else (low, middle)
+    return (high if line(high)[1] > 0 else None), mean
 
 
 def slow_bootstrap(values: list[Any], statistic: Callable[[list[Any]], float], resamples: int = 1000) -> tuple[float, float]:

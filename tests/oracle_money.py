@@ -29,11 +29,12 @@ def films_of(records: list[Any]) -> list[Row]:
     """Return the films of some records with the day of their answer."""
     films, _ = oracle._split(records, 10)
     times: dict[int, str] = {}
+    kinds = {record["id"]: {kind: record.get(kind) for kind in ("adult", "video")} for record in records if "id" in record}
     for record in records:
         if record.get("fetched_at"):
             times[int(record["id"])] = max(times.get(int(record["id"]), ""), record["fetched_at"][:10])
     newest = max((f["release_date"] for f in films if f["id"] not in times and f["revenue"] and f["release_date"]), default=None)
-    return [film | {"as_of": times.get(film["id"], newest)} for film in films]
+    return [film | kinds[film["id"]] | {"as_of": times.get(film["id"], newest)} for film in films]
 
 
 # --- the cohort ------------------------------------------------------------------------------
@@ -47,6 +48,8 @@ def steps(films: list[Row]) -> list[list[Row]]:
 
     left = [films]
     for rule in (
+        lambda f: not f["adult"],
+        lambda f: not f["video"],
         lambda f: f["release_date"],
         lambda f: (f["runtime"] or 0) >= 60,
         lambda f: f["budget"],
@@ -239,7 +242,7 @@ def director_scores(films: list[Row], cohort: list[Row], least: int = 5) -> Data
         row = {"person_id": person, "director": name, "films": len(mine), "co_directed": shared, "sd": sd}
         row |= {"median_return": median(roi(f) for f in mine), "score": 2**score}
         rows.append(row | {"low": 2 ** (score - 1.6448536269514722 * sd), "high": 2 ** (score + 1.6448536269514722 * sd)})
-    ranked = sorted((r for r in rows if r["films"] >= least), key=lambda r: (-r["low"], r["person_id"]))
+    ranked = sorted((r for r in rows if r["films"] >= least), key=lambda r: (-round(math.log2(r["low"]), 9), r["person_id"]))
     return DataFrame([r | {"rank": i} for i, r in enumerate(ranked, 1)], columns=[*columns, "sd"])
 
 

@@ -17,7 +17,7 @@ from tests.compare import assert_same, published
 from tmdb_analysis import estimates, genres, origins, ratings, trends
 from tmdb_analysis.cli import main
 from tmdb_analysis.groups import returns_with, shown_as
-from tmdb_analysis.money import money_cohort, real, snapshot, with_as_of
+from tmdb_analysis.money import money_cohort, real, snapshot, with_answer
 from tmdb_analysis.schema import MOVIES, RAW
 from tmdb_analysis.shrinkage import prior_votes
 from tmdb_analysis.spark import session
@@ -32,11 +32,11 @@ SMALL = dict(least=2, firm=4, pair=2, year=2)
 
 def computed(films, raw, least=10, firm=30, pair=20, year=20) -> dict[str, pd.DataFrame]:
     "All tables of the four chapters, from a movies and a raw table."
-    films = with_as_of(films, raw)
+    films = with_answer(films, raw)
     money, month = real("revenue_musd").alias("real_revenue_musd"), F.col("release_month").alias("month")
     lists = ("genres", "production_companies", "production_countries")
     cohort = returns_with(money_cohort(films), *lists, "original_language", "vote_average", money, month)
-    counts, as_of, arrays = trends.release_counts(films), snapshot(films), ratings.ratings(films)
+    counts, (as_of, _), arrays = trends.release_counts(films), snapshot(films), ratings.ratings(films)
     prior = prior_votes(arrays["vote_average"], arrays["vote_count"])
     found = {
         "genre_returns": genres.genre_returns(cohort, 2.5, least, firm),
@@ -168,6 +168,8 @@ def catalogue(seed: int) -> tuple[list[dict], dict[int, datetime | None]]:
                 "vote_average": rng.choice([None, 1.0, 4.5, 7.0, 7.0, 9.9]) if votes else None,
                 "popularity": rng.choice([None, 0.5, 0.5, 3.25]),
                 "runtime": rng.choice([None, 59, 60, 100, 100]),
+                "adult": rng.choice([None, False, False, False, True]),
+                "video": rng.choice([None, False, False, False, True]),
             }
         )
         answers[key] = datetime(2010, rng.randint(1, 12), 1, 12, tzinfo=UTC) if rng.random() < 0.3 else None
@@ -177,7 +179,11 @@ def catalogue(seed: int) -> tuple[list[dict], dict[int, datetime | None]]:
 def frames(films: list[dict], answers: dict[int, datetime | None]):
     "The same as Spark tables."
     spark = session()
-    raw = [{"seq": f["id"], "id": f["id"], "origin": "a", "fetched_at": answers[f["id"]]} for f in films]
+    raw = [
+        {"origin": "a", "status": "Released", "fetched_at": answers[f["id"]], "release_date": f"{f['release_date'] or ''}"}
+        | {"revenue": int(1e6 * (f["revenue_musd"] or 0)), **{name: f[name] for name in ("seq", "id", "adult", "video")}}
+        for f in films
+    ]
     return [
         spark.createDataFrame([tuple(row.get(c) for c in contract.columns) for row in rows], contract.spark)
         for contract, rows in ((MOVIES, films), (RAW, raw))

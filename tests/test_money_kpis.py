@@ -31,7 +31,7 @@ def films() -> list[dict]:
 @pytest.fixture(scope="module")
 def dated(demo):
     "The movies of the demo run with the day of their answer and their instalment."
-    return money.with_as_of(read(session(), MOVIES, demo), read(session(), RAW, demo))
+    return money.with_answer(read(session(), MOVIES, demo), read(session(), RAW, demo))
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +151,7 @@ def catalogue(seed: int) -> list[dict]:
             "profit_musd": (revenue - budget) / 1e6 if both else None, "roi": revenue / budget if both else None,
             "vote_count": votes, "vote_average": rng.choice([5.0, 6.0, 7.5, 7.5]) if votes else None,
             "popularity": rng.choice([None, 1.0, 2.0]),
+            "adult": rng.choice([None, *4 * [False], True]), "video": rng.choice([None, *4 * [False], True]),
             "collection_id": collection, "belongs_to_collection": collection and f"Saga {collection}",
             "director_ids": {p: f"Person {p}" for p in rng.sample(people, min(len(people), rng.choice([0, 1, 1, 1, 2, 3])))},
         })  # fmt: skip
@@ -166,7 +167,8 @@ def spark_tables(films: list[dict]) -> tuple:
     crew = [(f["id"], "crew", i, p, name, "Director", None) for f in films for i, (p, name) in enumerate(f["director_ids"].items())]
     names = {f["collection_id"]: f["belongs_to_collection"] for f in films if f["collection_id"]}
     counts = [(c, name, sum(f["collection_id"] == c for f in films)) for c, name in names.items()]
-    dated = movies.withColumn("as_of", F.lit(date(2017, 1, 1))).withColumn("instalment", clean.instalment())
+    kinds = spark.createDataFrame([(f["id"], f["adult"], f["video"]) for f in films], "id long, adult boolean, video boolean")
+    dated = movies.withColumn("as_of", F.lit(date(2017, 1, 1))).withColumn("instalment", clean.instalment()).join(kinds, "id")
     return dated, spark.createDataFrame(crew, CREDITS.spark), spark.createDataFrame(counts, COLLECTIONS.spark)
 
 

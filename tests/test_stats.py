@@ -320,8 +320,13 @@ def film(id, day="2010-06-01", budget=10.0, revenue=20.0, runtime=100):
 
 def with_answers(films, **times):
     "The films with the days of their answers; `f3=datetime` dates the answer for film 3."
-    answers = [{"seq": f["seq"], "id": f["id"], "origin": "a", "fetched_at": times.get(f"f{f['id']}")} for f in films]
-    return money.with_as_of(table(MOVIES, films), table(RAW, answers))
+    answers = [
+        {"seq": f["seq"], "id": f["id"], "origin": "a", "fetched_at": times.get(f"f{f['id']}"), "status": "Released"}
+        | {"release_date": f"{f['release_date'] or ''}", "revenue": int(1e6 * (f["revenue_musd"] or 0))}
+        | {kind: f.get(kind) for kind in ("adult", "video")}
+        for f in films
+    ]
+    return money.with_answer(table(MOVIES, films), table(RAW, answers))
 
 
 def test_each_rule_takes_what_it_says():
@@ -329,22 +334,26 @@ def test_each_rule_takes_what_it_says():
         film(1), film(2, day=None), film(3, runtime=59), film(4, runtime=None), film(5, runtime=60), film(6, budget=None),
         film(7, revenue=None), film(8, budget=0.099999), film(9, budget=0.1), film(10, revenue=0.000999), film(11, revenue=0.001),
         film(12, "2012-01-01"), film(13, "2011-07-06"), film(14, "2011-07-05"), film(15, "2030-01-01", revenue=None),
+        film(16) | {"adult": True}, film(17) | {"video": True}, film(18, "2999-01-01"),
     ]  # fmt: skip
     dated = with_answers(films, f13=None)
     told = money.funnel(dated)
     assert dict(zip(told.rule, told.taken, strict=True)) == {
         "released films": 0,
+        "not an adult film": 1,
+        "not a video": 1,
         "release date known": 1,
         "runtime of 60 minutes or more": 2,
         "budget known": 1,
         "revenue known": 2,
         "budget of $100,000 or more": 1,
         "revenue of $1,000 or more": 1,
-        "released 180 days or more before the answer": 2,
+        "released 180 days or more before the answer": 3,
     }
     kept = [r.id for r in money.money_cohort(dated).orderBy("id").collect()]
     assert kept == [1, 5, 9, 11, 14] and told.films.iloc[-1] == 5, "2012-01-01 less 180 days is 2011-07-05"
-    assert money.snapshot(dated) == date(2012, 1, 1), "a date without revenue proves nothing"
+    assert money.snapshot(dated) == (date(2012, 1, 1), "1 January 2012 or later"), "a date without revenue or to come proves nothing"
+    assert money.snapshot(dated.filter("id = 1"))[0] == date(2012, 1, 1), "of some films it is that of all"
     assert money.funnel(dated, mature_days=0).films.iloc[-1] == 7
     answers = dated.select(*[r.met.alias(r.rule) for r in money.money_rules()]).toPandas()
     assert not answers.isna().any(axis=None), "a rule is met or not, also where the value is unknown"
@@ -362,7 +371,7 @@ def test_a_film_is_mature_by_the_day_of_its_own_answer():
     dated = with_answers(films, f1=answered, f4=answered)
     assert [r.as_of.isoformat() for r in dated.orderBy("id").collect()] == ["2025-12-09", "2016-12-01", "2016-12-01", "2025-12-09"]
     assert [r.id for r in money.money_cohort(dated).orderBy("id").collect()] == [2, 4]
-    assert money.snapshot(dated) == date(2025, 12, 9)
+    assert money.snapshot(dated) == (date(2025, 12, 9), "9 December 2025")
 
 
 def test_no_films_no_numbers():
@@ -381,6 +390,8 @@ def expected_cohort() -> tuple[list[int], list[dict]]:
             times[int(record["id"])] = max(times.get(int(record["id"]), ""), record["fetched_at"])
     untimed = max(f["release_date"] for f in kept if f["id"] not in times and f["revenue"] and f["release_date"])
     steps = [
+        lambda f: True,  # neither adult films
+        lambda f: True,  # nor videos are in the sample
         lambda f: f["release_date"],
         lambda f: (f["runtime"] or 0) >= 60,
         lambda f: f["budget"],
@@ -397,7 +408,7 @@ def expected_cohort() -> tuple[list[int], list[dict]]:
 
 
 def test_sample_equals_plain_python(demo):
-    films = money.with_as_of(read(session(), MOVIES, demo), read(session(), RAW, demo))
+    films = money.with_answer(read(session(), MOVIES, demo), read(session(), RAW, demo))
     counts, kept = expected_cohort()
     assert money.funnel(films).films.tolist() == counts and counts[0] > counts[-1] > 400
     cohort = money.returns(money.money_cohort(films))

@@ -18,12 +18,12 @@ from rich.text import Text
 from .history import compared
 from .page import TEMPLATES, fill, page
 from .runs import all_runs, earlier
-from .tables import Run, cell, printable, words, write_text
+from .tables import Run, cell, field, printable, words, write_text
 
 # %% ../nbs/87_changes.ipynb #e7e605cc
 def value(number: Any, column: str = "") -> str:
-    "A value for people; ids and ranks without separators."
-    return str(number) if column.endswith(("id", "year")) and number is not None else cell(number)
+    "A value for people."
+    return field(column, number)
 
 
 def signed(number: Any) -> str:

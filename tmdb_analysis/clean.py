@@ -92,12 +92,17 @@ def languages() -> Column:
 
 
 def billed_cast() -> Column:
-    "Names of the whole cast in billing order. Nobody is cut off: a search must find the twentieth name too."
+    """Names of the whole cast in billing order, each person once. Nobody is cut off: a search must find the twentieth name too,
+    and two people of one name are two."""
     billed = F.transform(
         "credits.cast",
-        lambda x, i: F.struct(F.coalesce(x["order"], i.cast("long")).alias("order"), i.alias("at"), known_text(x["name"]).alias("name")),
+        lambda x, i: F.struct(
+            F.coalesce(x["order"], i.cast("long")).alias("order"), i.alias("at"), x["id"].alias("id"), known_text(x["name"]).alias("name")
+        ),
     )
-    return some(F.transform(F.array_sort(billed), lambda x: x["name"]))
+    people = F.array_distinct(F.transform(F.array_sort(billed), lambda x: F.struct(x["id"].alias("id"), x["name"].alias("name"))))
+    names = F.filter(F.transform(people, lambda x: x["name"]), lambda n: n.isNotNull())
+    return F.when(F.size(names) > 0, names)
 
 
 def directors() -> Column:

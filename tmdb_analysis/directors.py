@@ -70,7 +70,8 @@ def director_scores(
     if prior is None:  # nobody to compare with
         return DIRECTOR_SCORES.schema.empty_table()
     scored = people.join(shrunken(people["mean"], people["films"], prior))
-    several = scored[scored["films"] >= min_director_films].sort_values(["low", "person_id"], ascending=[False, True], ignore_index=True)
+    several = scored[scored["films"] >= min_director_films].assign(to_nine=lambda t: t["low"].round(9))  # the digits behind are noise
+    several = several.sort_values(["to_nine", "person_id"], ascending=[False, True], ignore_index=True)
     ranked = several.join(rank_interval(several)).assign(rank=np.arange(1, len(several) + 1))
     multiples = ranked.assign(**{column: np.exp2(ranked[column]) for column in ("score", "low", "high")})
     return pa.Table.from_pandas(multiples[DIRECTOR_SCORES.columns], DIRECTOR_SCORES.schema, preserve_index=False)

@@ -131,9 +131,9 @@ def instalments(
     films: pd.DataFrame,  # as `franchise_films` gives it
     counts: dict[int, int],  # films of each instalment in the data
 ) -> pa.Table:  # INSTALMENTS contract
-    """For each place within a collection: how many films of the data have it (`films`), the typical return of those in the cohort, and the
-    median of their revenue over that of the first instalment, both in real dollars, where both films are in the cohort. Only franchises
-    that went on have a later instalment."""
+    """For each place within a collection, counted by release among the films of the data: how many films have it (`films`), the typical
+    return of those in the cohort, and the median of their revenue over that of the first instalment, both in real dollars, where both
+    films are in the cohort. Only franchises that went on have a later instalment."""
     first = films[films["group"] == "first"].set_index("collection_id")["real_revenue_musd"]
     relative = films["real_revenue_musd"] / films["collection_id"].map(first).astype("float64")
     rows: list[dict[str, Any]] = []

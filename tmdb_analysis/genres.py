@@ -37,9 +37,9 @@ def genre_returns(
     firm_group: int = 30,  # genres with fewer films are shown in grey
 ) -> pa.Table:  # GENRE_RETURNS contract
     """What the films of the cohort returned, by genre. `median_return`, the typical return, is the median of revenue / budget; a film
-    counts once in each of its genres, so the shares add up to more than the whole. `pooled_return` is the sum of the revenues over
-    the sum of the budgets, where a film in k genres counts 1/k in each. `earned_back` is the share of films with the given multiple
-    or more. Films without a genre are in none."""
+    counts once in each of its genres, so the shares, those of the films with a genre, add up to more than the whole. `pooled_return` is
+    the sum of the revenues over the sum of the budgets, where a film in k genres counts 1/k in each. `earned_back` is the share of films
+    with the given multiple or more. Films without a genre are in none."""
     cohort = cohort.assign(weight=1 / cohort["genres"].map(len, na_action="ignore").where(lambda k: k > 0))
     known = cohort[cohort["weight"].notna()]
     rows = [

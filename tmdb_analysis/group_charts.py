@@ -16,7 +16,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .amounts import between, count, musd, three, times
+from .amounts import FEW, between, count, musd, three, times
 from tmdb_analysis.charts import (
     BLUE,
     FIRM,
@@ -165,12 +165,14 @@ def placed(
 
 def compared(groups: pd.DataFrame, effect: pd.DataFrame | None) -> str:
     "The finding on franchises: the effect of being a sequel where its interval is known, else the typical returns."
-    columns = ["comparison", "times", "times_low", "times_high"]
+    columns = ["comparison", "times", "times_low", "times_high", "n_a", "n_b"]
     told = pd.DataFrame(columns=columns) if effect is None else effect
     row = numbers(told[told["comparison"] == "sequel vs standalone"], *columns[1:]).dropna()
     if row.empty:
         return "Typical return: " + ", ".join(f"{g.label.lower()} {times(g.value)}" for g in groups[::-1].itertuples())
-    value, low, high = row.iloc[0]
+    value, low, high, *sizes = row.iloc[0]
+    if min(sizes) < FEW:
+        return "Too few films to compare sequels with standalone films"
     if low <= 1 <= high:
         return "Sequels and standalone films show no clear difference in return"
     return f"A sequel typically returns {times(value)} what a standalone film does (95%: {between(low, high, times)})"
@@ -222,10 +224,15 @@ def return_by_director(
         return nothing("No director has enough films in the numbers on money to be ranked.")
     shown, first = ranked[:top][::-1], ranked.iloc[0]
     fig, _ = rows(shown)
+    title = f"{first.label} is the surest: typically {times(first.value)} the budget, {times(first.low)} at the low end"
+    if len(ranked) < 2:
+        title = "Too few directors have enough films to be compared"
+    elif np.isclose(first.low, ranked["low"].iloc[1]):
+        title = "No director stands out"
     return finished(
         fig,
         "Dots with intervals on a logarithmic axis, one row a director",
-        f"{first.label} leads: typically {times(first.value)} the budget, {times(first.low)} at the low end",
+        title,
         "Score: typical gross / budget, pulled towards that of all directors, with its 90% interval; n: films in the numbers on money",
         f"The first {len(shown):,} of {len(ranked):,} directors with enough films, ranked by the lower end of the interval. "
         "A film with several directors counts for each of them.",

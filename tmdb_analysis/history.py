@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['REVISED', 'MOVING', 'GROUPS', 'DECLARED', 'CONTRACTS', 'LABELS', 'films_of', 'told', 'titled', 'revisions',
            'film_changes', 'measured', 'parts', 'grouped', 'identity', 'bounds', 'verdict', 'same', 'row_changes',
-           'label_of', 'read_rows', 'table_changes', 'as_of', 'money_films', 'typical_return', 'head', 'notes',
+           'label_of', 'read_rows', 'table_changes', 'answered', 'money_films', 'typical_return', 'head', 'notes',
            'kpi_changes', 'compared']
 
 # %% ../nbs/85_history.ipynb #e9ece491
@@ -216,12 +216,15 @@ def table_changes(name: str, before: list[dict[str, Any]], after: list[dict[str,
     }
 
 # %% ../nbs/85_history.ipynb #73323c95
-def as_of(run: Run, films: pd.DataFrame) -> pd.Series:
-    "The day that the figures of each film are of, as `money.with_as_of` has it."
-    fetched = pq.read_table(run.path(schema.RAW), columns=["seq", "fetched_at"]).to_pandas().set_index("seq")["fetched_at"]
-    days = films["seq"].map(fetched.dt.tz_localize(None).dt.normalize())
-    untimed = films.loc[days.isna() & films["revenue_musd"].notna(), "release_date"]
-    return days.fillna(pd.to_datetime(untimed, errors="coerce").max())
+def answered(run: Run, films: pd.DataFrame) -> pd.DataFrame:
+    "The films with `as_of`, `adult` and `video`, as `money.with_answer` has them."
+    columns = ["seq", "fetched_at", "status", "revenue", "release_date", "adult", "video"]
+    raw = pq.read_table(run.path(schema.RAW), columns=columns).to_pandas().set_index("seq")
+    days = raw["fetched_at"].dt.tz_localize(None).dt.normalize()
+    released = pd.to_datetime(raw["release_date"], format="%Y-%m-%d", errors="coerce")
+    known = days.isna() & (raw["status"] == "Released") & (raw["revenue"] > 0) & (released <= pd.Timestamp.today())
+    facts = raw[["adult", "video"]].eq(True).assign(as_of=days.fillna(released[known].max()))
+    return films.join(facts, on="seq")
 
 
 def money_films(run: Run, films: pd.DataFrame, limits: Mapping[str, Any]) -> pd.DataFrame | None:
@@ -230,7 +233,9 @@ def money_films(run: Run, films: pd.DataFrame, limits: Mapping[str, Any]) -> pd.
         published = next(row for row in read_rows(run, "money") if row["measure"] == "median_return")
         mature = pd.to_datetime(films["release_date"], errors="coerce") + pd.Timedelta(days=limits["mature_days"])
         known = (films["runtime"] >= limits["min_runtime"]) & (films["budget_musd"] >= limits["money_min_budget_usd"] / 1e6)
-        known &= (films["revenue_musd"] >= limits["money_min_revenue_usd"] / 1e6) & (mature <= as_of(run, films))
+        known &= films["revenue_musd"] >= limits["money_min_revenue_usd"] / 1e6
+        answers = answered(run, films)
+        known &= (mature <= answers["as_of"]) & ~answers["adult"] & ~answers["video"]
     except (TmdbError, OSError, pa.ArrowException, KeyError, StopIteration):
         return None
     chosen = films[known]

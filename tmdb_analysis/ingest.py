@@ -353,14 +353,17 @@ def ingest(
     stream: Iterable[tuple[str, Any]],  # origin and record
     run: Run,
     fetch: dict[str, Any] | None = None,  # the counts of the fetch, kept with those of the landing
+    fetched_on: str = "",  # day in ISO 8601 on which the records were fetched that do not say so
 ) -> dict[str, Any]:
     "Write the raw and quarantine tables of a run; gives the counts."
     seq, reasons, fields = 0, Counter[str](), Counter[str]()
+    day = datetime.fromisoformat(fetched_on).replace(tzinfo=UTC) if fetched_on else None
     with writing(RAW, run) as land, writing(QUARANTINE, run) as set_aside:
         good, bad = [], []
         for seq, (origin, record) in enumerate(stream, 1):
             try:
-                good.append(row(record, seq, origin))
+                values = row(record, seq, origin)
+                good.append(values | {"fetched_at": values["fetched_at"] or day})
                 fields.update(as_text(name, "name of a field") for name in record)
             except BadRecord as e:
                 bad.append(quarantined(record, seq, origin, str(e)))

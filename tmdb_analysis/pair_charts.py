@@ -17,7 +17,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 
 from .amounts import between, count, three, times
-from .charts import BLUE, FIRM, INK, STYLE, WIDTH, decades, finished, known, name, nothing, numbers
+from .charts import BLUE, FIRM, INK, STYLE, WIDTH, decades, finished, name, nothing, numbers
 from .stats import Estimate, spearman
 
 # %% ../nbs/54_pair_charts.ipynb #1907b952
@@ -50,11 +50,12 @@ def popularity_vs_rating(
     as_of: object = None,  # day that the data are of
 ) -> Figure:
     "Mean rating against popularity: how many films are where."
-    shown = known(films, "popularity", "vote_average", "vote_count").query("vote_count >= @min_votes")
-    if shown.empty:
+    rated = numbers(films, "popularity", "vote_average", "vote_count").dropna().query("vote_count >= @min_votes")
+    pairs = rated.loc[rated["popularity"] > 0, ["popularity", "vote_average"]]
+    if pairs.empty:
         return nothing(f"No film has a known popularity and a rating by at least {min_votes:,} votes.")
-    pairs, many = shown[["popularity", "vote_average"]], len(shown) >= MANY
-    rho = spearman(pairs["popularity"], pairs["vote_average"])
+    many, aside = len(pairs) >= MANY, len(rated) - len(pairs)
+    rho = spearman(rated["popularity"], rated["vote_average"])
     fig = Figure((WIDTH, 3.6), layout="constrained")
     ax = fig.add_subplot(xscale="log", xlabel="popularity", ylabel="mean rating, of 10")
     if many:
@@ -69,9 +70,10 @@ def popularity_vs_rating(
         fig,
         "Hexagonal density plot" if many else "Scatter plot",
         link(rho),
-        f"Mean rating and popularity of the films with {min_votes:,} votes or more (n = {len(shown):,})",
+        f"Mean rating and popularity of the films with {min_votes:,} votes or more (n = {len(rated):,})",
         f"Spearman's rank correlation: {said}{sure}. Popularity is TMDB's index of attention on one day; its axis is logarithmic"
-        + (", and so is the scale of colours." if many else "."),
+        + (", and so is the scale of colours." if many else ".")
+        + (f" {count(aside)} without any popularity {'is' if aside == 1 else 'are'} not drawn." if aside else ""),
         as_of,
     )
 

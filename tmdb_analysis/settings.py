@@ -12,6 +12,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from datetime import date
 from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address
@@ -172,6 +173,7 @@ class Pipeline(Section):
         "sample", description="sample (embedded), files (saved API answers) or api (TMDB itself)"
     )
     input: list[str] = Field([], description="files or folders with saved answers, for source=files")
+    fetched_on: str = Field("", description="day on which saved answers were fetched that do not say so, as 2026-11-22, for source=files")
     ids: list[str] = Field([], description="films to fetch, by TMDB id, for source=api")
     ids_file: str = Field("", description="file with an id a line, for source=api")
     discover: list[str] = Field([], description="conditions of TMDB's discover, as with_genres=27, for source=api")
@@ -191,6 +193,14 @@ class Pipeline(Section):
         "Each condition is a name and a value."
         if any("=" not in condition for condition in value):
             raise ValueError("write each condition as name=value, such as with_genres=27")
+        return value
+
+    @field_validator("fetched_on")
+    @classmethod
+    def day(cls, value: str) -> str:
+        "A day that was, or none."
+        if value and date.fromisoformat(value) > date.today():
+            raise ValueError(f"{value} is still to come")
         return value
 
     @field_validator("home")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.optimize import brentq
 
 from .stats import complete, numbers
 
@@ -92,22 +93,32 @@ def prior_votes(
     votes: Any,  # votes of each film, 1 or more
 ) -> VotePrior:
     """m = sigma^2 / tau^2 from the weighted regression of (R - C)^2 on 1 / v, with C the plain mean of the ratings.
-    The weights are the squared expectations, found in a few rounds. m is unknown when films do not differ beyond their votes,
-    or all have the same votes."""
+    The weights are the squared expectations 1 + m / v, so m is sought that its own weights give. m is unknown when films do not differ
+    beyond their votes, or all have the same votes."""
     rating, v = complete(ratings, votes)
     if (v < 1).any():
         raise ValueError("a rating without votes is unknown: leave it out")
     n = len(v)
-    if n < 3 or v.min() == v.max():
+    if n < 3 or v.min() == v.max() or rating.min() == rating.max():
         return VotePrior(None, float(rating.mean()) if n else None, n)
     mean = float(rating.mean())
-    square, expected = (rating - mean) ** 2, np.ones(n)
-    for _ in range(8):
-        within, between = np.polyfit(1 / v, square, 1, w=1 / expected)
-        if between <= 0:
-            return VotePrior(None, mean, n)
-        expected = between + max(within, 0) / v
-    return VotePrior(float(max(within, 0) / between), mean, n)
+    square = (rating - mean) ** 2
+
+    def line(m: float) -> tuple[float, float]:
+        "sigma^2 and tau^2 as the weights of m give them."
+        return tuple(np.polyfit(1 / v, square, 1, w=1 / (1 + m / v)))
+
+    def missing(m: float) -> float:
+        "Above 0 where m is smaller than what its weights give."
+        within, between = line(m)
+        return within - m * between
+
+    tried = [0.0, *2.0 ** np.arange(41)]
+    above = next((k for k, m in enumerate(tried) if missing(m) <= 0), None)
+    if above is None:
+        return VotePrior(None, mean, n)
+    m = brentq(missing, tried[above - 1], tried[above]) if above else 0.0
+    return VotePrior(float(m) if line(m)[1] > 0 else None, mean, n)
 
 
 def weighted_rating(

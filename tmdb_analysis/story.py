@@ -11,8 +11,10 @@ __all__ = ['STRENGTH', 'Finding', 'brief', 'listed', 'section', 'paragraph', 'da
 import html
 import re
 from collections.abc import Mapping, Sequence
+from math import isclose
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
@@ -111,8 +113,8 @@ def on_money(
     row, n = by.loc["median_return"], int(by.loc["median_return", "n"])
     first = f"{brief(richest.title.iloc[0])} earned most: {musd(richest.value.iloc[0])} worldwide." if len(richest) else ""
     if n < FEW:
-        heading = f"The money is known and plausible of {count(n)}" if n else "No film has known money"
-        return Finding("money", heading, f"{heading}, too few to say what films return. {first}".strip())
+        few = f"{count(n) if n else 'No film'} {'is' if n < 2 else 'are'} in the numbers on money, too few to say what films return."
+        return Finding("money", "Too few films to say what films return", f"{few} {first}".strip())
     grossed, back = (told(by.loc[name], "value", n, percent) for name in ("grossed_budget", "earned_back"))
     heading = f"Half of the films grossed {times(row.value)} their budget or more"
     said = f"{heading} (95 % interval {interval(row, 'value')}, n = {n:,})."
@@ -136,6 +138,8 @@ def best_of(
     best, second, last = (order.iloc[i] for i in (0, 1, -1))
     first = f"{brief(best[label])} returns most, {told(best, 'median_return', best.n_return)}"
     end = f"and {brief(last[label])} least, {told(last, 'median_return', last.n_return)}"
+    if best["median_return"] == second["median_return"]:
+        return f"{first}, as much as {brief(second[label])}, {end}."
     sure = "" if clearly(best, second, "median_return") else f" That {brief(best[label])} is ahead of {brief(second[label])} may be chance."
     return f"{first}, {end}.{sure}"
 
@@ -182,8 +186,8 @@ def on_franchises(
     n = f"{interval(row, 'times')}, n = {row.n_a:,} sequels and {row.n_b:,} films that stand alone"
     caveat = "First films are left out of this: a first film becomes part of a franchise only because it succeeded."
     if pd.isna(row.times_low) or row.times_low <= 1 <= row.times_high:
-        heading = "Sequels and films that stand alone return about the same"
-        return Finding("franchises", heading, f"No clear difference: sequels return {times(row.times)} as much ({n}). {caveat}", n)
+        heading = "No clear difference in return between sequels and films that stand alone"
+        return Finding("franchises", heading, f"{heading}: sequels return {times(row.times)} as much ({n}). {caveat}", n)
     heading = f"Sequels return {times(row.times)} as much as films that stand alone"
     return Finding("franchises", heading, f"{heading} ({n}). {caveat}", n)
 
@@ -191,14 +195,17 @@ def on_franchises(
 def on_directors(
     scores: pd.DataFrame,  # DIRECTOR_SCORES contract
 ) -> Finding:
-    "Whose films return most, and how sure that is."
+    "Whose films are the surest to return much: those with the highest lower end, by which directors are ranked."
     if len(scores) < 2:
         return Finding("directors", "Too few directors have enough films to be compared")
-    best = scores.sort_values("rank").iloc[0]
-    said = f"Of {len(scores)} directors with enough films, those of {brief(best.director)} return most: {told_score(best)}."
-    rank = f"rank 1, but it may well be {best.rank_low} to {best.rank_high}" if best.rank_high > 1 else "rank 1"
-    heading = f"The films of {brief(best.director)} return most"
-    return Finding("directors", heading, f"{said} That is {rank}.", f"{rank}, n = {best.films} films")
+    best, second = scores.sort_values("rank").iloc[0], scores.sort_values("rank").iloc[1]
+    if isclose(best.low, second.low):
+        level = np.isclose(scores["low"].astype(float), best.low).sum()
+        return Finding("directors", "No director stands out", f"{level} of {len(scores)} directors with enough films are level at the top.")
+    heading = f"The films of {brief(best.director)} are the surest to return much"
+    said = f"Of {len(scores)} directors with enough films, those of {brief(best.director)} have the best lower end: {told_score(best)}."
+    rank = f"by score they may well be {best.rank_low} to {best.rank_high}" if best.rank_high > 1 else "by score they are first as well"
+    return Finding("directors", heading, f"{said} That is rank 1; {rank}.", f"{told_score(best)}")
 
 
 def told_score(row: Mapping) -> str:
@@ -238,14 +245,14 @@ def with_popularity(correlations: pd.DataFrame) -> str:
 def on_origins(
     companies: pd.DataFrame,  # COMPANIES contract
     countries: pd.DataFrame,  # COUNTRIES contract
-    films: int,  # of the run
+    films: int,  # of the run, of which a country is known
 ) -> Finding:
     "Where the films come from, and which company's return most."
     if countries.empty:
         return Finding("origins", "Too few films to tell where they come from")
     top = countries.sort_values("rank").iloc[0]
     share = percent(top.films / films)
-    said = f"{count(top.films)} of {films:,} ({share}) were made in {brief(top.country)}, alone or with others."
+    said = f"Of {count(films)} with a known country {top.films:,} ({share}) were made in {brief(top.country)}, alone or with others."
     firm = best_of(companies[companies["shown"] == "firm"], "company")
     known = f"Of the companies with enough films, {firm}" if firm else ""
     heading = f"{share} of the films were made in {brief(top.country)}"
@@ -255,11 +262,11 @@ def on_origins(
 def on_quality(
     quality: Mapping,  # what quality.json says
     films: int,  # of the run
-    money: int,  # of these with known and plausible money
+    money: int,  # of these in the numbers on money
 ) -> Finding:
     "How good the data are."
     score = quality["score"]
     heading = f"The data score {score:.0f} of 100" if score is not None else "The quality of the data is unknown"
-    share = f" The money is known and plausible of {money:,} of {count(films)} ({money / films:.0%})." if films else ""
+    share = f" {money:,} of {count(films)} ({money / films:.0%}) are in the numbers on money." if films else ""
     gate = "the checks passed" if quality["gate"] == "pass" else "the checks failed"
     return Finding("quality", heading, f"{heading}; {gate}.{share}", gate)

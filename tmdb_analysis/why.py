@@ -24,12 +24,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from .money import Need, with_as_of
+from .money import Need, with_answer
 from .numbers import KPIS, Tables, meaning
 from .schema import CREDITS, MOVIES, RAW
 from .settings import UsageError, nearest, settings
 from .spark import session
-from .tables import Run, cell, printable, published, read, read_counts, read_kpi, shown, to_pandas, words
+from .tables import Run, field, printable, published, read, read_counts, read_kpi, shown, to_pandas, words
 
 # %% ../nbs/48a_why.ipynb #b532def4
 def from_records(
@@ -116,7 +116,7 @@ def why(
         raise UsageError(f"there is no KPI {name!r}; {nearest(name, list(KPIS))}")
     run, kpi, spark = run or published(), KPIS[name], session()
     table, parameters, raw = read_kpi(name, run), parameters_of(run), read(spark, RAW, run)
-    tables = Tables(with_as_of(read(spark, MOVIES, run), raw), read(spark, CREDITS, run), raw, parameters)
+    tables = Tables(with_answer(read(spark, MOVIES, run), raw), read(spark, CREDITS, run), raw, parameters)
     funnel = funnels(read_counts(run), tables.films, {name: kpi.rules(parameters)})[name]
     used = {p: parameters[p] for p in kpi.parameters}
     if row is None:
@@ -170,7 +170,7 @@ def tell(
     if answer.films is None:
         said(grid(answer.table.head(limit)))
         return said(f"{len(answer.table):,} rows; --row with a rank, an id or a name tells of one of them")
-    said(printable(", ".join(f"{words(name)} {cell(value)}" for name, value in (answer.row or {}).items())))
+    said(printable(", ".join(f"{words(column)} {field(column, value)}" for column, value in (answer.row or {}).items())))
     said()
     said(grid(answer.films.head(limit).drop(columns="seq")))
     said(f"n = {answer.n:,} films behind this row, {min(limit, len(answer.films)):,} shown; --json has the records too")
