@@ -287,11 +287,17 @@ def test_franchise_groups_and_their_points():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "said"),
-    [(1.1, 2.0, "A sequel typically returns 1.5× what"), (0.9, 2, "no clear difference"), (None, None, "Typical return: first film")],
+    ("low", "high", "n", "said"),
+    [
+        (1.1, 2.0, 10, "A sequel typically returns 1.5× what"),
+        (1.1, 2.0, 9, "Too few films to compare"),
+        (0.9, 2.0, 10, "no clear difference"),
+        (None, None, 10, "Typical return: first film"),
+    ],
 )
-def test_the_title_on_franchises_follows_the_effect(low, high, said):
+def test_the_title_on_franchises_follows_the_effect(low, high, n, said):
     effect = pd.DataFrame({"comparison": ["sequel vs standalone"], "times": [1.5], "times_low": [low], "times_high": [high]})
+    effect = effect.assign(n_a=n, n_b=400)
     assert said in return_by_franchise(TABLES[return_by_franchise], effect=effect).get_label()
 
 
@@ -302,7 +308,7 @@ def test_directors_stand_in_the_order_of_their_rank():
     fig = return_by_director(scores)
     assert labels(fig) == ["B (n = 9)", "A (n = 5)"]
     assert [s[:, 0].tolist() for s in fig.axes[0].collections[0].get_segments()] == [[1.5, 20], [2, 9]]
-    assert "A leads" in fig.get_label() and len(labels(return_by_director(scores, top=1))) == 1
+    assert "A is the surest" in fig.get_label() and len(labels(return_by_director(scores, top=1))) == 1
 
 
 def test_years_with_few_films_are_dashed_and_gaps_stay_open():
