@@ -263,10 +263,11 @@ def group_interval(
     n = len(x) + len(y)
     if not len(x) or not len(y):
         return Estimate(None, None, None, n)
+    if len(np.unique(clusters)) <= 2:
+        return Estimate(estimate(x, y), None, None, n)
     weights = cluster_draws(clusters, resamples, seed)
     draws = np.concatenate([drawn(x, y, w[:, : len(x)], w[:, len(x) :]) for w in weights])
-    interval = bounds(draws, level) if len(np.unique(clusters)) > 2 else (None, None)
-    return Estimate(estimate(x, y), *interval, n)
+    return Estimate(estimate(x, y), *bounds(draws, level), n)
 
 
 def delta_interval(*groups: Any, **how: Any) -> Estimate:
