@@ -205,7 +205,7 @@ def on_directors(
     heading = f"The films of {brief(best.director)} are the surest to return much"
     said = f"Of {len(scores)} directors with enough films, those of {brief(best.director)} have the best lower end: {told_score(best)}."
     rank = f"by score they may well be {best.rank_low} to {best.rank_high}" if best.rank_high > 1 else "by score they are first as well"
-    return Finding("directors", heading, f"{said} That is rank 1; {rank}.", f"{told_score(best)}")
+    return Finding("directors", heading, f"{said} That is rank 1; {rank}.", f"{interval(best)}, n = {best.films} films")
 
 
 def told_score(row: Mapping) -> str:
