@@ -38,6 +38,8 @@ def one_line(text: str) -> str:
         (["run", "-p", "topn=5"], "did you mean top_n"),
         (["run", "-p", "top_n=three"], "top_n: Input should be a valid integer"),
         (["run", "-p", "top_n=0"], "top_n: Input should be greater than or equal to 1"),
+        (["run", "-p", "fetched_on=2025-13-01"], "fetched_on: '2025-13-01' is no day; write it as 2026-11-22"),
+        (["run", "-p", "fetched_on=2999-01-01"], "fetched_on: 2999-01-01 is still to come"),
         (["run", "-p", "top_n"], "write it as name=value"),
         (["run", "--engine", "duckdb"], "engine: must be sail, spark, spark://host:port or sc://host:port"),
         (["run", "--source", "files"], "needs --input"),

@@ -199,9 +199,15 @@ class Pipeline(Section):
     @classmethod
     def day(cls, value: str) -> str:
         "A day that was, or none."
-        if value and date.fromisoformat(value) > date.today():
+        if not value:
+            return value
+        try:
+            known = date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is no day; write it as 2026-11-22") from None
+        if known > date.today():
             raise ValueError(f"{value} is still to come")
-        return value
+        return known.isoformat()
 
     @field_validator("home")
     @classmethod
