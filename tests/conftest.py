@@ -1,11 +1,14 @@
-"A real browser for the tests of pages."
+"What the tests stand on: a signal that is heard, and a real browser for the tests of pages."
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from tmdb_analysis.share import BROWSERS
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else what the tests start ignores it when they run in the background
 
 
 @pytest.fixture(scope="session")

@@ -148,12 +148,14 @@ def test_a_run_never_touches_another(demo, capsys):
     assert before == {p: p.read_bytes() for p in demo.report.rglob("*") if p.is_file()}
 
 
+IN_BACKGROUND = ["sh", "-c", """trap "" INT; exec "$@" """, "sh"]  # a shell tells what it starts with & to ignore Ctrl-C
+
+
 @pytest.mark.integration
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_a_run_is_clean(stop, tmp_path):
-    process = subprocess.Popen(
-        [*TMDB, "demo", "--home", str(tmp_path), "--run-id", "x"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+@pytest.mark.parametrize(("stop", "start"), [(signal.SIGINT, []), (signal.SIGTERM, IN_BACKGROUND)], ids=["Ctrl-C", "kill"])
+def test_stopping_a_run_is_clean(stop, start, tmp_path):
+    command = [*start, *TMDB, "demo", "--home", str(tmp_path), "--run-id", "x"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert any("10_ingest" in line for line in process.stdout), "the first stage is done"
     process.send_signal(stop)
