@@ -151,7 +151,7 @@ def on_genres(
     firm = returns[returns["shown"] == "firm"]
     said = best_of(firm, "genre")
     if not said:
-        return Finding("genres", "Too few films to compare genres" if len(returns) else "No film with known money has a genre")
+        return Finding("genres", "Too few films to compare genres" if len(returns) else "No film in the numbers on money has a genre")
     best = by_return(firm, "genre").iloc[0]
     heading = f"{brief(best.genre)} returns most: {times(best.median_return)} the budget"
     told = f"Of the {len(firm)} genres with enough films, {said} A film counts in each of its genres."
