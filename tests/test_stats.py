@@ -390,8 +390,6 @@ def expected_cohort() -> tuple[list[int], list[dict]]:
             times[int(record["id"])] = max(times.get(int(record["id"]), ""), record["fetched_at"])
     untimed = max(f["release_date"] for f in kept if f["id"] not in times and f["revenue"] and f["release_date"])
     steps = [
-        lambda f: True,  # neither adult films
-        lambda f: True,  # nor videos are in the sample
         lambda f: f["release_date"],
         lambda f: (f["runtime"] or 0) >= 60,
         lambda f: f["budget"],
@@ -400,7 +398,8 @@ def expected_cohort() -> tuple[list[int], list[dict]]:
         lambda f: f["revenue"] >= 1000,
         lambda f: date.fromisoformat(f["release_date"]) + timedelta(180) <= date.fromisoformat(times.get(f["id"], untimed)[:10]),
     ]
-    counts = [len(kept)]
+    assert not any(record.get("adult") or record.get("video") for record in records)
+    counts = 3 * [len(kept)]  # all of them, and those that are neither adult films nor videos
     for step in steps:
         kept = [f for f in kept if step(f)]
         counts.append(len(kept))

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['BLANK', 'NO_TEXT', 'MONEY_FLOOR_USD', 'ROI_RANGE', 'BREAKS', 'OUTSIDE', 'RULES', 'known_text', 'says_nothing',
-           'known_date', 'Unknown', 'unknowns', 'known', 'some', 'names_of', 'languages', 'billed_cast', 'directors',
-           'size_of', 'with_values', 'doubts', 'with_features', 'newest_first', 'instalment', 'judged', 'narrowed',
-           'candidates', 'movies', 'dropped', 'credits', 'collections', 'touched', 'rows_by_rule']
+           'known_date', 'Unknown', 'unknowns', 'known', 'filled', 'some', 'names_of', 'languages', 'billed_cast',
+           'directors', 'size_of', 'with_values', 'doubts', 'with_features', 'newest_first', 'instalment', 'judged',
+           'narrowed', 'candidates', 'movies', 'dropped', 'credits', 'collections', 'touched', 'rows_by_rule']
 
 # %% ../nbs/20_clean.ipynb #a91b04c0
 from functools import reduce
@@ -75,10 +75,14 @@ def known(column: str) -> Column:
     return F.when(~reduce(or_, rules), F.col(column))
 
 # %% ../nbs/20_clean.ipynb #6fed02ad
+def filled(names: Column) -> Column:
+    "A list as it is; null when it is empty."
+    return F.when(F.size(names) > 0, names)
+
+
 def some(names: Column) -> Column:
     "A list of names without nulls and repetitions; null when nothing is left."
-    kept = F.array_distinct(F.filter(names, lambda n: n.isNotNull()))
-    return F.when(F.size(kept) > 0, kept)
+    return filled(F.array_distinct(F.filter(names, lambda n: n.isNotNull())))
 
 
 def names_of(objects: str) -> Column:
@@ -101,8 +105,7 @@ def billed_cast() -> Column:
         ),
     )
     people = F.array_distinct(F.transform(F.array_sort(billed), lambda x: F.struct(x["id"].alias("id"), x["name"].alias("name"))))
-    names = F.filter(F.transform(people, lambda x: x["name"]), lambda n: n.isNotNull())
-    return F.when(F.size(names) > 0, names)
+    return filled(F.filter(F.transform(people, lambda x: x["name"]), lambda n: n.isNotNull()))
 
 
 def directors() -> Column:
@@ -110,8 +113,7 @@ def directors() -> Column:
     directing = F.filter("credits.crew", lambda x: (x["job"] == "Director") & known_text(x["name"]).isNotNull())
     people = F.transform(directing, lambda x: F.coalesce(x["id"].cast("string"), x["name"]))
     once = F.filter(directing, lambda x, i: F.array_position(people, F.coalesce(x["id"].cast("string"), x["name"])) == i + 1)
-    names = F.transform(once, lambda x: known_text(x["name"]))  # two people of one name are two
-    return F.when(F.size(names) > 0, names)
+    return filled(F.transform(once, lambda x: known_text(x["name"])))  # two people of one name are two
 
 
 def size_of(people: str) -> Column:

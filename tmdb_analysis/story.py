@@ -198,7 +198,8 @@ def on_directors(
     "Whose films are the surest to return much: those with the highest lower end, by which directors are ranked."
     if len(scores) < 2:
         return Finding("directors", "Too few directors have enough films to be compared")
-    best, second = scores.sort_values("rank").iloc[0], scores.sort_values("rank").iloc[1]
+    ranked = scores.sort_values("rank")
+    best, second = ranked.iloc[0], ranked.iloc[1]
     if isclose(best.low, second.low):
         level = np.isclose(scores["low"].astype(float), best.low).sum()
         return Finding("directors", "No director stands out", f"{level} of {len(scores)} directors with enough films are level at the top.")
