@@ -1,8 +1,8 @@
 # The verbs of the project. `make` alone lists them.
 .DEFAULT_GOAL := help
-PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+UV := $(BIN)/python -I deploy/set_up.py uv
 AIRFLOW := .venv-airflow
 AIRFLOW_READY := $(AIRFLOW)/.ready
 COMPOSE := docker compose --env-file deploy/.env --file deploy/compose.yaml
@@ -10,19 +10,21 @@ ARGS ?=
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-spark test-coverage test-airflow airflow up down logs health-check \
-	spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures dashboards lock clean
+	spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures dashboards lock clean force
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make .venv from requirements.lock (every other verb does it when needed)
 
-$(READY): requirements.lock settings.ini setup.py
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $(READY)
+# The Python that was named, or that of .venv, or the first that is new enough, runs the script.
+# The script does nothing when .venv is in step.
+$(READY): force
+	@for python in $(if $(PYTHON),"$(PYTHON)",$(BIN)/python python3 python3.11 python3.12 python3.13); do \
+	"$$python" -Ic 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	exec "$$python" -I deploy/set_up.py; done; \
+	echo 'Python 3.11 or newer is needed, and $(or $(PYTHON),python3) is older or missing.' \
+	'Install it, or name one: make PYTHON=/path/to/python3.11 ...' >&2; exit 1
 
 demo: $(READY) ## run the chain on the embedded sample and say where the report is
 	@$(BIN)/tmdb demo $(ARGS)
@@ -62,8 +64,8 @@ airflow: $(AIRFLOW_READY) ## Airflow on this machine, at http://127.0.0.1:8080; 
 	PATH=$(CURDIR)/$(AIRFLOW)/bin:$$PATH $(AIRFLOW)/bin/airflow standalone
 
 $(AIRFLOW_READY): deploy/airflow/requirements.txt $(READY)
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AIRFLOW)
-	$(BIN)/uv pip install --quiet --require-hashes --python $(AIRFLOW)/bin/python -r deploy/airflow/requirements.txt
+	$(UV) venv --quiet --clear --python $(BIN)/python $(AIRFLOW)
+	$(UV) pip install --quiet --require-hashes --python $(AIRFLOW)/bin/python -r deploy/airflow/requirements.txt
 	@$(BIN)/python -m ipykernel install --prefix $(AIRFLOW) --name tmdb --display-name tmdb 2>/dev/null
 	@touch $@
 
@@ -122,7 +124,7 @@ dashboards: $(READY) ## after editing deploy/grafana: write its dashboards and a
 	$(BIN)/python deploy/grafana/make_dashboards.py
 	$(BIN)/python deploy/grafana/make_alerts.py
 
-lock: ## write requirements.lock, environment.yml and Airflow's requirements.txt anew
+lock: $(READY) ## write requirements.lock, environment.yml and Airflow's requirements.txt anew
 	$(BIN)/uv pip compile --quiet --refresh setup.py --extra dev --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock
 	$(BIN)/python tests/make_environment.py
 	$(BIN)/uv pip compile --quiet deploy/airflow/requirements.in --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/airflow/requirements.txt
