@@ -80,10 +80,15 @@ down: need-docker ## stop it; its volumes stay (make down ARGS=--volumes deletes
 logs: need-docker ## follow what its services say: make logs ARGS=airflow-scheduler
 	$(COMPOSE) logs --follow --tail 100 $(ARGS)
 
-health-check: need-docker ## the state of each service; fails unless all are healthy
-	@$(COMPOSE) ps
+health-check: need-docker ## the state of each service; fails unless all run and are healthy
+	@$(COMPOSE) ps --all
 	@test -n "$$($(COMPOSE) ps --quiet)" || { echo "nothing is running: make up" >&2; exit 1; }
-	@! $(COMPOSE) ps --format '{{.Service}} {{.Health}}' | grep -v ' healthy$$'
+	@found=$$($(COMPOSE) ps --format '{{.Service}} {{.Health}}'); failed=0; \
+	for service in $$($(COMPOSE) config --services | sort | grep -v '^airflow-init$$'); do \
+	  echo "$$found" | grep -qx "$$service healthy" && continue; failed=1; \
+	  reason=$$(docker inspect --format '{{range .State.Health.Log}}{{.Output}}{{end}}' $$($(COMPOSE) ps --quiet $$service) 2>/dev/null | tail -1); \
+	  echo "$$service is not healthy: $${reason:-see make logs ARGS=$$service}" >&2; \
+	done; exit $$failed
 
 spark-shell: need-docker ## a Python shell with a session on the cluster
 	$(COMPOSE) exec jupyter pyspark --remote sc://spark-connect:15002

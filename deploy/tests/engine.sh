@@ -54,7 +54,7 @@ rules() { chroot "$R" "/usr/sbin/iptables-$1"; } # rules save|restore
 
 start_engine() {
   root_folder R trixie ca-certificates,docker.io,docker-cli,docker-compose,docker-buildx,iptables
-  mkdir -p "$CACHED" "$R/src" "$R/ctr" "$R/old" "$R/etc/docker" "$DOCKER_CONFIG"
+  mkdir -p "$CACHED" "$R$CHECKOUT" "$R/ctr" "$R/old" "$R/etc/docker" "$DOCKER_CONFIG"
   cp /etc/resolv.conf "$R/etc/resolv.conf"
   echo '{"data-root": "/ctr/dockerdata", "hosts": ["unix:///run/docker.sock"]}' >"$R/etc/docker/daemon.json"
   [ -e "$DOCKER_CONFIG/cli-plugins" ] || cp -r "$R/usr/libexec/docker/cli-plugins" "$DOCKER_CONFIG/"
@@ -63,7 +63,7 @@ start_engine() {
     mounted "$R/$folder" || { mount --rbind "/$folder" "$R/$folder" && mount --make-rslave "$R/$folder"; }
   done
   mounted "$R/run" || mount -t tmpfs tmpfs "$R/run"
-  mounted "$R/src" || mount --bind "$CHECKOUT" "$R/src"
+  mounted "$R$CHECKOUT" || mount --bind "$CHECKOUT" "$R$CHECKOUT" # by the same path: compose.yaml mounts files of it
   mounted "$R/ctr" || mount --bind "$CACHED" "$R/ctr"
   rules save | sed -nE 's/^:FORWARD (DROP|ACCEPT) .*/\1/p' >"$PLACE/forward.before"
   # A mount namespace of its own with a root of its own: in a plain chroot `docker import` cannot remount /.
@@ -108,7 +108,7 @@ import_python() { # the image that the Dockerfiles begin with: Debian bookworm a
 import_services() { # PostgreSQL, Valkey and Prometheus of Debian under the names that compose.yaml has; Grafana is a stub
   root_folder services-root trixie postgresql-17,valkey-server,valkey-tools,prometheus,prometheus-node-exporter,busybox,wget,ca-certificates
   local base=tmdb-base/services:1 compose=$CHECKOUT/deploy/compose.yaml name
-  has_image "$base" || tar -C "$PLACE/services-root" -c . | docker import --change 'ENV PATH=/usr/lib/postgresql/17/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$base" >/dev/null
+  has_image "$base" || tar -C "$PLACE/services-root" -c . | docker import --change 'ENV LANG=C.UTF-8 PATH=/usr/lib/postgresql/17/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$base" >/dev/null
   for name in postgres valkey/valkey prom/prometheus prom/node-exporter grafana/grafana; do
     local tag
     tag=$(tag_in "$name:" ' +image:' "$compose")
@@ -167,7 +167,7 @@ stop() {
   for bridge in $(ip -brief link show type bridge | awk '$1 == "docker0" || $1 ~ /^br-[0-9a-f]{12}$/ {print $1}'); do
     ip link delete "$bridge"
   done
-  for folder in ctr src run dev sys proc; do
+  for folder in "ctr" "${CHECKOUT#/}" run dev sys proc; do
     while mounted "$R/$folder"; do umount -R -l "$R/$folder"; done
   done
 }
