@@ -323,3 +323,33 @@ def test_without_docker_it_says_so_in_a_line(tmp_path):
             [shutil.which("make"), "--no-print-directory", verb], cwd=ROOT, env=env, capture_output=True, text=True, check=False
         )
         assert told.returncode and told.stderr.startswith("this needs Docker") and not told.stdout
+
+
+def test_health_check_names_each_service_that_is_missing_or_ill(tmp_path):
+    "With a `docker` that knows one state of the stack, because there is no engine here."
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / ".env").touch()
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    stub, states = tmp_path / "docker", tmp_path / "states"
+    stub.write_text(
+        f"""#!/bin/sh
+case "$*" in
+*"config --services") printf '%s\\n' {" ".join(SERVICES)} ;;
+*"ps --quiet"*) echo 4711 ;;
+*"ps --format"*) cat {states} ;;
+inspect*) echo the reason ;;
+esac
+"""
+    )
+    stub.chmod(0o755)
+
+    def check(ill: set[str], missing: set[str]) -> tuple[int, list[str]]:
+        found = {name: "unhealthy" if name in ill else "healthy" for name in SERVICES if name not in missing}
+        states.write_text("".join(f"{name} {state}\n" for name, state in found.items()))
+        env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        done = subprocess.run(["make", "health-check"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        return done.returncode, [line for line in done.stderr.splitlines() if not line.startswith("make")]
+
+    assert check(set(), WITHOUT_HEALTHCHECK) == (0, [])
+    code, said = check({"spark-worker-2"}, {"jupyter"} | WITHOUT_HEALTHCHECK)
+    assert code and said == [f"{name} is not healthy: the reason" for name in ("jupyter", "spark-worker-2")]
