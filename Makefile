@@ -5,11 +5,12 @@ BIN := .venv/bin
 READY := .venv/.ready
 AIRFLOW := .venv-airflow
 AIRFLOW_READY := $(AIRFLOW)/.ready
-COMPOSE := docker compose --env-file deploy/.env --file deploy/compose.yaml
+ENV_FILE := deploy/.env
+COMPOSE := docker compose --env-file $(ENV_FILE) --file deploy/compose.yaml
 ARGS ?=
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-spark test-coverage test-airflow airflow up down logs health-check \
+.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-spark test-coverage test-airflow test-containers airflow up down logs health-check \
 	spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures dashboards lock clean
 
 help: ## list the verbs
@@ -56,6 +57,9 @@ test-coverage: $(READY) ## the tests, with the lines that they reach
 test-airflow: $(AIRFLOW_READY) ## the DAG in a real Airflow: a run that goes well, one that fails
 	$(AIRFLOW)/bin/pytest -c deploy/airflow/tests/pytest.ini deploy/airflow/tests $(ARGS)
 
+test-containers: $(READY) ## the stack in real containers, with an engine of its own where there is no Docker: ten minutes or more
+	$(BIN)/pytest --confcutdir=deploy/tests -o faulthandler_timeout=0 deploy/tests $(ARGS)
+
 airflow: $(AIRFLOW_READY) ## Airflow on this machine, at http://127.0.0.1:8080; it says the password of admin
 	@AIRFLOW_HOME=$(CURDIR)/data/airflow AIRFLOW__CORE__DAGS_FOLDER=$(CURDIR)/deploy/airflow/dags AIRFLOW__CORE__LOAD_EXAMPLES=False \
 	AIRFLOW__CORE__PARALLELISM=2 AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES=1 AIRFLOW__API__WORKERS=1 AIRFLOW__API__HOST=127.0.0.1 \
@@ -69,7 +73,7 @@ $(AIRFLOW_READY): deploy/airflow/requirements.txt $(READY)
 
 need-docker:
 	@docker compose version >/dev/null 2>&1 || { echo "this needs Docker with its compose plugin, which is not here: see docs/operations.md" >&2; exit 1; }
-	@test -f deploy/.env || { echo "copy deploy/.env.example to deploy/.env and fill it in: see docs/operations.md" >&2; exit 1; }
+	@test -f $(ENV_FILE) || { echo "copy deploy/.env.example to deploy/.env and fill it in: see docs/operations.md" >&2; exit 1; }
 
 up: need-docker ## build and start the whole system: Spark, Airflow, PostgreSQL, Redis, JupyterLab, Grafana
 	$(COMPOSE) up --detach --build --wait $(ARGS)

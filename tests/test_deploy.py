@@ -325,6 +325,15 @@ def test_without_docker_it_says_so_in_a_line(tmp_path):
         assert told.returncode and told.stderr.startswith("this needs Docker") and not told.stdout
 
 
+def test_a_machine_that_cannot_have_an_engine_says_why(tmp_path):
+    for tool in ("bash", "uname", "id", "dirname"):
+        (tmp_path / tool).symlink_to(shutil.which(tool))
+    env = {"PATH": str(tmp_path), "TMDB_CONTAINERS": str(tmp_path / "none")}
+    done = subprocess.run([tmp_path / "bash", DEPLOY / "tests/engine.sh", "start"], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 77 and not done.stdout and not (tmp_path / "none").exists()
+    assert re.fullmatch(r"skipped: (the engine needs .*|mmdebstrap is not installed)\n", done.stderr)
+
+
 def test_health_check_names_each_service_that_is_missing_or_ill(tmp_path):
     "With a `docker` that knows one state of the stack, because there is no engine here."
     (tmp_path / "deploy").mkdir()

@@ -90,7 +90,8 @@ import_python() { # the image that the Dockerfiles begin with: Debian bookworm a
   local tag python
   tag=$(tag_in python: FROM "$CHECKOUT/deploy/docker/spark/Dockerfile")
   has_image "$tag" && return
-  python=$(python3.11 -c 'import sys; print(sys.base_prefix)') || skip "the images need Python 3.11"
+  python=$(python3.11 -c 'import sys; print(sys.base_prefix)') && [ -d "$python/lib/python3.11/ensurepip/_bundled" ] ||
+    skip "the images need a Python 3.11 that is not Debian's own, such as one of pyenv"
   root_folder python-root bookworm ca-certificates,netbase,tzdata,libbz2-1.0,libexpat1,libffi8,libgdbm6,libdb5.3,liblzma5,libncursesw6,libreadline8,libsqlite3-0,libssl3,libuuid1,zlib1g
   tar -C "$python" --exclude='site-packages/*' --exclude=__pycache__ --exclude=python3.11/test --exclude='*.a' -cf - \
     bin/python3.11 lib/python3.11 include/python3.11 $(cd "$python" && echo lib/libpython3*) | tar -C "$PLACE/python-root/usr/local" -xf -
