@@ -90,7 +90,9 @@ health-check: need-docker ## the state of each service; fails unless all run and
 	@found=$$($(COMPOSE) ps --format '{{.Service}} {{.Health}}'); failed=0; \
 	for service in $$($(COMPOSE) config --services | sort | grep -v '^airflow-init$$'); do \
 	  echo "$$found" | grep -qx "$$service healthy" && continue; failed=1; \
-	  reason=$$(docker inspect --format '{{range .State.Health.Log}}{{.Output}}{{end}}' $$($(COMPOSE) ps --quiet $$service) 2>/dev/null | tail -1); \
+	  id=$$($(COMPOSE) ps --quiet $$service 2>/dev/null); \
+	  [ "$$id" ] || { echo "$$service is not running: make up" >&2; continue; }; \
+	  reason=$$(docker inspect --format '{{range .State.Health.Log}}{{.Output}}{{end}}' $$id | grep . | tail -1); \
 	  echo "$$service is not healthy: $${reason:-see make logs ARGS=$$service}" >&2; \
 	done; exit $$failed
 

@@ -344,9 +344,10 @@ def test_health_check_names_each_service_that_is_missing_or_ill(tmp_path):
         f"""#!/bin/sh
 case "$*" in
 *"config --services") printf '%s\\n' {" ".join(SERVICES)} ;;
+*"ps --quiet jupyter") ;;
 *"ps --quiet"*) echo 4711 ;;
 *"ps --format"*) cat {states} ;;
-inspect*) echo the reason ;;
+inspect*) printf 'an older reason\\nthe reason\\n\\n' ;;
 esac
 """
     )
@@ -361,4 +362,4 @@ esac
 
     assert check(set(), WITHOUT_HEALTHCHECK) == (0, [])
     code, said = check({"spark-worker-2"}, {"jupyter"} | WITHOUT_HEALTHCHECK)
-    assert code and said == [f"{name} is not healthy: the reason" for name in ("jupyter", "spark-worker-2")]
+    assert code and said == ["jupyter is not running: make up", "spark-worker-2 is not healthy: the reason"]
