@@ -10,8 +10,8 @@ COMPOSE := docker compose --env-file $(ENV_FILE) --file deploy/compose.yaml
 ARGS ?=
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-spark test-coverage test-airflow test-containers airflow up down logs health-check \
-	spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures dashboards lock clean
+.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-spark test-coverage test-airflow airflow up down logs health-check \
+	test-containers spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures dashboards lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -57,7 +57,7 @@ test-coverage: $(READY) ## the tests, with the lines that they reach
 test-airflow: $(AIRFLOW_READY) ## the DAG in a real Airflow: a run that goes well, one that fails
 	$(AIRFLOW)/bin/pytest -c deploy/airflow/tests/pytest.ini deploy/airflow/tests $(ARGS)
 
-test-containers: $(READY) ## the stack in real containers, with an engine of its own where there is no Docker: ten minutes or more
+test-containers: $(READY) ## the stack in real containers; where there is no Docker, in an engine of its own
 	$(BIN)/pytest --confcutdir=deploy/tests -o faulthandler_timeout=0 deploy/tests $(ARGS)
 
 airflow: $(AIRFLOW_READY) ## Airflow on this machine, at http://127.0.0.1:8080; it says the password of admin
@@ -92,7 +92,8 @@ health-check: need-docker ## the state of each service; fails unless all run and
 	  echo "$$found" | grep -qx "$$service healthy" && continue; failed=1; \
 	  id=$$($(COMPOSE) ps --quiet $$service 2>/dev/null); \
 	  [ "$$id" ] || { echo "$$service is not running: make up" >&2; continue; }; \
-	  reason=$$(docker inspect --format '{{range .State.Health.Log}}{{.Output}}{{end}}' $$id | grep . | tail -1); \
+	  reason=$$(docker inspect --format '{{range .State.Health.Log}}{{.Output}}{{end}}' $$id | \
+	    grep . | tail -1); \
 	  echo "$$service is not healthy: $${reason:-see make logs ARGS=$$service}" >&2; \
 	done; exit $$failed
 

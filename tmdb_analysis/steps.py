@@ -51,11 +51,12 @@ def asked(
     run_id: str,
     home: Path | str | None = None,  # None: the home of the settings
 ) -> Settings:
-    "The settings of a scheduled run; null is an empty field of the form. Raises `UsageError` for an unknown or forbidden name."
+    "The settings of a scheduled run; null is an empty field. Raises `UsageError` for a wrong name."
     for name in given:
         if name in NOT_ASKED:
             raise UsageError(f"{name} is no parameter of a scheduled run: set TMDB_{name.upper()} where the stages run")
-    empty = {name: [] if "array" in schema["type"] else "" for name, schema in form().items() if "null" in schema["type"]}
+    types = {name: schema["type"] for name, schema in form().items()}
+    empty = {name: [] if "array" in kind else "" for name, kind in types.items() if "null" in kind}
     filled = {name: empty.get(name) if value is None else value for name, value in given.items()}
     return settings(**filled, run_id=run_id, home=home)
 

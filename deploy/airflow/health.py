@@ -3,7 +3,8 @@
 python health.py URL scheduler       the scheduler has a fresh heartbeat
 python health.py URL dag_processor   so has the DAG processor, and it read all DAGs without an error
 
-URL is that of the API server. The script asks the REST API as the user admin, with the password from the file of the simple auth manager.
+URL is that of the API server. The script asks the REST API as the user admin, with the password
+from the file of the simple auth manager.
 It needs Python alone: it starts often, and Airflow takes seconds to import.
 """
 

@@ -6,7 +6,8 @@ Everything listens on loopback. Process ids, logs and the token (readable for yo
 
 python deploy/spark/cluster.py serve --master URL --host NAME [--memory 1g] [--conf NAME=VALUE ...]
 
-This is for a container: a Connect server in the foreground, on all addresses, for the cluster of that master.
+This is for a container: a Connect server in the foreground, on all addresses, for the cluster of
+that master.
 """
 
 import argparse
@@ -60,7 +61,7 @@ def server(master: str, memory: str, more: dict) -> list:
 
 
 def serve(master: str, host: str, memory: str, connect: int, more: list[str]) -> None:
-    "Become the Connect server of a cluster that is elsewhere; the others reach it under the name `host`."
+    "Become the Connect server of a cluster elsewhere, whose parts reach it under the name `host`."
     conf = {
         "spark.connect.grpc.binding.address": "0.0.0.0",
         "spark.connect.grpc.binding.port": connect,
@@ -69,7 +70,8 @@ def serve(master: str, host: str, memory: str, connect: int, more: list[str]) ->
         **dict(word.split("=", 1) for word in more),
     }
     command = [str(word) for word in server(master, memory, conf)]
-    os.execvpe(command[0], command, os.environ | {"SPARK_HOME": str(SPARK), "PYSPARK_PYTHON": sys.executable})
+    env = os.environ | {"SPARK_HOME": str(SPARK), "PYSPARK_PYTHON": sys.executable}
+    os.execve(command[0], command, env)
 
 
 def running(place: Path, name: str) -> int | None:

@@ -1,8 +1,10 @@
-"""The whole stack in real containers: it is healthy, a run goes from the form through Spark to PostgreSQL, and faults are seen.
+"""The whole stack in real containers: it is healthy, a run goes from the form through Spark to
+PostgreSQL, and faults are seen.
 
     make test-containers
 
-With Docker it uses that; without, as root on Debian, engine.sh makes an engine. It takes ten minutes or more, and 12 GB of disk.
+With Docker it uses that; without, as root on Debian, engine.sh makes an engine. It takes ten
+minutes or more, and 12 GB of disk.
 """
 
 import json
