@@ -5,12 +5,13 @@ READY := .venv/.ready
 UV := $(BIN)/python -I deploy/set_up.py uv
 AIRFLOW := .venv-airflow
 AIRFLOW_READY := $(AIRFLOW)/.ready
-COMPOSE := docker compose --env-file deploy/.env --file deploy/compose.yaml
+ENV_FILE := deploy/.env
+COMPOSE := docker compose --env-file $(ENV_FILE) --file deploy/compose.yaml
 ARGS ?=
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-spark test-coverage test-airflow airflow up down logs health-check \
-	spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures dashboards lock clean force
+	test-containers spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures dashboards lock clean force
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -58,6 +59,9 @@ test-coverage: $(READY) ## the tests, with the lines that they reach
 test-airflow: $(AIRFLOW_READY) ## the DAG in a real Airflow: a run that goes well, one that fails
 	$(AIRFLOW)/bin/pytest -c deploy/airflow/tests/pytest.ini deploy/airflow/tests $(ARGS)
 
+test-containers: $(READY) ## the stack in real containers; where there is no Docker, in an engine of its own
+	$(BIN)/pytest --confcutdir=deploy/tests -o faulthandler_timeout=0 deploy/tests $(ARGS)
+
 airflow: $(AIRFLOW_READY) ## Airflow on this machine, at http://127.0.0.1:8080; it says the password of admin
 	@AIRFLOW_HOME=$(CURDIR)/data/airflow AIRFLOW__CORE__DAGS_FOLDER=$(CURDIR)/deploy/airflow/dags AIRFLOW__CORE__LOAD_EXAMPLES=False \
 	AIRFLOW__CORE__PARALLELISM=2 AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES=1 AIRFLOW__API__WORKERS=1 AIRFLOW__API__HOST=127.0.0.1 \
@@ -71,7 +75,7 @@ $(AIRFLOW_READY): deploy/airflow/requirements.txt $(READY)
 
 need-docker:
 	@docker compose version >/dev/null 2>&1 || { echo "this needs Docker with its compose plugin, which is not here: see docs/operations.md" >&2; exit 1; }
-	@test -f deploy/.env || { echo "copy deploy/.env.example to deploy/.env and fill it in: see docs/operations.md" >&2; exit 1; }
+	@test -f $(ENV_FILE) || { echo "copy deploy/.env.example to deploy/.env and fill it in: see docs/operations.md" >&2; exit 1; }
 
 up: need-docker ## build and start the whole system: Spark, Airflow, PostgreSQL, Redis, JupyterLab, Grafana
 	$(COMPOSE) up --detach --build --wait $(ARGS)
@@ -82,10 +86,18 @@ down: need-docker ## stop it; its volumes stay (make down ARGS=--volumes deletes
 logs: need-docker ## follow what its services say: make logs ARGS=airflow-scheduler
 	$(COMPOSE) logs --follow --tail 100 $(ARGS)
 
-health-check: need-docker ## the state of each service; fails unless all are healthy
-	@$(COMPOSE) ps
+health-check: need-docker ## the state of each service; fails unless all run and are healthy
+	@$(COMPOSE) ps --all
 	@test -n "$$($(COMPOSE) ps --quiet)" || { echo "nothing is running: make up" >&2; exit 1; }
-	@! $(COMPOSE) ps --format '{{.Service}} {{.Health}}' | grep -v ' healthy$$'
+	@found=$$($(COMPOSE) ps --format '{{.Service}} {{.Health}}'); failed=0; \
+	for service in $$($(COMPOSE) config --services | sort | grep -v '^airflow-init$$'); do \
+	  echo "$$found" | grep -qx "$$service healthy" && continue; failed=1; \
+	  id=$$($(COMPOSE) ps --quiet $$service 2>/dev/null); \
+	  [ "$$id" ] || { echo "$$service is not running: make up" >&2; continue; }; \
+	  reason=$$(docker inspect --format '{{range .State.Health.Log}}{{.Output}}{{end}}' $$id | \
+	    grep . | tail -1); \
+	  echo "$$service is not healthy: $${reason:-see make logs ARGS=$$service}" >&2; \
+	done; exit $$failed
 
 spark-shell: need-docker ## a Python shell with a session on the cluster
 	$(COMPOSE) exec jupyter pyspark --remote sc://spark-connect:15002

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from deploy.spark import cluster
+from deploy.spark import cluster, health
 from tests.compare import assert_same, published
 from tmdb_analysis.cli import checks, main
 from tmdb_analysis.ingest import sample
 from tmdb_analysis.ledger import lines_of
 from tmdb_analysis.pipeline import run_chain
 from tmdb_analysis.settings import settings
-from tmdb_analysis.spark import free_port, java_version, one_server
+from tmdb_analysis.spark import free_port, java_version, one_server, reachable
 from tmdb_analysis.tables import Run
 
 pytestmark = [
@@ -45,7 +45,7 @@ def ports(place):
         pids = {p.stem: int(p.read_text()) for p in (place / "data" / "spark").glob("*.pid")}
         assert cluster.main(["up", *options]) == 0, "again: what runs stays"
         assert pids == {p.stem: int(p.read_text()) for p in (place / "data" / "spark").glob("*.pid")} and len(pids) == 4
-    yield {name: f"127.0.0.1:{chosen[name]}" for name in ("--port", "--connect")}
+    yield {name: f"127.0.0.1:{number}" for name, number in chosen.items()}
     assert cluster.main(["down", *options]) == 0 and cluster.main(["down", *options]) == 0
     assert not any(cluster.group_lives(pid) for pid in pids.values())
 
@@ -61,6 +61,36 @@ def check(home: Path, run_id: str) -> None:
     assert theirs.keys() == ours.keys()
     for name in ours:
         assert_same(theirs[name], ours[name], name)
+
+
+def told(capsys, *words: str) -> str:
+    "What a health check of the containers says here; nothing when all is well."
+    code = health.main(*words)
+    said = capsys.readouterr().out
+    assert code == bool(said) and said.count("\n") == code
+    return said
+
+
+def test_the_health_checks_of_the_containers_see_a_cluster(ports, capsys):
+    host, ui = ports["--ui"].split(":")
+    connect, master = ports["--connect"].split(":")[1], f"http://{ports['--ui']}"
+    for i in (1, 2):
+        assert told(capsys, "worker", f"http://{host}:{int(ui) + i}") == ""
+    assert told(capsys, "connect", master, connect) == ""
+    assert "does not answer" in told(capsys, "connect", master, str(free_port()))
+    assert "does not answer" in told(capsys, "worker", f"http://{host}:{free_port()}")
+
+
+def test_a_worker_without_its_master_is_not_healthy(tmp_path, capsys):
+    "It has a page of its own all the same."
+    ui, master = free_port(), free_port()
+    command = cluster.commands(tmp_path, master, 0, ui - 1)["worker1"]
+    cluster.start(tmp_path, "worker1", command, {"SPARK_DAEMON_MEMORY": "256m"})
+    try:
+        cluster.wait(tmp_path, "worker1", lambda: reachable("127.0.0.1", ui))
+        assert told(capsys, "worker", f"http://127.0.0.1:{ui}") == "the worker has not reached its master\n"
+    finally:
+        os.killpg(cluster.running(tmp_path, "worker1"), signal.SIGKILL)
 
 
 def test_connect_with_a_token_gives_the_same_tables_and_tells_it_to_nobody(place, ports, monkeypatch, capfd):

@@ -3,15 +3,19 @@
 There is no container engine in the tests; what can be seen without one is looked at here."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from base64 import b64decode
 from configparser import ConfigParser
 from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -28,6 +32,7 @@ TEXT = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES = COMPOSE["services"]
 DOCKERFILES = sorted(DEPLOY.glob("docker/*/Dockerfile"))
+FORM = json.loads(TARGET.read_text(encoding="utf-8"))["params"]
 VARIABLE = re.compile(r"\$\{(\w+)(:[-?][^}]*)?\}")
 WITHOUT_HEALTHCHECK = {"airflow-init"}  # it ends, and others wait for that
 tool = Path(sys.executable).parent
@@ -69,7 +74,7 @@ def test_what_a_service_names_is_there(name):
         assert how["condition"] == ("service_completed_successfully" if ends else "service_healthy")
         assert not SERVICES[other].get("profiles") or service.get("profiles"), "it would wait for what is not started"
     mode = service.get("network_mode", "")
-    assert set(service.get("networks", [])) <= COMPOSE["networks"].keys() and bool(service.get("networks")) != bool(mode)
+    assert networks(name).keys() <= COMPOSE["networks"].keys() and bool(networks(name)) != bool(mode)
     assert not mode or mode.removeprefix("service:") in waits
     for source, target in mounts(service):
         if source.startswith("."):
@@ -78,9 +83,101 @@ def test_what_a_service_names_is_there(name):
             assert source in COMPOSE["volumes"], source
 
 
+def networks(name: str) -> dict:
+    "The networks of a service, with what it is called in each."
+    joined = SERVICES[name].get("networks", [])
+    return joined if isinstance(joined, dict) else dict.fromkeys(joined, {})
+
+
+def names_in(network: str) -> set[str]:
+    "The names that stand for one address alone, which is in this network."
+    found = set()
+    for name in SERVICES:
+        joined = networks(name)
+        found |= {name} if joined.keys() == {network} else set()
+        found |= set(joined.get(network, {}).get("aliases", []))
+        found -= {alias for other in joined.keys() - {network} for alias in joined[other].get("aliases", [])}
+    return found
+
+
+def test_spark_meets_under_names_that_are_in_the_engine_network_alone():
+    command = SERVICES["spark-master"]["command"]
+    master = command[command.index("--host") + 1]
+    port = command[command.index("--port") + 1]
+    assert master in names_in("engine")
+    text = "\n".join(word for name in SERVICES for word in SERVICES[name].get("command", []))
+    assert re.findall(r"spark://[^\s\"]+", text) == [f"spark://{master}:{port}"] * 3
+    driver = next(word for word in SERVICES["spark-connect"]["command"] if word.startswith("--host="))
+    assert driver.removeprefix("--host=") == "spark-connect" and "spark-connect" in names_in("engine")
+    computing = ("spark-worker-1", "spark-worker-2", "spark-connect", "airflow-scheduler", "jupyter")
+    assert all("engine" in networks(name) for name in computing)
+
+
+def test_a_health_check_asks_more_than_its_own_page():
+    asked = {name: service["healthcheck"].get("test", []) for name, service in SERVICES.items()}
+    for name in ("spark-worker-1", "spark-worker-2"):
+        assert asked[name] == ["CMD", "python", "/srv/health.py", "worker"]
+    assert asked["spark-connect"][2:4] == ["/srv/health.py", "connect"]
+    assert "airflow-api" in asked["airflow-scheduler"][3] and asked["airflow-scheduler"][4] == "scheduler"
+    assert asked["airflow-dag-processor"][4] == "dag_processor"
+
+
+@pytest.fixture
+def answers():
+    "A server on loopback that gives the JSON of each path; its address, and the answers to fill in."
+    found = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            known = self.path in found
+            self.send_response(200 if known else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps(found.get(self.path)).encode())
+
+        do_POST = do_GET
+
+        def log_message(self, *words):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", found
+        server.shutdown()
+
+
+def health(path: str, *words: str, **env: str) -> tuple[int, str]:
+    "Exit code and output of a health check, which has nothing but Python."
+    command = [sys.executable, "-I", DEPLOY / path / "health.py", *words]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert not done.stderr and done.stdout.count("\n") == done.returncode
+    return done.returncode, done.stdout
+
+
+def test_airflow_is_well_only_when_it_read_the_dag(answers, tmp_path):
+    url, found = answers
+    (tmp_path / "passwords.json").write_text('{"admin": "secret"}')
+    env = {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(tmp_path / "passwords.json")}
+
+    def told(part: str) -> tuple[int, str]:
+        return health("airflow", url, part, **env)
+
+    assert told("scheduler")[0] == 1
+    found["/auth/token"] = {"access_token": "token"}
+    found["/api/v2/monitor/health"] = {"scheduler": {"status": "unhealthy"}, "dag_processor": {"status": "healthy"}}
+    found["/api/v2/dags?dag_id_pattern=tmdb"] = {"dags": []}
+    broken = {"filename": "tmdb.py", "stack_trace": "Traceback ...\nIndexError: 2\n"}
+    found["/api/v2/importErrors"] = {"import_errors": [broken]}
+    assert told("scheduler") == (1, "scheduler has no fresh heartbeat\n")
+    assert told("dag_processor") == (1, "Airflow cannot read tmdb.py: IndexError: 2\n")
+    found["/api/v2/importErrors"] = {"import_errors": []}
+    assert told("dag_processor") == (1, "Airflow has no DAG tmdb yet\n")
+    found["/api/v2/dags?dag_id_pattern=tmdb"] = {"dags": [{"dag_id": "tmdb"}]}
+    assert told("dag_processor") == (0, "")
+
+
 def test_every_volume_and_network_is_used():
     assert {source for s in SERVICES.values() for source, _ in mounts(s) if not source.startswith(".")} == COMPOSE["volumes"].keys()
-    assert {network for s in SERVICES.values() for network in s.get("networks", [])} == COMPOSE["networks"].keys()
+    assert {network for name in SERVICES for network in networks(name)} == COMPOSE["networks"].keys()
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -162,7 +259,13 @@ def test_a_dockerfile_is_sound(path):
     assert re.findall(r"^USER (.+)$", content, re.M) == ["10001:10001"]
     assert f"python:{'.'.join(map(str, sys.version_info[:2]))}." in content or sys.version_info[:2] != (3, 11)
     assert int(re.search(r"openjdk-(\d+)-jre", content)[1]) in JAVA_NEEDED
-    assert "--require-hashes -r /tmp/requirements.lock" in content
+    commands = [words for line in content.replace("\\\n", " ").splitlines() if line.startswith("RUN ") for words in line[4:].split(" && ")]
+    installs = [" ".join(words.split()) for words in commands if re.search(r"\bpip (install|sync) ", words)]
+    assert len(installs) > 2
+    for words in installs:
+        of_ours = "--no-deps --no-build-isolation" in words and words.endswith(" /tmp/source")
+        assert "--require-hashes" in words or of_ours
+        assert words.startswith("uv ") or words.endswith(" -r /tmp/uv.lock"), "pip installs the locked uv alone"
 
 
 def test_the_images_begin_alike():
@@ -187,6 +290,17 @@ def test_the_dag_knows_this_version():
     assert TARGET.read_text(encoding="utf-8") == text(), "run python deploy/airflow/make_dag.py"
 
 
+@pytest.mark.parametrize("name", FORM)
+def test_the_form_can_be_sent_as_it_opens(name):
+    "Airflow's form is not sent while a field is null or empty text, unless its type allows null."
+    schema = FORM[name]
+    default = schema["default"]
+    assert default not in (None, "") or "null" in schema["type"]
+    jsonschema.validate(default, schema)
+    if "null" in schema["type"]:  # what the form sends when the field was emptied
+        jsonschema.validate(None, schema)
+
+
 def test_the_errors_that_are_not_tried_again_exist():
     tree = ast.parse((DEPLOY / "airflow/dags/tmdb.py").read_text(encoding="utf-8"))
     values = {
@@ -209,3 +323,43 @@ def test_without_docker_it_says_so_in_a_line(tmp_path):
             [shutil.which("make"), "--no-print-directory", verb], cwd=ROOT, env=env, capture_output=True, text=True, check=False
         )
         assert told.returncode and told.stderr.startswith("this needs Docker") and not told.stdout
+
+
+def test_a_machine_that_cannot_have_an_engine_says_why(tmp_path):
+    for tool in ("bash", "uname", "id", "dirname"):
+        (tmp_path / tool).symlink_to(shutil.which(tool))
+    env = {"PATH": str(tmp_path), "TMDB_CONTAINERS": str(tmp_path / "none")}
+    done = subprocess.run([tmp_path / "bash", DEPLOY / "tests/engine.sh", "start"], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 77 and not done.stdout and not (tmp_path / "none").exists()
+    assert re.fullmatch(r"skipped: (the engine needs .*|mmdebstrap is not installed)\n", done.stderr)
+
+
+def test_health_check_names_each_service_that_is_missing_or_ill(tmp_path):
+    "With a `docker` that knows one state of the stack, because there is no engine here."
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / ".env").touch()
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    stub, states = tmp_path / "docker", tmp_path / "states"
+    stub.write_text(
+        f"""#!/bin/sh
+case "$*" in
+*"config --services") printf '%s\\n' {" ".join(SERVICES)} ;;
+*"ps --quiet jupyter") ;;
+*"ps --quiet"*) echo 4711 ;;
+*"ps --format"*) cat {states} ;;
+inspect*) printf 'an older reason\\nthe reason\\n\\n' ;;
+esac
+"""
+    )
+    stub.chmod(0o755)
+
+    def check(ill: set[str], missing: set[str]) -> tuple[int, list[str]]:
+        found = {name: "unhealthy" if name in ill else "healthy" for name in SERVICES if name not in missing}
+        states.write_text("".join(f"{name} {state}\n" for name, state in found.items()))
+        env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        done = subprocess.run(["make", "health-check"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        return done.returncode, [line for line in done.stderr.splitlines() if not line.startswith("make")]
+
+    assert check(set(), WITHOUT_HEALTHCHECK) == (0, [])
+    code, said = check({"spark-worker-2"}, {"jupyter"} | WITHOUT_HEALTHCHECK)
+    assert code and said == ["jupyter is not running: make up", "spark-worker-2 is not healthy: the reason"]

@@ -36,7 +36,13 @@ def form() -> dict[str, dict[str, Any]]:
         fields = model.model_json_schema()["properties"]
         for name in (name for name in fields if name not in NOT_ASKED):
             schema = {key: fields[name][key] for key in SCHEMA if key in fields[name]}
-            found[name] = {"default": fields[name].get("default"), "section": section, **schema}
+            default = fields[name].get("default")
+            if default in ("", []):
+                default, schema["type"] = None, ["null", schema["type"]]
+                if "enum" in schema:
+                    schema["enum"] = [value or None for value in schema["enum"]]
+                    schema["values_display"] = {"null": "none"}
+            found[name] = {"default": default, "section": section, **schema}
     return found
 
 # %% ../nbs/92a_steps.ipynb #b54c375a
@@ -45,11 +51,14 @@ def asked(
     run_id: str,
     home: Path | str | None = None,  # None: the home of the settings
 ) -> Settings:
-    "The settings of a scheduled run. Raises `UsageError` for a name that is unknown, or not for a form."
+    "The settings of a scheduled run; null is an empty field. Raises `UsageError` for a wrong name."
     for name in given:
         if name in NOT_ASKED:
             raise UsageError(f"{name} is no parameter of a scheduled run: set TMDB_{name.upper()} where the stages run")
-    return settings(**given, run_id=run_id, home=home)
+    types = {name: schema["type"] for name, schema in form().items()}
+    empty = {name: [] if "array" in kind else "" for name, kind in types.items() if "null" in kind}
+    filled = {name: empty.get(name) if value is None else value for name, value in given.items()}
+    return settings(**filled, run_id=run_id, home=home)
 
 
 def finished(run: Run) -> bool:

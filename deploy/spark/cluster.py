@@ -3,6 +3,11 @@
 python deploy/spark/cluster.py up|down|status [--home DIR] [--port 7077] [--connect 15002] [--ui 8080]
 
 Everything listens on loopback. Process ids, logs and the token (readable for you alone) are in HOME/data/spark.
+
+python deploy/spark/cluster.py serve --master URL --host NAME [--memory 1g] [--conf NAME=VALUE ...]
+
+This is for a container: a Connect server in the foreground, on all addresses, for the cluster of
+that master.
 """
 
 import argparse
@@ -34,7 +39,7 @@ def commands(place: Path, port: int, connect: int, ui: int) -> dict[str, list]:
     for i in range(1, WORKERS + 1):
         where = ["--host", "127.0.0.1", "--webui-port", ui + i, "-c", CORES, "-m", f"{WORKER_MB}m", "-d", place / f"worker{i}"]
         found[f"worker{i}"] = [launch[0], f"{launch[1]}.worker.Worker", *where, master]
-    conf = QUICK | LOOPBACK | {
+    conf = LOOPBACK | {
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": connect,
         "spark.executor.memory": f"{EXECUTOR_MB}m",
@@ -43,11 +48,30 @@ def commands(place: Path, port: int, connect: int, ui: int) -> dict[str, list]:
         "spark.local.dir": place / "local",
         "spark.sql.warehouse.dir": place / "warehouse",
         "spark.sql.shuffle.partitions": WORKERS,
-        "spark.ui.enabled": "false",
-    }  # fmt: skip
+    }
+    return found | {"connect": server(master, "1g", conf)}
+
+
+def server(master: str, memory: str, more: dict) -> list:
+    "The command of a Connect server, with the settings that make Spark quick for this package."
+    conf = QUICK | {"spark.ui.enabled": "false"} | more
     options = [word for name, value in conf.items() for word in ("--conf", f"{name}={value}")]
-    submit = [SPARK / "bin/spark-submit", "--master", master, "--driver-memory", "1g"]
-    return found | {"connect": [*submit, *options, "--class", SERVER, "spark-internal"]}
+    submit = [SPARK / "bin/spark-submit", "--master", master, "--driver-memory", memory]
+    return [*submit, *options, "--class", SERVER, "spark-internal"]
+
+
+def serve(master: str, host: str, memory: str, connect: int, more: list[str]) -> None:
+    "Become the Connect server of a cluster elsewhere, whose parts reach it under the name `host`."
+    conf = {
+        "spark.connect.grpc.binding.address": "0.0.0.0",
+        "spark.connect.grpc.binding.port": connect,
+        "spark.driver.host": host,
+        "spark.sql.warehouse.dir": "/tmp/warehouse",
+        **dict(word.split("=", 1) for word in more),
+    }
+    command = [str(word) for word in server(master, memory, conf)]
+    env = os.environ | {"SPARK_HOME": str(SPARK), "PYSPARK_PYTHON": sys.executable}
+    os.execve(command[0], command, env)
 
 
 def running(place: Path, name: str) -> int | None:
@@ -159,12 +183,20 @@ def status(place: Path) -> int:
 def main(argv: list[str] | None = None) -> int:
     "The command; gives its exit code."
     parser = argparse.ArgumentParser(description="A small Apache Spark cluster on this machine.")
-    parser.add_argument("verb", choices=("up", "down", "status"))
+    parser.add_argument("verb", choices=("up", "down", "status", "serve"))
     parser.add_argument("--home", help="folder that has data/ (default: that of the settings)")
     parser.add_argument("--port", type=int, default=7077, help="of the master")
     parser.add_argument("--connect", type=int, default=15002, help="of the Connect server")
     parser.add_argument("--ui", type=int, default=8080, help="of the master's page; those of the workers follow")
+    parser.add_argument("--master", help="serve: the master, as spark://host:7077")
+    parser.add_argument("--host", help="serve: the name of this machine for the others")
+    parser.add_argument("--memory", default="1g", help="serve: of the server")
+    parser.add_argument("--conf", action="append", default=[], help="serve: a setting of Spark, as name=value")
     args = parser.parse_args(argv)
+    if args.verb == "serve":
+        if not (args.master and args.host) or not all("=" in word for word in args.conf):
+            parser.error("serve needs --master URL and --host NAME; each --conf is name=value")
+        serve(args.master, args.host, args.memory, args.connect, args.conf)
     try:
         place = settings(home=args.home).pipeline.home / "data" / "spark"
         if args.verb == "up":

@@ -22,7 +22,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from papermill.exceptions import PapermillExecutionError
 
 HERE = Path(__file__).resolve().parent
-CHECKOUT = HERE.parents[2]
+CHECKOUT = (HERE / "../../..").resolve()  # for the defaults below; an image sets both variables
 KNOWN = json.loads((HERE / "tmdb.json").read_text(encoding="utf-8"))  # made by make_dag.py
 
 HOME = Variable.get("tmdb_home", default=str(CHECKOUT))

@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import shutil
+import tempfile
 import time
 import urllib.request
 from copy import deepcopy
@@ -12,6 +14,7 @@ from itertools import pairwise
 import nbformat
 import pytest
 from airflow.cli.cli_parser import get_parser
+from airflow.dag_processing.dagbag import DagBag
 from airflow.models import DagRun
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
@@ -50,6 +53,16 @@ def test_the_stages_are_a_chain_from_prepare_to_finish(dag):
     assert {dag.get_task(name).retries for name in STAGES} == {2} and dag.get_task("prepare").retries == dag.get_task("finish").retries == 0
 
 
+def test_the_dag_can_be_read_where_an_image_has_it(bag, monkeypatch):
+    "A folder with two parents, such as /srv/dags."
+    monkeypatch.setenv("AIRFLOW_VAR_TMDB_HOME", "/srv/tmdb/home")
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        shutil.copytree(ROOT / "deploy/airflow/dags", folder, dirs_exist_ok=True)
+        there = DagBag(folder)
+    assert there.import_errors == {} and set(there.dags) == {"tmdb"}
+    assert there.dags["tmdb"].get_task(STAGES[0]).input_nb.startswith("/srv/tmdb/home/data/")
+
+
 def test_the_dag_can_be_stored(dag):
     stored = DagSerialization.to_dict(dag)
     assert KEY not in json.dumps(stored)
@@ -58,6 +71,10 @@ def test_the_dag_can_be_stored(dag):
 
 def test_the_form_is_that_of_the_settings(dag):
     assert dag.params["min_votes"] == 20, "the variable tmdb_params gives another default"
+    dag.params.validate()
+    emptied = deepcopy(dag.params)
+    emptied.update({"genre": None, "tmdb_list": None, "discover": None})
+    emptied.validate()
     assert not dag.params.keys() & {"read_token", "api_key", "base_url", "home"}
     for wrong in ({"top_n": 0}, {"top_n": "three"}, {"source": "moon"}):
         with pytest.raises(ParamValidationError):
@@ -74,7 +91,8 @@ def test_a_name_that_nobody_knows_is_refused(dag, capfd):
 
 
 def test_a_day_becomes_a_report_and_once_more_it_stays_as_it_is(dag, capfd):
-    run = dag.test(logical_date=DAY, run_conf={"top_n": 3})
+    as_it_opens = {name: dag.params[name] for name in dag.params}  # the form sends all of its fields
+    run = dag.test(logical_date=DAY, run_conf=as_it_opens | {"top_n": 3})
     assert run.state == "success" and set(states(run).values()) == {"success"}
     told = facts(RUN)
     assert told["status"] == "ok" and told["films"] > 900 and [stage["stage"] for stage in told["stages"]] == STAGES
