@@ -156,15 +156,16 @@ def watching(path: Path, status: Status, console: Console) -> Iterator[None]:
 
     def watch() -> None:
         "Look at the progress file every second until the run ends."
-        seen, said = "", time.monotonic()
+        seen, line, said = "", "", time.monotonic()
         while not ended.wait(1):
             text = path.read_text(encoding="utf-8") if path.exists() else ""
             if not text or text == seen:
                 continue
-            seen, line = text, progress_line(json.loads(text))
+            before, seen, progress = line, text, json.loads(text)
+            line = progress_line(progress)
             if console.is_terminal:
                 status.update(line)
-            elif time.monotonic() - said >= 30:
+            elif time.monotonic() - said >= 30 or (progress["silence"] and line != before):
                 said = time.monotonic()
                 console.print(line, highlight=False)
 
@@ -179,6 +180,8 @@ def watching(path: Path, status: Status, console: Console) -> Iterator[None]:
 
 def progress_line(progress: dict[str, Any]) -> str:
     "How far a fetch is, at what rate, and how long it will take."
+    if silence := progress["silence"]:
+        return f"TMDB does not answer ({silence['reason']}): waiting {silence['pause']:g} s"
     rate = progress["done"] / max(progress["seconds"], 0.1)
     left = (progress["wanted"] - progress["done"]) / max(rate, 0.01)
     faults = f"; the cache failed {n:,} times, see tmdb doctor" if (n := progress["cache_faults"]) else ""

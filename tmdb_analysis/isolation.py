@@ -37,8 +37,9 @@ def enter_private_network() -> None:
     if libc.unshare(NEW_NETWORK):  # which only root may do
         if libc.unshare(NEW_USER | NEW_NETWORK):
             raise OSError(ctypes.get_errno(), "no network namespace can be made here")
-        for name, text in {"setgroups": "deny", "uid_map": user, "gid_map": group}.items():
-            Path("/proc/self", name).write_text(text if name == "setgroups" else f"{text} {text} 1")
+        maps = {"setgroups": "deny", "uid_map": f"{user} {user} 1", "gid_map": f"{group} {group} 1"}
+        for name, text in maps.items():
+            Path("/proc/self", name).write_text(text)
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, SET_FLAGS, struct.pack("16sH14x", b"lo", IS_UP))
 

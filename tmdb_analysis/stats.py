@@ -281,7 +281,7 @@ def delta_interval(*groups: Any, **how: Any) -> Estimate:
 
 def shift_interval(*groups: Any, **how: Any) -> Estimate:
     "The Hodges-Lehmann shift with its interval; takes what `group_interval` takes after its first two."
-    return group_interval(hodges_lehmann, weighted_shifts, *groups, **how, centred=True)
+    return group_interval(hodges_lehmann, weighted_shifts, *groups, **how | {"centred": True})
 
 # %% ../nbs/35_stats.ipynb #232294c9
 def spearman(
