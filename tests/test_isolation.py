@@ -72,7 +72,8 @@ def test_another_user_cannot_run_code_through_the_embedded_engine(as_root):
 def test_the_port_of_the_embedded_engine_is_in_no_network_but_its_own(as_root):
     with server(Spark()):
         inside = children(os.getpid())
-        sockets = {os.readlink(fd) for pid in inside for fd in Path("/proc", str(pid), "fd").iterdir()}
+        descriptors = [fd for pid in inside for fd in Path("/proc", str(pid), "fd").iterdir()]
+        sockets = {os.readlink(fd) for fd in descriptors}
         lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         listening = {f"socket:[{line[9]}]" for line in lines if line[3] == "0A"}
         assert inside and not sockets & listening
@@ -104,9 +105,11 @@ def test_a_killed_owner_leaves_no_engine_and_no_relay():
 
 def test_an_ordinary_user_gets_a_network_as_well(as_root):
     code = (
-        "import ctypes, os, socket, sys; from tmdb_analysis.isolation import enter_private_network\n"
+        "import ctypes, os, socket, sys\n"
+        "from tmdb_analysis.isolation import enter_private_network\n"
         "os.setgroups([]), os.setresgid(1234, 1234, 1234), os.setresuid(1234, 1234, 1234)\n"
-        "libc = ctypes.CDLL(None); libc.prctl(4, 1), libc.prctl(1, 15); enter_private_network(); told = ctypes.c_int()\n"
+        "libc, told = ctypes.CDLL(None), ctypes.c_int()\n"
+        "libc.prctl(4, 1), libc.prctl(1, 15); enter_private_network()\n"
         "socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
         "libc.prctl(2, ctypes.byref(told)); print(os.getuid(), told.value)"
     )
@@ -131,7 +134,8 @@ def forbidden(*words: str) -> list[str]:
 @pytest.fixture
 def no_namespaces():
     "What the tests of this kind need."
-    if not shutil.which("unshare") or subprocess.run(forbidden("true"), capture_output=True, check=False).returncode:
+    trial = forbidden("true")
+    if not shutil.which("unshare") or subprocess.run(trial, capture_output=True).returncode:
         pytest.skip("no user namespace can be made here")
 
 
@@ -144,7 +148,8 @@ def test_where_it_cannot_be_closed_doctor_and_the_run_say_so(no_namespaces, tmp_
     told = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120).stdout
     assert "engine access" in told and (said in " ".join(told.split())) == bool(other_users())
     words = forbidden(sys.executable, "-c", code, "demo", "--home", str(tmp_path))
-    with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+    pipes = dict(stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(words, env=env, **pipes) as run:
         first = run.stderr.readline() if other_users() else said
         run.terminate()
         run.communicate(timeout=60)
@@ -160,7 +165,8 @@ def test_apache_spark_asks_for_a_token_that_stands_on_no_command_line(tmp_path):
         token = os.environ[TOKEN]
         assert "refused" in attack(address, os.getuid())
         assert "code ran as" in attack(address + f"/;token={token}", os.getuid())
-        pids = children(os.getpid())
-        lines = [Path("/proc", str(pid), "cmdline").read_text() for pid in pids if Path("/proc", str(pid)).exists()]
-        assert any("SparkConnectServer" in line for line in lines) and not [line for line in lines if token in line]
+        pids = running(children(os.getpid()))
+        lines = [Path("/proc", str(pid), "cmdline").read_text() for pid in pids]
+        assert any("SparkConnectServer" in line for line in lines)
+        assert not [line for line in lines if token in line]
     assert os.environ.get(TOKEN) == before

@@ -277,7 +277,7 @@ def port_check() -> tuple[str, str, str]:
 
 
 def access_check(spark: Spark) -> tuple[str, str, str]:
-    "Whether other users of this machine can reach an engine that we start, which runs whatever code it is sent."
+    "Whether other users of this machine can run code as us through an engine that we start."
     if others := exposed_to(spark):
         return "warn", "engine access", open_engine(others)
     if spark.engine.startswith("sc://"):
@@ -291,9 +291,8 @@ def access_check(spark: Spark) -> tuple[str, str, str]:
 def open_engine(others: list[str]) -> str:
     "What an engine that others can reach means, and what to do."
     names = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
-    return (
-        f"other users of this machine ({names}) can run code as you through the engine's port: use --engine spark, which asks for a token"
-    )
+    what = f"other users of this machine ({names}) can run code as you through the engine's port"
+    return f"{what}: use --engine spark, which asks for a token"
 
 
 def cluster_check(spark: Spark, home: Path) -> tuple[str, str, str]:

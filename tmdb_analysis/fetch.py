@@ -160,7 +160,8 @@ def fetch(
     def show() -> None:
         "Tell how far the fetch is."
         told = {"done": n, "wanted": len(films), "seconds": time.monotonic() - start}
-        tell(told | {"cache_faults": tmdb.counters.cache_faults(), "silence": tmdb.adapter.gate.silence()})
+        faults, silence = tmdb.counters.cache_faults(), tmdb.adapter.gate.silence()
+        tell(told | {"cache_faults": faults, "silence": silence})
 
     def idle() -> None:
         "What there is to do while nothing comes."

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['NEW_USER', 'NEW_NETWORK', 'SET_FLAGS', 'IS_UP', 'ANYBODY', 'NO_LOGIN', 'enter_private_network', 'can_isolate',
-           'private_socket', 'address_of', 'caller', 'carry', 'relay', 'run_isolated', 'isolated', 'other_users']
+           'private_socket', 'address_of', 'caller', 'carry', 'relay', 'run_isolated', 'isolation_command',
+           'other_users']
 
 # %% ../nbs/00a_isolation.ipynb #5e1a0003
 import ctypes
@@ -90,7 +91,7 @@ def relay(
     listener: socket.socket,  # a Unix socket
     port: int,  # on loopback
 ) -> None:
-    "Connect our own callers to a port, and hang up on all others. Returns when the socket is closed."
+    "Connect our own callers to a port, and hang up on others. Returns when the socket closes."
     with suppress(OSError):
         while True:
             connection, _ = listener.accept()
@@ -110,7 +111,7 @@ def run_isolated(
     port: int,  # that the command will listen on
     command: list[str],
 ) -> None:
-    "Run a command in a network of its own, relay callers to it, and exit as it does. Raises `OSError`."
+    "Run a command in a network of its own with a relay to it, then exit. Raises `OSError`."
     listener = socket.socket(fileno=descriptor)
     enter_private_network()
     server = subprocess.Popen(command)
@@ -119,7 +120,7 @@ def run_isolated(
     sys.exit(abs(server.wait()))
 
 
-def isolated(command: list[str], listener: socket.socket, port: int) -> list[str]:
+def isolation_command(command: list[str], listener: socket.socket, port: int) -> list[str]:
     "A command that runs another one in a network of its own; it must inherit the socket."
     code = "import sys; from tmdb_analysis.isolation import run_isolated; "
     code += "run_isolated(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])"

@@ -34,7 +34,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.connect.client.core import DefaultChannelBuilder
 from pyspark.sql.connect.client.retries import DefaultPolicy
 
-from .isolation import address_of, can_isolate, isolated, other_users, private_socket
+from .isolation import address_of, can_isolate, isolation_command, other_users, private_socket
 from .settings import Spark, TmdbError, is_loopback, settings
 
 # %% ../nbs/01_spark.ipynb #670bf561
@@ -111,7 +111,7 @@ def spark_command(port: int, spark: Spark, scratch: Path) -> tuple[list[str], di
         "spark.eventLog.compress": "false",
     }
     conf |= LOOPBACK if alone else {}
-    conf |= {} if cluster else {"spark.authenticate": "true"}  # between its own parts, by a secret that it makes itself
+    conf |= {} if cluster else {"spark.authenticate": "true"}  # by a secret that it makes itself
     conf |= {"spark.executor.memory": f"{int(spark.executor_memory_gb * 1024)}m"} if cluster else {}
     home = Path(pyspark.__file__).parent
     master = spark.engine if cluster else "local[*]"
@@ -225,7 +225,7 @@ def attached(engine: str, token: bool) -> str:
 
 
 def hold_on_ipv6(port: int) -> socket.socket | None:
-    "A socket that keeps others from listening on a port of ::1, which is localhost too; None where there is no IPv6."
+    "A socket that keeps a port of ::1, which is localhost too, from others; None without IPv6."
     try:
         held = socket.socket(socket.AF_INET6)
         held.bind(("::1", port))
@@ -249,7 +249,7 @@ def started(spark: Spark, done: dict[str, int] | None = None) -> Iterator[str]:
         address = address_of(way_in) if way_in else f"sc://localhost:{port}"
         with open(scratch / "server.log", "wb") as log, way_in or nullcontext():
             process = subprocess.Popen(
-                linked(isolated(linked(command), way_in, port) if way_in else command),
+                linked(isolation_command(linked(command), way_in, port) if way_in else command),
                 pass_fds=[way_in.fileno()] if way_in else [],
                 cwd=scratch,
                 env={k: v for k, v in os.environ.items() if k != "SPARK_REMOTE" and not k.startswith("TMDB_")} | env,

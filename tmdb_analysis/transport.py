@@ -20,7 +20,7 @@ import zlib
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import orjson
@@ -229,10 +229,8 @@ class Gate:
             outage, now = self.outage, time.monotonic()
             if outage:
                 if now - outage.since > self.limit:
-                    raise TryLater(
-                        f"TMDB has not answered for {now - outage.since:,.0f} s ({outage.reason}): "
-                        "run it again later, nothing is lost"
-                    )
+                    long = f"{now - outage.since:,.0f} s ({outage.reason})"
+                    raise TryLater(f"TMDB has not answered for {long}: run it again later")
                 busy = any(other.probe for other in self.turns)
                 if busy or now < outage.until or turn is not self.queue[0]:
                     return False
@@ -315,7 +313,8 @@ class TmdbAdapter(HTTPAdapter):
             if response is not None:
                 return response
             outage = self.gate.outage
-            attempt += 1 if FILM.search(path.partition("?")[0]) or not outage else 0  # a list can only wait
+            if FILM.search(path.partition("?")[0]) or not outage:  # a list can only wait
+                attempt += 1
             wait = 0.0 if outage else max(asked or 0, backoff(attempt))
             if asked and asked > self.api.retry_after_cap_s:
                 self.over = TryLater(f"TMDB asks to wait {asked:,.0f} s: run it again after that")
