@@ -26,7 +26,7 @@ pytestmark = pytest.mark.faults
 
 TOKEN, KEY, PASSWORD = "cAn4ry.v4+t0ken/of=Four", "cAn4ry&v3~k3y", "cAn4ryOfRedis"
 SECRETS = {"token": dict(read_token=TOKEN), "key": dict(api_key=KEY)}
-SHORT = dict(attempts=2, timeout_s=0.3, deadline_s=5, retry_after_cap_s=2, rate_per_second=0, max_body_mb=1, language="en-US")
+SHORT = dict(attempts=2, timeout_s=0.3, deadline_s=5, retry_after_cap_s=2, rate_per_second=0, outage_s=0, max_body_mb=1, language="en-US")
 IDS = ["348", "597", "2147483647"]
 
 

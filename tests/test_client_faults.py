@@ -43,7 +43,7 @@ MANY = [11, 18, 22, 120, 129, 155, 238, 240, 278, 280, 285, 348, 424, 510, 550, 
 MANY += [680, 767, 1865, 27205, 49026, 49521, 76341, 87101, 106646, 118340, 119450, 131631, 157336, 177572, 209112, 211672, 244786]
 MANY += [271110, 286217, 293660]  # more than there are kinds of faults
 TOKEN, KEY = "fake.v4.token", "fake-v3-key"
-SHORT = dict(read_token=TOKEN, attempts=3, timeout_s=0.3, deadline_s=5, retry_after_cap_s=2, rate_per_second=0, max_body_mb=1)
+SHORT = dict(read_token=TOKEN, attempts=3, timeout_s=0.3, deadline_s=5, retry_after_cap_s=2, rate_per_second=0, outage_s=0, max_body_mb=1)
 
 
 @pytest.fixture(scope="module")

@@ -137,6 +137,22 @@ def test_shift_of_many_films_needs_no_pairs():
     assert stats.hodges_lehmann(x + 0.75, x) == pytest.approx(0.75, abs=1e-3)
 
 
+def test_the_interval_of_a_shift_takes_the_whole_sample_once(monkeypatch):
+    "The exact median is costly: it is computed once, not again for each batch of resamples."
+    calls, real = [], stats.kth_difference
+    monkeypatch.setattr(stats, "kth_difference", lambda *pairs: calls.append(1) or real(*pairs))
+    rng = np.random.default_rng(8)
+    x, y = np.sort(rng.normal(0.5, 1, 201)), np.sort(rng.normal(size=401))
+    clusters = np.concatenate([rng.integers(100, size=201), rng.integers(50, 300, size=401)])
+    e = stats.shift_interval(x, y, clusters[:201], clusters[201:], resamples=200)
+    assert len(calls) == 1 and len(list(stats.batches(200, 602))) > 4
+    weights = np.concatenate([*stats.cluster_draws(clusters, 200, 1)])
+    plain = [np.median(np.subtract.outer(np.repeat(x, w[:201]), np.repeat(y, w[201:]))) for w in weights]
+    step = (max(x[-1], y[-1]) - min(x[0], y[0])) / stats.STEPS
+    assert e.value == pytest.approx(np.median(np.subtract.outer(x, y)), abs=1e-12)
+    assert (e.low, e.high) == pytest.approx(np.quantile(plain, [0.025, 0.975]), abs=2 * step)
+
+
 def test_spearman_covers_and_equals_scipy():
     rng = np.random.default_rng(7)
     rho = 6 / math.pi * math.asin(0.6 / 2)  # Spearman's rho of normal pairs with r = 0.6 (Pearson 1907)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RUN_OPTIONS', 'COMMON_OPTIONS', 'REDIS_FIXES', 'parser', 'given', 'run', 'stop', 'watching', 'progress_line',
-           'conclude', 'say', 'search', 'params', 'checks', 'java_check', 'port_check', 'cluster_check', 'cache_check',
-           'doctor', 'main']
+           'conclude', 'say', 'search', 'params', 'checks', 'java_check', 'port_check', 'access_check', 'open_engine',
+           'cluster_check', 'cache_check', 'doctor', 'main']
 
 # %% ../nbs/93_cli.ipynb #2f5ba3f3
 import argparse
@@ -29,9 +29,10 @@ from rich.status import Status
 from rich.table import Table as Grid
 
 from . import __version__
+from .isolation import can_isolate
 from .query import grammar
 from .settings import Api, Spark, TmdbError, UsageError, parameters, settings
-from .spark import INSTALL_JAVA, JAVA_NEEDED, free_port, java_version, one_server, require_cluster
+from .spark import INSTALL_JAVA, JAVA_NEEDED, exposed_to, free_port, java_version, one_server, require_cluster
 from .verbs import VERBS, add_verbs, as_reported, how_close
 
 # %% ../nbs/93_cli.ipynb #b2041d85
@@ -123,6 +124,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     )
     if going_on:
         console.print("this fetch was begun before and goes on", highlight=False)
+    if others := exposed_to(chosen.spark):
+        say(open_engine(others))
     progress = place.home / "data" / "raw" / place.run_id / "progress.json"
     with console.status("starting the engine") as status, watching(progress, status, console):
 
@@ -153,15 +156,16 @@ def watching(path: Path, status: Status, console: Console) -> Iterator[None]:
 
     def watch() -> None:
         "Look at the progress file every second until the run ends."
-        seen, said = "", time.monotonic()
+        seen, line, said = "", "", time.monotonic()
         while not ended.wait(1):
             text = path.read_text(encoding="utf-8") if path.exists() else ""
             if not text or text == seen:
                 continue
-            seen, line = text, progress_line(json.loads(text))
+            before, seen, progress = line, text, json.loads(text)
+            line = progress_line(progress)
             if console.is_terminal:
                 status.update(line)
-            elif time.monotonic() - said >= 30:
+            elif time.monotonic() - said >= 30 or (progress["silence"] and line != before):
                 said = time.monotonic()
                 console.print(line, highlight=False)
 
@@ -176,6 +180,8 @@ def watching(path: Path, status: Status, console: Console) -> Iterator[None]:
 
 def progress_line(progress: dict[str, Any]) -> str:
     "How far a fetch is, at what rate, and how long it will take."
+    if silence := progress["silence"]:
+        return f"TMDB does not answer ({silence['reason']}): waiting {silence['pause']:g} s"
     rate = progress["done"] / max(progress["seconds"], 0.1)
     left = (progress["wanted"] - progress["done"]) / max(rate, 0.01)
     faults = f"; the cache failed {n:,} times, see tmdb doctor" if (n := progress["cache_faults"]) else ""
@@ -230,7 +236,7 @@ def checks(home: str | None = None, engine: str | None = None) -> list[tuple[str
     except UsageError as e:
         return [*found, ("fail", "settings", str(e))]
     found.append(("ok", "settings", "all known"))
-    found += [java_check(chosen.spark), port_check()]
+    found += [java_check(chosen.spark), port_check(), access_check(chosen.spark)]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     wanted = chosen.spark.memory_gb
     verdict = "ok" if memory >= 1.5 * wanted else "warn"
@@ -268,6 +274,25 @@ def port_check() -> tuple[str, str, str]:
         return "ok", "ports", f"free on loopback, such as {free_port()}"
     except OSError as e:
         return "fail", "ports", f"none can be opened on loopback ({e.strerror}): allow it in this sandbox or firewall"
+
+
+def access_check(spark: Spark) -> tuple[str, str, str]:
+    "Whether other users of this machine can run code as us through an engine that we start."
+    if others := exposed_to(spark):
+        return "warn", "engine access", open_engine(others)
+    if spark.engine.startswith("sc://"):
+        return "ok", "engine access", "as its owner has arranged it"
+    if spark.engine != "sail":
+        return "ok", "engine access", "it asks for a token"
+    looked = "no other account with a login shell, no other folder in /home"
+    return "ok", "engine access", "only you can reach it" if can_isolate() else looked
+
+
+def open_engine(others: list[str]) -> str:
+    "What an engine that others can reach means, and what to do."
+    names = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+    what = f"other users of this machine ({names}) can run code as you through the engine's port"
+    return f"{what}: use --engine spark, which asks for a token"
 
 
 def cluster_check(spark: Spark, home: Path) -> tuple[str, str, str]:

@@ -145,6 +145,7 @@ def fetch(
     previous: "Previous",  # an earlier run, for films that cannot be had
     refresh: set[int],  # films to ask TMDB for even when the cache has them
     tell: Callable[[dict[str, Any]], None] = lambda _: None,  # called with the progress
+    last: bool = False,  # enter films as failed even when they failed in an outage
 ) -> None:
     "Fetch the pending films. Raises `Refused`, `TryLater` or `TmdbError`; what was fetched is kept in any case."
     films = ledger.ids("pending")
@@ -153,14 +154,33 @@ def fetch(
     threads = [threading.Thread(target=worker, args=(tmdb, todo, done, refresh, stop), daemon=True) for _ in range(tmdb.api.workers)]
     for thread in threads:
         thread.start()
-    segments, start = Segments(ledger), time.monotonic()
+    segments, start, n = Segments(ledger), time.monotonic(), 0
+    postponed: list[tuple[int, NoAnswer]] = []
+
+    def show() -> None:
+        "Tell how far the fetch is."
+        told = {"done": n, "wanted": len(films), "seconds": time.monotonic() - start}
+        faults, silence = tmdb.counters.cache_faults(), tmdb.adapter.gate.silence()
+        tell(told | {"cache_faults": faults, "silence": silence})
+
+    def idle() -> None:
+        "What there is to do while nothing comes."
+        segments.flush_if_due()
+        show()
+
     try:
         for n in range(1, len(films) + 1):
-            film, result = taken(done, stop, segments.flush_if_due)
-            keep(ledger, segments, film, result, previous)
+            film, result = taken(done, stop, idle)
+            if isinstance(result, NoAnswer) and result.outage and not last:
+                postponed.append((film, result))
+            else:
+                keep(ledger, segments, film, result, previous)
             if n % 500 == 0 and free_gb(ledger.folder) < LEAST_FREE_GB:
                 raise TmdbError(f"less than {LEAST_FREE_GB:g} GB free on the disk: make room and run it again, nothing is lost")
-            tell({"done": n, "wanted": len(films), "seconds": time.monotonic() - start, "cache_faults": tmdb.counters.cache_faults()})
+            show()
+        for film, result in postponed:
+            if result.outage and len(result.outage.paths) == 1:  # no other failed: it is this film
+                keep(ledger, segments, film, result, previous)
     except BaseException:
         stop.set()  # nobody waits any longer, and nobody begins another film
         raise
@@ -169,6 +189,8 @@ def fetch(
             if isinstance(result, Answer):
                 keep(ledger, segments, film, result, previous)
         segments.flush()
+    if postponed and not last:  # those that are still pending
+        fetch(tmdb, ledger, stop, previous, refresh, tell, last=True)
 
 
 def under_way(done: queue.Queue, threads: list[threading.Thread], seconds: float = 10.0) -> Iterator[tuple[int, Any]]:

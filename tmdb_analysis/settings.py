@@ -90,6 +90,7 @@ class Api(Section):
     timeout_s: float = Field(30.0, gt=0, description="longest silence of the server, in seconds")
     deadline_s: float = Field(180.0, gt=0, description="longest time for one answer with all its tries, in seconds")
     retry_after_cap_s: float = Field(60.0, gt=0, description="longest pause that TMDB may ask for; beyond it the run stops, to go on later")
+    outage_s: float = Field(300.0, ge=0, description="longest outage to wait through, in seconds")
     max_body_mb: float = Field(16.0, gt=0, description="largest answer, in million bytes")
     fresh_days: int = Field(30, ge=0, le=180, description="how long a cached answer counts as fresh; TMDB allows six months at most")
     stale_days: int = Field(7, ge=0, description="how long after that it may still help when TMDB does not answer")

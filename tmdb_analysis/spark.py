@@ -5,13 +5,15 @@
 # %% auto #0
 __all__ = ['JAVA_NEEDED', 'INSTALL_JAVA', 'TOKEN', 'ENGINE_HOME', 'TIER_4', 'LATER', 'QUICK', 'LOOPBACK', 'LINKED', 'FEW_FILMS',
            'java_version', 'require_java', 'sail_command', 'masters', 'spark_command', 'free_port', 'reachable',
-           'answers', 'linked', 'work_done', 'environment', 'server', 'attached', 'started', 'wait_for', 'session',
-           'sized', 'leave', 'close', 'one_server', 'seen_by_engine', 'within', 'require_cluster']
+           'answers', 'linked', 'work_done', 'environment', 'token_for', 'exposed_to', 'server', 'attached',
+           'hold_on_ipv6', 'started', 'wait_for', 'session', 'sized', 'leave', 'close', 'one_server', 'seen_by_engine',
+           'within', 'require_cluster']
 
 # %% ../nbs/01_spark.ipynb #76810999
 import atexit
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -21,7 +23,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +34,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.connect.client.core import DefaultChannelBuilder
 from pyspark.sql.connect.client.retries import DefaultPolicy
 
+from .isolation import address_of, can_isolate, isolation_command, other_users, private_socket
 from .settings import Spark, TmdbError, is_loopback, settings
 
 # %% ../nbs/01_spark.ipynb #670bf561
@@ -108,6 +111,7 @@ def spark_command(port: int, spark: Spark, scratch: Path) -> tuple[list[str], di
         "spark.eventLog.compress": "false",
     }
     conf |= LOOPBACK if alone else {}
+    conf |= {} if cluster else {"spark.authenticate": "true"}  # by a secret that it makes itself
     conf |= {"spark.executor.memory": f"{int(spark.executor_memory_gb * 1024)}m"} if cluster else {}
     home = Path(pyspark.__file__).parent
     master = spark.engine if cluster else "local[*]"
@@ -181,15 +185,27 @@ def environment(values: Mapping[str, str | None]) -> Iterator[None]:
         put(before)
 
 
+def token_for(spark: Spark) -> str | None:
+    "The token of a server that is there, or a new one for a server of our own that can ask for it."
+    if spark.engine.startswith("sc://"):
+        return spark.spark_token.get_secret_value() if spark.spark_token else None
+    return None if spark.engine == "sail" else secrets.token_urlsafe(32)
+
+
+def exposed_to(spark: Spark) -> list[str]:
+    "Other users of this machine who could run code as us through the engine, while it is up."
+    return other_users() if spark.engine == "sail" and not can_isolate() else []
+
+
 @contextmanager
 def server(
     spark: Spark,  # engine, memory and token
     done: dict[str, int] | None = None,  # gets what a server of our own has done, when it ends
 ) -> Iterator[str]:
     "A server for the time of the `with` block; gives its address `sc://host:port`. Raises `TmdbError` if it does not start or answer."
-    token = spark.spark_token if spark.engine.startswith("sc://") else None
+    token = token_for(spark)
     seen = spark.engine_home if "://" in spark.engine else None
-    with environment({TOKEN: token.get_secret_value() if token else None, ENGINE_HOME: seen}):
+    with environment({TOKEN: token, ENGINE_HOME: seen}):
         if spark.engine.startswith("sc://"):
             yield attached(spark.engine, bool(token))
         else:
@@ -208,17 +224,33 @@ def attached(engine: str, token: bool) -> str:
     return address
 
 
+def hold_on_ipv6(port: int) -> socket.socket | None:
+    "A socket that keeps a port of ::1, which is localhost too, from others; None without IPv6."
+    try:
+        held = socket.socket(socket.AF_INET6)
+        held.bind(("::1", port))
+        return held
+    except OSError:
+        return None
+
+
 @contextmanager
 def started(spark: Spark, done: dict[str, int] | None = None) -> Iterator[str]:
     "A server of our own for the time of the `with` block. Raises `TmdbError` if it does not start."
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="tmdb-engine-", ignore_cleanup_errors=True) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="tmdb-engine-", ignore_cleanup_errors=True) as folder,
+        hold_on_ipv6(port) or nullcontext(),  # a token is sent to localhost, and must not go astray
+    ):
         scratch = Path(folder)
         (scratch / "events").mkdir()
         command, env = (sail_command if spark.engine == "sail" else spark_command)(port, spark, scratch)
-        with open(scratch / "server.log", "wb") as log:
+        way_in = private_socket() if spark.engine == "sail" and can_isolate() else None
+        address = address_of(way_in) if way_in else f"sc://localhost:{port}"
+        with open(scratch / "server.log", "wb") as log, way_in or nullcontext():
             process = subprocess.Popen(
-                linked(command),
+                linked(isolation_command(linked(command), way_in, port) if way_in else command),
+                pass_fds=[way_in.fileno()] if way_in else [],
                 cwd=scratch,
                 env={k: v for k, v in os.environ.items() if k != "SPARK_REMOTE" and not k.startswith("TMDB_")} | env,
                 stdin=subprocess.DEVNULL,
@@ -227,8 +259,8 @@ def started(spark: Spark, done: dict[str, int] | None = None) -> Iterator[str]:
                 start_new_session=True,  # Ctrl-C is for the run, which then ends the server
             )
         try:
-            wait_for(process, f"sc://127.0.0.1:{port}", scratch / "server.log")
-            yield f"sc://127.0.0.1:{port}"
+            wait_for(process, address, scratch / "server.log")
+            yield address
         finally:
             process.terminate()
             try:

@@ -6,7 +6,7 @@
 __all__ = ['BATCH', 'STEPS', 'Estimate', 'numbers', 'complete', 'bounds', 'middle_ranks', 'median_interval', 'batches',
            'pooled_interval', 'wilson', 'cluster_draws', 'clustered_interval', 'cliffs_delta', 'kth_difference',
            'hodges_lehmann', 'weighted_deltas', 'weighted_shifts', 'middles', 'two_groups', 'group_interval',
-           'delta_interval', 'shift_interval', 'centred_shifts', 'spearman']
+           'delta_interval', 'shift_interval', 'spearman']
 
 # %% ../nbs/35_stats.ipynb #fee948d4
 import math
@@ -257,17 +257,21 @@ def group_interval(
     level: float = 0.95,  # of the interval
     resamples: int = 2000,
     seed: int = 1,
+    centred: bool = False,  # move the draws so that weights of 1 give what is estimated
 ) -> Estimate:
     "What is estimated of two groups, with its cluster bootstrap interval; n counts both groups."
     x, y, clusters = two_groups(x, y, x_clusters, y_clusters)
     n = len(x) + len(y)
     if not len(x) or not len(y):
         return Estimate(None, None, None, n)
+    value = estimate(x, y)
     if len(np.unique(clusters)) <= 2:
-        return Estimate(estimate(x, y), None, None, n)
+        return Estimate(value, None, None, n)
     weights = cluster_draws(clusters, resamples, seed)
     draws = np.concatenate([drawn(x, y, w[:, : len(x)], w[:, len(x) :]) for w in weights])
-    return Estimate(estimate(x, y), *bounds(draws, level), n)
+    if centred:
+        draws = value + draws - drawn(x, y, np.ones((1, len(x))), np.ones((1, len(y))))
+    return Estimate(value, *bounds(draws, level), n)
 
 
 def delta_interval(*groups: Any, **how: Any) -> Estimate:
@@ -277,13 +281,7 @@ def delta_interval(*groups: Any, **how: Any) -> Estimate:
 
 def shift_interval(*groups: Any, **how: Any) -> Estimate:
     "The Hodges-Lehmann shift with its interval; takes what `group_interval` takes after its first two."
-    return group_interval(hodges_lehmann, centred_shifts, *groups, **how)
-
-
-def centred_shifts(x: Any, y: Any, x_weights: Any, y_weights: Any) -> Any:
-    "The weighted shifts, moved so that weights of 1 give the Hodges-Lehmann shift."
-    once = weighted_shifts(x, y, np.ones((1, len(x))), np.ones((1, len(y))))
-    return hodges_lehmann(x, y) + weighted_shifts(x, y, x_weights, y_weights) - once
+    return group_interval(hodges_lehmann, weighted_shifts, *groups, **how | {"centred": True})
 
 # %% ../nbs/35_stats.ipynb #232294c9
 def spearman(
