@@ -202,7 +202,7 @@ def say(line: str) -> None:
 # %% ../nbs/93_cli.ipynb #9b56da9d
 def search(args: argparse.Namespace, console: Console) -> int:
     "Search the films of a finished run."
-    from tmdb_analysis.find import answered, some, tell
+    from tmdb_analysis.lookup import answered, some, tell
     from tmdb_analysis.runs import named
 
     asked = some(" ".join(args.query), limit=args.limit)
