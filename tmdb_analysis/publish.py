@@ -10,6 +10,7 @@ __all__ = ['UNREACHED', 'REFUSED', 'CONNECT_SECONDS', 'LOCK_SECONDS', 'ANOTHER',
 # %% ../nbs/91_publish.ipynb #f37008c0
 import argparse
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from .database import CURRENT, HISTORY, METRIC_NAMES, RUNS, STAGES
 from .loading import SCHEMA, VERSION, Counts, merge, prepare, rows_of
 from .metrics import MEASURES, measures
 from .runs import named, part, read_facts
-from .settings import Settings, TmdbError, UsageError, settings
+from .settings import PLAIN_URL, Settings, TmdbError, UsageError, settings, without_secret
 from .tables import Run
 
 # %% ../nbs/91_publish.ipynb #0e725e43
@@ -59,18 +60,23 @@ def target(
     url: str,  # postgresql://user:password@host:port/database
 ) -> Target:
     "A database by its address. Raises `UsageError`, which does not repeat the address."
-    wrong = UsageError("the address of the database cannot be read: write postgresql://user@host:5432/database, signs in a password as %40")
-    if not url.strip().startswith(("postgresql://", "postgres://")):
+    wrong = UsageError("postgres_url cannot be read: write postgresql://user@host:5432/database, and @ in a password as %40")
+    text = url.strip()
+    if not text.startswith(("postgresql://", "postgres://")) or ("@" in text and not PLAIN_URL.fullmatch(text)):
         raise wrong
     try:
-        return Target(conninfo_to_dict(url.strip()))
+        options = conninfo_to_dict(text)
     except psycopg.Error:
         raise wrong from None
+    if not re.fullmatch(r"[\d,]*", str(options.get("port") or "")):  # user:password without a host
+        raise wrong
+    return Target(options)
 
 
 def chosen(to: str | None, of: Settings) -> Target:
     "The database of the command line, else that of the settings. Raises `UsageError` when there is none."
     secret = of.pipeline.postgres_url
+    without_secret("postgres_url", to)
     if not to and not secret:
         raise UsageError("say where to: --to postgresql://user@host/database, or TMDB_POSTGRES_URL in .env")
     return target(to or secret.get_secret_value())
