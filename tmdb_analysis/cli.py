@@ -31,7 +31,7 @@ from rich.table import Table as Grid
 
 from . import __version__
 from .query import grammar
-from .settings import Api, Spark, TmdbError, UsageError, parameters, settings, without_secret
+from .settings import Api, Spark, TmdbError, UsageError, parameters, refuse_secret, settings
 from .spark import INSTALL_JAVA, JAVA_NEEDED, free_port, java_version, one_server, require_cluster
 from .verbs import VERBS, add_verbs, as_reported, how_close
 
@@ -121,7 +121,7 @@ def given(args: argparse.Namespace) -> dict[str, Any]:
             raise UsageError(f"-p {name}: {name} is given twice; give it once")
         options[name] = value
     for name, value in options.items():
-        without_secret(name, value)
+        refuse_secret(name, value)
     return options
 
 # %% ../nbs/93_cli.ipynb #631c9982
@@ -330,7 +330,7 @@ def cache_check(api: Api, folder: Path) -> tuple[str, str, str]:
 
 def doctor(home: str | None, engine: str | None, console: Console) -> int:
     "Print the checks; gives 1 if one failed. Raises `UsageError`."
-    without_secret("engine", engine)
+    refuse_secret("engine", engine)
     found = checks(home, engine)
     for verdict, what, detail in found:
         console.print(f"{verdict:<5} {what:<9} {detail}", highlight=False, markup=False, soft_wrap=True)

@@ -28,7 +28,7 @@ from .database import CURRENT, HISTORY, METRIC_NAMES, RUNS, STAGES
 from .loading import SCHEMA, VERSION, Counts, merge, prepare, rows_of
 from .metrics import MEASURES, measures
 from .runs import named, part, read_facts
-from .settings import PLAIN_URL, Settings, TmdbError, UsageError, settings, without_secret
+from .settings import PLAIN_URL, Settings, TmdbError, UsageError, refuse_secret, settings
 from .tables import Run
 
 # %% ../nbs/91_publish.ipynb #0e725e43
@@ -76,7 +76,7 @@ def target(
 def chosen(to: str | None, of: Settings) -> Target:
     "The database of the command line, else that of the settings. Raises `UsageError` when there is none."
     secret = of.pipeline.postgres_url
-    without_secret("postgres_url", to)
+    refuse_secret("postgres_url", to)
     if not to and not secret:
         raise UsageError("say where to: --to postgresql://user@host/database, or TMDB_POSTGRES_URL in .env")
     return target(to or secret.get_secret_value())

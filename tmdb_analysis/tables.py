@@ -325,7 +325,7 @@ def is_there(run: Run) -> bool:
     "Whether neither the tables of a run nor its report were deleted."
     return run.tables.is_dir() and (run.report / "run.json").is_file()
 
-
+# %% ../nbs/03_tables.ipynb #9968a15e
 def is_scoped(facts: Mapping[str, Any]) -> bool:
     "Whether a run is about some films only, by its run.json: readers who name no run want all films."
     parameters = facts.get("parameters") or {}
@@ -345,7 +345,7 @@ def newest(home: Path) -> Run | None:
             continue  # a run that does not say what it is
     return Run(max(found)[1], home) if found else None
 
-
+# %% ../nbs/03_tables.ipynb #4179b344
 def published(home: Path | str | None = None) -> Run:
     "The run that readers see; once it was deleted, the newest that is left. Raises `TmdbError` when there is none."
     place = settings(home=home).pipeline.home
