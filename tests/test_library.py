@@ -1,4 +1,4 @@
-"The library as a person uses it: the lines of the README twice in one process, completion, names that never change their meaning."
+"The library as a person uses it: lines of the README twice, completion, names that stay."
 
 import subprocess
 import sys
@@ -29,13 +29,15 @@ for name in dir(tmdb):
 def test_the_lines_of_the_readme_work_again_and_after_completion(demo):
     (lines,) = blocks(README, "python")
     code = "\n".join(["import matplotlib", "matplotlib.use('Agg')", lines, lines, COMPLETED, lines])
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("name", tmdb.__all__)
 def test_a_public_name_means_one_thing(name):
-    "Importing a submodule sets an attribute of the package, so no function may have the name of a module."
+    "An imported submodule is an attribute of the package: no function may have its name."
     is_module = find_spec(f"tmdb_analysis.{name}") is not None
     assert is_module == (name not in tmdb._FROM)
-    assert isinstance(getattr(tmdb, name), ModuleType) == isinstance(getattr(tmdb, name), ModuleType) == is_module
+    for found in (getattr(tmdb, name), getattr(tmdb, name)):
+        assert isinstance(found, ModuleType) == is_module

@@ -1,4 +1,4 @@
-"What the command is told counts: options, sources, names of runs, places on disk, and secrets that must never be shown."
+"What the command is told counts: sources, names, places; and no secret is ever shown."
 
 import json
 import re
@@ -32,7 +32,8 @@ def refused(capsys, *words: str, code: int = 2) -> str:
         ended = stop.code
     told = capsys.readouterr()
     lines = told.err.splitlines()
-    assert ended == code and len(lines) == 1 and lines[0].startswith("tmdb: ") and not told.out, (ended, told)
+    assert ended == code and len(lines) == 1 and not told.out, (ended, told)
+    assert lines[0].startswith("tmdb: ")
     return lines[0]
 
 
@@ -85,13 +86,14 @@ def test_the_source_follows_from_the_options(words, source, place):
     ],
 )
 def test_a_later_place_decides_on_the_source(config, env, words, source, place, monkeypatch):
-    "What an earlier place says for another source is dropped, so run.json and `--from-report` do not repeat it."
+    "What an earlier place says for another source is dropped, so run.json does not repeat it."
     (place / "config.yaml").write_text(f"pipeline: {config}\n")
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     found = pipeline(*words.split())
     assert found.source == source
-    assert bool(found.input) == (source == "files") and (source == "api" or not (found.ids or found.update))
+    assert bool(found.input) == (source == "files")
+    assert source == "api" or not (found.ids or found.update)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,8 @@ def test_a_relative_path_is_the_same_everywhere(place, monkeypatch):
     "Stages run in a folder of their own."
     monkeypatch.setenv("TMDB_INPUT", "a.json,b.json")
     assert settings().pipeline.input == [str(place / "a.json"), str(place / "b.json")]
-    assert pipeline("-p", "input=c.json").input == pipeline("--input", "c.json").input == [str(place / "c.json")]
+    for words in (["-p", "input=c.json"], ["--input", "c.json"]):
+        assert pipeline(*words).input == [str(place / "c.json")]
 
 
 # Words that are unknown
@@ -159,10 +162,10 @@ def test_unknown_words_are_said_in_a_line(words, said, place, capsys):
 # Names and places
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["CURRENT", "current", "index.html", "Index.HTML", "metrics.prom", "README.md", ".", "..", "con", "NUL", "com1.x", "lpt9", "a.", "_x"],
-)
+USED = "CURRENT current index.html Index.HTML metrics.prom README.md . .. con NUL com1.x lpt9 a. _x"
+
+
+@pytest.mark.parametrize("name", USED.split())
 def test_names_that_a_home_uses_are_no_names_of_runs(name, place, capsys):
     assert "run_id" in refused(capsys, "demo", "--run-id", name, "--home", str(place / "home"))
     with pytest.raises(UsageError, match="run_id"):
@@ -181,8 +184,8 @@ URLS = ["s3://bucket/x", "https://example.org/x.json", "file:///tmp/x", "abfss:/
 @pytest.mark.parametrize("url", URLS)
 def test_a_url_is_no_place_on_this_machine(url, place, capsys, monkeypatch):
     home = "home: must be a folder on this machine or a mounted one"
-    for words in (["demo"], ["run"], ["runs"], ["open"], ["search", "genre:Horror"], ["publish"], ["prune"]):
-        assert home in refused(capsys, *words, "--home", url)
+    for words in ("demo", "run", "runs", "open", "search genre:Horror", "publish", "prune"):
+        assert home in refused(capsys, *words.split(), "--home", url)
     for option in ("--input", "--ids-file"):
         assert "on this machine or a mounted one, not a URL" in refused(capsys, "run", option, url)
     monkeypatch.setenv("TMDB_HOME", url)
@@ -199,7 +202,8 @@ def test_a_url_is_no_place_on_this_machine(url, place, capsys, monkeypatch):
 def finished(home: Path, run_id: str, hour: int, **facts) -> Run:
     "A run that is at its end, as far as `published` looks."
     run = open_run(run_id, home)
-    told = {"run_id": run_id, "status": "ok", "finished": f"2026-11-28T{hour:02}:00:00Z", "parameters": {"genre": "", "decade": 0}}
+    told = {"run_id": run_id, "status": "ok", "finished": f"2026-11-28T{hour:02}:00:00Z"}
+    told["parameters"] = {"genre": "", "decade": 0}
     write_text(run.report / "run.json", json.dumps(told | facts))
     write_text(run.report / "index.html", run_id)
     (run.tables / "movies.parquet").touch()
@@ -218,13 +222,14 @@ def test_after_deleting_the_newest_run_readers_see_the_one_before(folders, tmp_p
     publish(runs[-1])
     for run in reversed(runs):
         assert published(home) == run
-        assert main(["open", "--home", str(home), "--no-browser"]) == 0 and f"reports/{run.id}/" in capsys.readouterr().out
+        assert main(["open", "--home", str(home), "--no-browser"]) == 0
+        assert f"reports/{run.id}/" in capsys.readouterr().out
         for folder in folders:
             shutil.rmtree(getattr(run, folder))
     for words in (["open", "--no-browser"], ["search", "genre:Horror"], ["why", "directors"]):
         assert main([*words, "--home", str(home)]) == 1
         line = capsys.readouterr().err
-        assert "no finished run of all films has both its tables and its report" in line and "yet" not in line
+        assert "no finished run of all films has both its tables and its report" in line
     assert main(["runs", "--home", str(home)]) == 0 and "horror" in capsys.readouterr().out
 
 
@@ -232,13 +237,13 @@ def test_a_run_without_tables_says_so(tmp_path, capsys):
     run = finished(tmp_path, "a", 1)
     shutil.rmtree(run.tables)
     assert main(["search", "genre:Horror", "--home", str(tmp_path), "--run-id", "a"]) == 1
-    assert "run a has no tables: its folder in data/tables/ is gone" in capsys.readouterr().err
+    assert "run a has no tables: data/tables/a is gone" in capsys.readouterr().err
 
 
 # Secrets
 
 URL = f"postgresql://films:{CANARY}@db.example.org/films"
-TAILS = [f"films:p@{CANARY}@h/db", f"films:p/{CANARY}@h/db", f"films:p?{CANARY}@h/db", f"films:{CANARY}", f"films:{CANARY}/db"]
+TAILS = [*(f"films:p{sign}{CANARY}@h/db" for sign in "@/?"), f"films:{CANARY}", f"films:{CANARY}/db"]
 
 
 @pytest.mark.parametrize(
@@ -276,14 +281,14 @@ def test_an_error_in_yaml_says_where(place, capsys):
     (place / "config.yaml").write_text("report:\n  top_n: 3\n  genre: [Horror\n")
     assert re.search(r"config\.yaml: line 4, column 1 ", refused(capsys, "runs"))
     (place / "config.yaml").write_text("pipeline: {fetched_on: 2025-13-45}\n")
-    assert "config.yaml: a value cannot be read" in refused(capsys, "runs")
+    assert "config.yaml: a value is no such day" in refused(capsys, "runs")
     (place / "config.yaml").write_text("pipeline: {fetched_on: 2025-12-09}\n")
     assert settings(input="x.json").pipeline.fetched_on == "2025-12-09"
 
 
-@pytest.mark.parametrize("line", [f"TMDB_READ_TOKEN {CANARY}", f"TMDB_READ_TOKEN: {CANARY}", f'TMDB_READ_TOKEN="{CANARY}'])
-def test_an_error_in_dotenv_does_not_repeat_it(line, place, capsys):
-    (place / ".env").write_text(f"# mine\nTMDB_TOP_N=5\n{line}\n")
+@pytest.mark.parametrize("sign", [" ", ": ", '="'])
+def test_an_error_in_dotenv_does_not_repeat_it(sign, place, capsys):
+    (place / ".env").write_text(f"# mine\nTMDB_TOP_N=5\nTMDB_READ_TOKEN{sign}{CANARY}\n")
     assert refused(capsys, "runs") == "tmdb: .env: line 3 cannot be read; write it as NAME=value"
     (place / ".env").write_bytes(b"TMDB_READ_TOKEN=\xff" + CANARY.encode())
     assert CANARY not in refused(capsys, "runs")
@@ -301,10 +306,11 @@ def test_a_database_url_that_cannot_be_read_stays_hidden(tail, place, capsys, mo
     assert CANARY not in told.out + told.err and "%40" in told.out
 
 
-@pytest.mark.parametrize("tail", [f":p@{CANARY}@h:1/0", f":p/{CANARY}@h", f":p#{CANARY}@h", f":p?{CANARY}@h"])
-def test_a_redis_url_that_cannot_be_read_stays_hidden(tail, place, capsys, monkeypatch):
-    monkeypatch.setenv("TMDB_REDIS_URL", f"redis://{tail}")
-    assert "redis_url: escape @ in the password as %40" in refused(capsys, "prune", "--home", str(place))
+@pytest.mark.parametrize("sign", "@/#?")
+def test_a_redis_url_that_cannot_be_read_stays_hidden(sign, place, capsys, monkeypatch):
+    monkeypatch.setenv("TMDB_REDIS_URL", f"redis://:p{sign}{CANARY}@h:1/0")
+    line = refused(capsys, "prune", "--home", str(place))
+    assert "redis_url: escape @ in the password as %40" in line and CANARY not in line
     main(["doctor", "--home", str(place)])
     told = capsys.readouterr()
     assert CANARY not in told.out + told.err
@@ -339,9 +345,11 @@ def test_a_secret_on_the_command_line_is_refused(words, place, capsys):
     finished(place / "home", "a", 1)
     line = refused(capsys, *words, "--home", str(place / "home"))
     assert CANARY not in line
-    assert not [path for path in place.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
+    files = [path for path in place.rglob("*") if path.is_file()]
+    assert files and not [path for path in files if CANARY.encode() in path.read_bytes()]
 
 
 def test_a_url_without_a_password_may_stand_on_the_command_line(place):
-    for name, url in {"postgres_url": "postgresql://films@h:5432/db", "redis_url": "redis://h:6379/0"}.items():
+    urls = {"postgres_url": "postgresql://films@h:5432/db", "redis_url": "redis://h:6379/0"}
+    for name, url in urls.items():
         assert given(parser().parse_args(["run", "-p", f"{name}={url}"]))[name] == url

@@ -37,7 +37,7 @@ from .verbs import VERBS, add_verbs, as_reported, how_close
 
 # %% ../nbs/93_cli.ipynb #b2041d85
 RUN_OPTIONS: dict[str, dict[str, Any]] = {
-    "--source": dict(choices=["sample", "files", "api"], help="what to read (default: what the other options need, else the sample)"),
+    "--source": dict(choices=["sample", "files", "api"], help="what to read (default: what other options need, or the sample)"),
     "--input": dict(nargs="+", metavar="PATH", help="files or folders with saved answers, for --source files"),
     "--ids": dict(metavar="1,2", help="films to fetch, by TMDB id, for --source api; so are all options down to --refresh"),
     "--ids-file": dict(metavar="F", help="a file with an id a line"),
@@ -58,7 +58,7 @@ COMMON_OPTIONS: dict[str, dict[str, Any]] = {
 
 
 class Parser(argparse.ArgumentParser):
-    "A parser that says in one line what is wrong, and repeats no value of an option that it does not know."
+    "A parser that says in one line what is wrong; it repeats no value of an unknown option."
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         "The words of a command. Exits with 2 for a word that is unknown."
@@ -68,7 +68,8 @@ class Parser(argparse.ArgumentParser):
         option = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
         if option is None:
             self.error(f"unexpected word {unknown[0]!r}")
-        close = difflib.get_close_matches(option, [*RUN_OPTIONS, *COMMON_OPTIONS] if found.verb == "run" else [], n=1)
+        known = [*RUN_OPTIONS, *COMMON_OPTIONS] if found.verb == "run" else []
+        close = difflib.get_close_matches(option, known, n=1)
         self.error(f"unknown option {option}" + (f"; did you mean {close[0]}?" if close else ""))
 
     def error(self, message: str) -> NoReturn:

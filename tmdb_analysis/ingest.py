@@ -169,7 +169,7 @@ def readable(path: Path) -> bool:
 def files(
     paths: Iterable[str | Path],  # files and folders
 ) -> list[Path]:
-    "The files among and below some paths, folders in order of name. Raises `UsageError` for a path that is missing."
+    "The files among and below some paths, in order of name. Raises `UsageError` or `TmdbError`."
     found: list[Path] = []
     for path in map(Path, paths):
         inside = sorted(p for p in path.rglob("*") if p.is_file() and readable(p)) if path.is_dir() else [path]

@@ -60,9 +60,10 @@ def target(
     url: str,  # postgresql://user:password@host:port/database
 ) -> Target:
     "A database by its address. Raises `UsageError`, which does not repeat the address."
-    wrong = UsageError("postgres_url cannot be read: write postgresql://user@host:5432/database, and @ in a password as %40")
-    text = url.strip()
-    if not text.startswith(("postgresql://", "postgres://")) or ("@" in text and not PLAIN_URL.fullmatch(text)):
+    form = "postgresql://user@host:5432/database, and @ in a password as %40"
+    wrong, text = UsageError(f"postgres_url cannot be read: write {form}"), url.strip()
+    is_mixed = "@" in text and not PLAIN_URL.fullmatch(text)
+    if is_mixed or not text.startswith(("postgresql://", "postgres://")):
         raise wrong
     try:
         options = conninfo_to_dict(text)

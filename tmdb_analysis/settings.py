@@ -74,17 +74,17 @@ def local(
     path: str | Path,  # as a person writes it
     kind: str,  # file, folder or either, for the error
 ) -> Path:
-    "A path on this machine, absolute, because notebooks run in a folder of their own. Raises ValueError for a URL."
+    "A path on this machine; absolute, as stages run in another folder. Raises ValueError for a URL."
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
         raise ValueError(f"must be a {kind} on this machine or a mounted one, not a URL")
     return Path(path).expanduser().resolve()
 
 # %% ../nbs/00_settings.ipynb #571a712d
-PLAIN_URL = re.compile(r"(postgres(ql)?://[^@/?]*|[a-z]+://[^@/?#]*)@[^@]*", re.DOTALL | re.IGNORECASE)
+PLAIN_URL = re.compile(r"(?is)(postgres(ql)?://[^@/?]*|[a-z]+://[^@/?#]*)@[^@]*")
 
 
 def refuse_mixed_url(secret: SecretStr | None) -> SecretStr | None:
-    "Refuse a URL of which a part of the password may pass for its host: errors of a driver name the host."
+    "Refuse a URL in which a part of the password may pass for the host. Raises ValueError."
     text = secret.get_secret_value().strip() if secret else ""
     if "@" in text and not PLAIN_URL.fullmatch(text):
         raise ValueError("escape @ in the password as %40, / as %2F, ? as %3F and # as %23")
@@ -199,9 +199,7 @@ class Pipeline(Section):
     "What the run reads and where it writes."
 
     home: Path = Field(default_factory=root, description="folder that gets data/ and reports/")
-    source: Literal["sample", "files", "api"] = Field(
-        "sample", description="sample (embedded), files (saved API answers) or api (TMDB itself); follows from input, ids and the like"
-    )
+    source: Literal["sample", "files", "api"] = Field("sample", description="sample (embedded), files (saved answers) or api (TMDB itself)")
     input: list[str] = Field([], description="files or folders with saved answers, for source=files")
     fetched_on: str = Field("", description="day on which saved answers were fetched that do not say so, as 2026-11-22, for source=files")
     ids: list[str] = Field([], description="films to fetch, by TMDB id, for source=api")
@@ -271,7 +269,7 @@ class Pipeline(Section):
     def free_name(cls, run_id: str) -> str:
         "Refuse a name that a home uses itself, in any case: some disks do not tell cases apart."
         if re.fullmatch(f"{FILES_OF_HOME}|{OF_WINDOWS}", run_id.lower()):
-            raise ValueError(f"{run_id} is the name of a file in the home or kept by Windows; choose another")
+            raise ValueError(f"the home or Windows uses the name {run_id}; choose another")
         return run_id
 
     @model_validator(mode="after")
@@ -348,7 +346,7 @@ def is_loopback(host: str | None) -> bool:
 SECTIONS: dict[str, type[Section]] = {"api": Api, "spark": Spark, "pipeline": Pipeline, "quality": Quality, "report": Report}
 SECTION_OF = {name: section for section, model in SECTIONS.items() for name in model.model_fields}
 SECRETS = ("read_token", "api_key", "redis_url", "spark_token", "postgres_url")
-SCOPE = {"genre": "", "decade": 0, "company": ""}  # the parameters that narrow a run, and their values for all films
+SCOPE = {"genre": "", "decade": 0, "company": ""}  # what narrows a run, with the values for all films
 
 
 def nearest(
@@ -373,19 +371,21 @@ def placed(
     sections: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         if name not in SECTION_OF:
-            raise UsageError(f"{where}: unknown setting {safe_name(name)}; {nearest(name, list(SECTION_OF))}")
+            hint = nearest(name, list(SECTION_OF))
+            raise UsageError(f"{where}: unknown setting {safe_name(name)}; {hint}")
         sections.setdefault(SECTION_OF[name], {})[name] = value
     return sections
 
 # %% ../nbs/00_settings.ipynb #fd7de4d4
 def refuse_secret(name: str, value: Any) -> None:
-    "Raises `UsageError` for a secret on the command line: lists of processes and the history of the shell would show it."
+    "Raises `UsageError` for a secret on the command line, which lists of processes show."
     is_place = name == "engine" or name.endswith("_url")
     secret = "spark_token" if name == "engine" else name
-    holds = r"://.*:.*@|@.*@|(password|token)="
-    if secret in SECRETS and value and (not is_place or re.search(holds, unquote(str(value)), re.IGNORECASE | re.DOTALL)):
-        what = "a secret" if not is_place else "a URL with a secret"
-        raise UsageError(f"{name}: {what} must not stand on the command line; put TMDB_{secret.upper()}=... into .env")
+    holds = not is_place or re.search(r"(?is)://.*:.*@|@.*@|(password|token)=", unquote(str(value)))
+    if secret in SECRETS and value and holds:
+        what = "a URL with a secret" if is_place else "a secret"
+        way = f"put TMDB_{secret.upper()}=... into .env"
+        raise UsageError(f"{name}: {what} must not stand on the command line; {way}")
 
 # %% ../nbs/00_settings.ipynb #def59705
 FOR_SOURCE = {"input": "files", "fetched_on": "files"} | dict.fromkeys(
@@ -398,7 +398,8 @@ def is_given(
     value: Any,  # as it was written
 ) -> bool:
     "Whether a value asks for something: neither empty nor no."
-    off = ("", "0", "false", "f", "no", "n", "off") if Pipeline.model_fields[name].annotation is bool else ("",)
+    is_switch = Pipeline.model_fields[name].annotation is bool
+    off = ("", "0", "false", "f", "no", "n", "off") if is_switch else ("",)
     return value not in (None, [], False) and str(value).strip().lower() not in off
 
 
@@ -406,13 +407,16 @@ def with_source(
     sections: dict[str, dict[str, Any]],  # all from one place
     where: str,  # what to call the place in an error
 ) -> dict[str, dict[str, Any]]:
-    "The sections with the source that their settings ask for. Raises `UsageError` where they ask for two."
+    "The sections with the source that they ask for. Raises `UsageError` if they ask for two."
     told = sections.get("pipeline", {})
-    wanted = {FOR_SOURCE[name]: name for name, value in reversed(told.items()) if name in FOR_SOURCE and is_given(name, value)}
+    asking = [name for name in FOR_SOURCE if name in told and is_given(name, told[name])]
+    wanted: dict[str, str] = {}  # source -> the first setting that needs it
+    for name in asking:
+        wanted.setdefault(FOR_SOURCE[name], name)
     if told.get("source"):
         wanted.setdefault(str(told["source"]), "")
     if len(wanted) > 1:
-        (source, name), (other, reason) = sorted(wanted.items(), key=lambda item: (not item[1], item[0] != "files"))[:2]
+        (source, name), (other, reason) = list(wanted.items())[:2]
         but = f"{reason} needs source {other}" if reason else f"source is {other}"
         raise UsageError(f"{where}: {name} needs source {source}, but {but}; give only one of them")
     return sections | {"pipeline": told | {"source": next(iter(wanted))}} if wanted else sections
@@ -440,24 +444,26 @@ def from_yaml(path: Path) -> dict[str, dict[str, Any]]:
     except OSError as e:
         raise UsageError(f"{path.name}: cannot be read ({e.strerror})") from None
     except ValueError:  # a day that is none, a byte that is not UTF-8
-        raise UsageError(f"{path.name}: a value cannot be read as YAML, such as a date or a byte that is not UTF-8") from None
+        raise UsageError(f"{path.name}: a value is no such day or not UTF-8 text") from None
     if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
         raise UsageError(f"{path.name}: write settings under one of the sections {', '.join(SECTIONS)}")
     for section, values in content.items():
         if section not in SECTIONS:
-            raise UsageError(f"{path.name}: unknown section {safe_name(section)}; {nearest(str(section), list(SECTIONS))}")
+            hint = nearest(str(section), list(SECTIONS))
+            raise UsageError(f"{path.name}: unknown section {safe_name(section)}; {hint}")
         for name in values:
             if name in SECRETS:
                 raise UsageError(f"{path.name}: {name} is a secret; move it to .env as TMDB_{name.upper()}")
             if name not in SECTIONS[section].model_fields:
-                raise UsageError(f"{path.name}: unknown setting {section}.{safe_name(name)}; {nearest(str(name), list(SECTION_OF))}")
+                hint = nearest(str(name), list(SECTION_OF))
+                raise UsageError(f"{path.name}: unknown setting {section}.{safe_name(name)}; {hint}")
     if "token=" in str(content.get("spark", {}).get("engine")):
-        raise UsageError(f"{path.name}: the token in engine is a secret; move it to .env as TMDB_SPARK_TOKEN")
+        raise UsageError(f"{path.name}: engine holds a secret; move it to .env as TMDB_SPARK_TOKEN")
     return content
 
 # %% ../nbs/00_settings.ipynb #b969be6a
 def from_dotenv(path: Path) -> dict[str, dict[str, Any]]:
-    "The settings in a `.env`, by section. Raises `UsageError`, which repeats nothing of it, for a line that cannot be read."
+    "The settings in a `.env`, by section. Raises `UsageError`, which repeats nothing of it."
     if not path.exists():
         return {}
     try:
@@ -466,7 +472,8 @@ def from_dotenv(path: Path) -> dict[str, dict[str, Any]]:
         raise UsageError(f"{path.name}: cannot be read ({type(e).__name__})") from None
     for line in parse_stream(io.StringIO(text)):
         if line.error:
-            raise UsageError(f"{path.name}: line {line.original.line} cannot be read; write it as NAME=value")
+            place = f"{path.name}: line {line.original.line}"
+            raise UsageError(f"{place} cannot be read; write it as NAME=value")
     return from_environment(dotenv_values(stream=io.StringIO(text)), path.name)
 
 # %% ../nbs/00_settings.ipynb #43ac098e
@@ -488,7 +495,8 @@ class Settings(BaseSettings):
             ".env": from_dotenv(root() / ".env"),
             "config.yaml": from_yaml(root() / "config.yaml"),
         }
-        return (init_settings, *(InitSettingsSource(settings_cls, with_source(told, where)) for where, told in places.items()))
+        layers = [with_source(told, where) for where, told in places.items()]
+        return (init_settings, *(InitSettingsSource(settings_cls, layer) for layer in layers))
 
     def flat(self) -> dict[str, Any]:
         "Every setting but the secrets, by name; paths as text."
@@ -500,7 +508,8 @@ def settings(
     **options,  # settings by name, as the command line gives them; None means not given
 ) -> Settings:
     "The settings of this moment. Raises `UsageError` with one line for the first value that is wrong."
-    given: dict[str, Any] = with_source(placed({k: v for k, v in options.items() if v is not None}, "options"), "options")
+    named = {k: v for k, v in options.items() if v is not None}
+    given: dict[str, Any] = with_source(placed(named, "options"), "options")
     try:
         return Settings(**given)
     except ValidationError as e:

@@ -126,7 +126,8 @@ def written(table: Table, run: Run) -> Path:
     "Where a table of the run lies. Raises `TmdbError` when it was not written."
     path = run.path(table)
     if not run.tables.is_dir():
-        raise TmdbError(f"run {run.id} has no tables: its folder in data/tables/ is gone; run it again under another name")
+        place = f"data/tables/{run.id}"
+        raise TmdbError(f"run {run.id} has no tables: {place} is gone; choose another run")
     if not path.is_file():
         raise TmdbError(f"run {run.id} has no table {table.name}: run the chapters before this one first, in number order")
     return path
@@ -327,9 +328,9 @@ def is_there(run: Run) -> bool:
 
 # %% ../nbs/03_tables.ipynb #9968a15e
 def is_scoped(facts: Mapping[str, Any]) -> bool:
-    "Whether a run is about some films only, by its run.json: readers who name no run want all films."
+    "Whether a run is about some films only, by its run.json."
     parameters = facts.get("parameters") or {}
-    return any(parameters.get(name, everything) not in (everything, None) for name, everything in SCOPE.items())
+    return any(parameters.get(name, unset) not in (unset, None) for name, unset in SCOPE.items())
 
 
 def newest(home: Path) -> Run | None:
@@ -347,7 +348,7 @@ def newest(home: Path) -> Run | None:
 
 # %% ../nbs/03_tables.ipynb #4179b344
 def published(home: Path | str | None = None) -> Run:
-    "The run that readers see; once it was deleted, the newest that is left. Raises `TmdbError` when there is none."
+    "The run that readers see, or the newest that is left. Raises `TmdbError` if there is none."
     place = settings(home=home).pipeline.home
     pointer = place / "data" / "tables" / "CURRENT"
     run_id = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else ""
@@ -356,7 +357,8 @@ def published(home: Path | str | None = None) -> Run:
     if run := newest(place):
         return run
     if any((place / "reports").glob("[!._]*/run.json")):
-        raise TmdbError("no finished run of all films has both its tables and its report: `tmdb runs` lists the runs")
+        fault = "no finished run of all films has both its tables and its report"
+        raise TmdbError(f"{fault}: `tmdb runs` lists the runs, `tmdb demo` makes one")
     raise TmdbError("no finished run here yet: `tmdb demo` makes one from the embedded sample")
 
 # %% ../nbs/03_tables.ipynb #cbdf6541
