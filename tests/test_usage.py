@@ -292,6 +292,9 @@ def test_an_error_in_dotenv_does_not_repeat_it(sign, place, capsys):
     assert refused(capsys, "runs") == "tmdb: .env: line 3 cannot be read; write it as NAME=value"
     (place / ".env").write_bytes(b"TMDB_READ_TOKEN=\xff" + CANARY.encode())
     assert CANARY not in refused(capsys, "runs")
+    (place / ".env").unlink()
+    (place / ".env").mkdir()
+    assert settings().report.top_n == 10, "a virtual environment of this name is none of our business"
 
 
 @pytest.mark.parametrize("tail", TAILS)

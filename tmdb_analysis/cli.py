@@ -65,6 +65,7 @@ class Parser(argparse.ArgumentParser):
         found, unknown = self.parse_known_args(args, namespace)
         if not unknown:
             return found
+        self.prog = f"{self.prog} {found.verb}"  # whose --help helps
         option = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
         if option is None:
             self.error(f"unexpected word {unknown[0]!r}")

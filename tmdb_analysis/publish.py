@@ -230,7 +230,7 @@ def publish_run(
 # %% ../nbs/91_publish.ipynb #197974df
 def publish(args: argparse.Namespace, console: Console) -> int:
     "Publish a run and say what that changed."
-    run, where, start = named(args.run, args.home), chosen(args.to, settings(home=args.home)), time.monotonic()
+    where, run, start = chosen(args.to, settings(home=args.home)), named(args.run, args.home), time.monotonic()
     if not args.wait > 0:
         raise UsageError("--wait: give seconds, more than 0")
     done = publish_run(run, where, args.force, args.wait)

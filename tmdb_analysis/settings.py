@@ -464,7 +464,7 @@ def from_yaml(path: Path) -> dict[str, dict[str, Any]]:
 # %% ../nbs/00_settings.ipynb #b969be6a
 def from_dotenv(path: Path) -> dict[str, dict[str, Any]]:
     "The settings in a `.env`, by section. Raises `UsageError`, which repeats nothing of it."
-    if not path.exists():
+    if not path.exists() or path.is_dir():  # a virtual environment may have this name
         return {}
     try:
         text = path.read_text(encoding="utf-8")
