@@ -92,7 +92,6 @@ def test_config_file_is_checked(text, said, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("gone.json", None, "no such file"),
         ("empty.json", b"", "cannot be read"),
         ("cut.json", b'[{"id": 1}, {"id"', "cannot be read"),
         ("cut.json.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV\xca", "cannot be read"),
@@ -102,8 +101,7 @@ def test_config_file_is_checked(text, said, tmp_path):
     ],
 )
 def test_a_file_that_cannot_be_read_stops_the_run(name, content, said, tmp_path, capsys):
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
+    (tmp_path / name).write_bytes(content)
     home = tmp_path / "home"
     assert main(["run", "--source", "files", "--input", str(tmp_path / name), "--home", str(home), "--run-id", "x"]) == 1
     assert said in one_line(capsys.readouterr().err)
@@ -114,10 +112,11 @@ def test_a_file_that_cannot_be_read_stops_the_run(name, content, said, tmp_path,
 def test_a_failed_run_says_so_everywhere(tmp_path):
     bad = tmp_path / "lines.jsonl"
     bad.write_text('{"id": 1, "title": "A", "status": "Released"}\nnot json\n{"title": "no id"}\n[1]\n')
-    done = tmdb("run", "--source", "files", "--input", str(bad), "--home", str(tmp_path), "--run-id", "x")
+    done = tmdb("run", "--input", str(bad), "--home", str(tmp_path), "--run-id", "x")
     assert done.returncode == 1
     assert "records can be used: broken in 3 of 4" in one_line(done.stderr)
     told = json.loads((tmp_path / "reports/x/run.json").read_text())
+    assert told["source"] == "files", "--input says so"
     assert told["status"] == "failed" and told["failed_stage"] == "30_validate" and told["gate"] == "fail"
     for page in ("index.html", "30_validate.html", "../index.html"):
         assert "fail" in (tmp_path / "reports/x" / page).read_text().lower(), page

@@ -61,9 +61,16 @@ def command(run: Run, url: str) -> subprocess.CompletedProcess:
     return subprocess.run(words, capture_output=True, text=True, env=os.environ | {"TMDB_POSTGRES_URL": url}, check=False)
 
 
+def publishing(url: str, *words: str) -> int:
+    "The command in this process; the address comes as a secret."
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMDB_POSTGRES_URL", url)
+        return main(["publish", *words])
+
+
 def said(capsys, run: Run, url: str, *args: str, code: int = 1) -> str:
     "The only line that the command has for an error, without a secret in anything that it says."
-    assert main(["publish", run.id, "--home", str(run.home), "--to", url, *args]) == code
+    assert publishing(url, run.id, "--home", str(run.home), *args) == code
     told = capsys.readouterr()
     lines = told.err.splitlines()
     assert len(lines) == 1 and lines[0].startswith("tmdb: ") and not told.out, told
@@ -166,7 +173,7 @@ def test_every_table_and_column_is_explained(filled):
 
 def test_a_second_publish_writes_nothing(filled, demo, capsys):
     before = versions_of_rows(filled[0])
-    assert main(["publish", "demo", "--home", str(demo.home), "--to", filled[0]]) == 0
+    assert publishing(filled[0], "demo", "--home", str(demo.home)) == 0
     told = capsys.readouterr().out
     assert "s: 0 changed" in told and len(re.findall(r"^tmdb\.\w+ +0 +0 +0 +[\d,]+$", told, re.M)) == len(EVERY)
     assert versions_of_rows(filled[0]) == before
@@ -525,7 +532,7 @@ def test_doctor_looks_at_the_database(postgres, filled, name, url, capsys, monke
 
 def test_the_password_is_in_nothing_that_is_written(postgres, filled, demo, capsys):
     for address in (filled[0], postgres.url("filled", password="canary")):
-        main(["publish", "demo", "--home", str(demo.home), "--to", address, "--debug"])
+        publishing(address, "demo", "--home", str(demo.home), "--debug")
         told = capsys.readouterr()
         assert "published" in told.out or "Traceback" in told.err
         assert not [secret for secret in SECRETS if secret in told.out + told.err], told.err

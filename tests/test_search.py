@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from tests import oracle
 from tmdb_analysis.cli import main
-from tmdb_analysis.find import answer, answered, find, near, printable
 from tmdb_analysis.ingest import sample
+from tmdb_analysis.lookup import answer, answered, find, near, printable
 from tmdb_analysis.query import FIELDS, OTHER_NAMES, SORTS, Condition, Query, bounds, fold, fold_words, query
 from tmdb_analysis.schema import CREDITS, MOVIES
 from tmdb_analysis.search import SEARCHES, folded, folded_words, search

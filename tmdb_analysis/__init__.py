@@ -24,7 +24,7 @@ _FROM = {
     "load": ("tables", "load"),
     "kpi": ("tables", "read_kpi"),
     "to_pandas": ("tables", "to_pandas"),
-    "find": ("find", "find"),
+    "find": ("lookup", "find"),
 }
 _CHAPTERS = (
     *("settings", "spark", "schema", "tables", "rules", "validate", "kpis", "franchises", "directors", "genres", "trends", "search"),

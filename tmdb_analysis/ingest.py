@@ -169,12 +169,12 @@ def readable(path: Path) -> bool:
 def files(
     paths: Iterable[str | Path],  # files and folders
 ) -> list[Path]:
-    "The files among and below some paths, folders in order of name. Raises `TmdbError` for a path without any."
+    "The files among and below some paths, in order of name. Raises `UsageError` or `TmdbError`."
     found: list[Path] = []
     for path in map(Path, paths):
         inside = sorted(p for p in path.rglob("*") if p.is_file() and readable(p)) if path.is_dir() else [path]
         if not path.exists():
-            raise TmdbError(f"{path}: no such file or folder; check the path after --input")
+            raise UsageError(f"{path}: no such file or folder; check the path after --input")
         if not inside:
             raise TmdbError(f"{path}: no .json, .jsonl, .ndjson or .csv file in this folder (plain, .gz or .zst)")
         found += inside

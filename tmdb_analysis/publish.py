@@ -10,6 +10,7 @@ __all__ = ['UNREACHED', 'REFUSED', 'CONNECT_SECONDS', 'LOCK_SECONDS', 'ANOTHER',
 # %% ../nbs/91_publish.ipynb #f37008c0
 import argparse
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from .database import CURRENT, HISTORY, METRIC_NAMES, RUNS, STAGES
 from .loading import SCHEMA, VERSION, Counts, merge, prepare, rows_of
 from .metrics import MEASURES, measures
 from .runs import named, part, read_facts
-from .settings import Settings, TmdbError, UsageError, settings
+from .settings import PLAIN_URL, Settings, TmdbError, UsageError, refuse_secret, settings
 from .tables import Run
 
 # %% ../nbs/91_publish.ipynb #0e725e43
@@ -59,18 +60,24 @@ def target(
     url: str,  # postgresql://user:password@host:port/database
 ) -> Target:
     "A database by its address. Raises `UsageError`, which does not repeat the address."
-    wrong = UsageError("the address of the database cannot be read: write postgresql://user@host:5432/database, signs in a password as %40")
-    if not url.strip().startswith(("postgresql://", "postgres://")):
+    form = "postgresql://user@host:5432/database, and @ in a password as %40"
+    wrong, text = UsageError(f"postgres_url cannot be read: write {form}"), url.strip()
+    is_mixed = "@" in text and not PLAIN_URL.fullmatch(text)
+    if is_mixed or not text.startswith(("postgresql://", "postgres://")):
         raise wrong
     try:
-        return Target(conninfo_to_dict(url.strip()))
+        options = conninfo_to_dict(text)
     except psycopg.Error:
         raise wrong from None
+    if not re.fullmatch(r"[\d,]*", str(options.get("port") or "")):  # user:password without a host
+        raise wrong
+    return Target(options)
 
 
 def chosen(to: str | None, of: Settings) -> Target:
     "The database of the command line, else that of the settings. Raises `UsageError` when there is none."
     secret = of.pipeline.postgres_url
+    refuse_secret("postgres_url", to)
     if not to and not secret:
         raise UsageError("say where to: --to postgresql://user@host/database, or TMDB_POSTGRES_URL in .env")
     return target(to or secret.get_secret_value())
@@ -223,7 +230,7 @@ def publish_run(
 # %% ../nbs/91_publish.ipynb #197974df
 def publish(args: argparse.Namespace, console: Console) -> int:
     "Publish a run and say what that changed."
-    run, where, start = named(args.run, args.home), chosen(args.to, settings(home=args.home)), time.monotonic()
+    where, run, start = chosen(args.to, settings(home=args.home)), named(args.run, args.home), time.monotonic()
     if not args.wait > 0:
         raise UsageError("--wait: give seconds, more than 0")
     done = publish_run(run, where, args.force, args.wait)

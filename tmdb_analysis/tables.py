@@ -6,14 +6,14 @@
 __all__ = ['DIGITS', 'NAMING', 'Run', 'open_run', 'replacing', 'write_text', 'write_parquet', 'collected', 'save', 'writing',
            'written', 'read', 'read_arrow', 'faults', 'to_pandas', 'piped', 'plain', 'write_csv', 'save_kpi',
            'read_kpi', 'save_movies_csv', 'words', 'cell', 'field', 'Grid', 'shown', 'interval_of', 'escaped',
-           'printable', 'save_counts', 'read_counts', 'publish', 'published', 'load']
+           'printable', 'save_counts', 'read_counts', 'publish', 'is_there', 'is_scoped', 'newest', 'published', 'load']
 
 # %% ../nbs/03_tables.ipynb #491316db
 import html
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from pyarrow import csv
 from pyspark.sql import DataFrame, SparkSession
 
 from .schema import CSV_COLUMNS, TABLES, Table, conform
-from .settings import TmdbError, UsageError, nearest, settings
+from .settings import SCOPE, TmdbError, UsageError, nearest, settings
 from .spark import seen_by_engine, session
 
 # %% ../nbs/03_tables.ipynb #6e921729
@@ -125,6 +125,9 @@ def writing(
 def written(table: Table, run: Run) -> Path:
     "Where a table of the run lies. Raises `TmdbError` when it was not written."
     path = run.path(table)
+    if not run.tables.is_dir():
+        place = f"data/tables/{run.id}"
+        raise TmdbError(f"run {run.id} has no tables: {place} is gone; choose another run")
     if not path.is_file():
         raise TmdbError(f"run {run.id} has no table {table.name}: run the chapters before this one first, in number order")
     return path
@@ -319,14 +322,44 @@ def publish(run: Run) -> None:
     write_text(run.home / "data" / "tables" / "CURRENT", run.id + "\n")
 
 
+def is_there(run: Run) -> bool:
+    "Whether neither the tables of a run nor its report were deleted."
+    return run.tables.is_dir() and (run.report / "run.json").is_file()
+
+# %% ../nbs/03_tables.ipynb #9968a15e
+def is_scoped(facts: Mapping[str, Any]) -> bool:
+    "Whether a run is about some films only, by its run.json."
+    parameters = facts.get("parameters") or {}
+    return any(parameters.get(name, unset) not in (unset, None) for name, unset in SCOPE.items())
+
+
+def newest(home: Path) -> Run | None:
+    "The finished run of all films that ended last and is still there; None when there is none."
+    found = []
+    for path in (home / "reports").glob("[!._]*/run.json"):
+        run = Run(path.parent.name, home)
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            if facts["status"] == "ok" and is_there(run) and not is_scoped(facts):
+                found.append((str(facts["finished"]), run.id))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue  # a run that does not say what it is
+    return Run(max(found)[1], home) if found else None
+
+# %% ../nbs/03_tables.ipynb #4179b344
 def published(home: Path | str | None = None) -> Run:
-    "The run that readers see. Raises `TmdbError` when there is none yet."
+    "The run that readers see, or the newest that is left. Raises `TmdbError` if there is none."
     place = settings(home=home).pipeline.home
     pointer = place / "data" / "tables" / "CURRENT"
     run_id = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else ""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id) or not (place / "data" / "tables" / run_id).is_dir():
-        raise TmdbError("no finished run here yet: `tmdb demo` makes one from the embedded sample")
-    return Run(run_id, place)
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id) and is_there(Run(run_id, place)):
+        return Run(run_id, place)
+    if run := newest(place):
+        return run
+    if any((place / "reports").glob("[!._]*/run.json")):
+        fault = "no finished run of all films has both its tables and its report"
+        raise TmdbError(f"{fault}: `tmdb runs` lists the runs, `tmdb demo` makes one")
+    raise TmdbError("no finished run here yet: `tmdb demo` makes one from the embedded sample")
 
 # %% ../nbs/03_tables.ipynb #cbdf6541
 def load(

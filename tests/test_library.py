@@ -1,0 +1,43 @@
+"The library as a person uses it: lines of the README twice, completion, names that stay."
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import tmdb_analysis as tmdb
+from tests.test_docs import blocks
+
+README = Path(__file__).parent.parent / "README.md"
+COMPLETED = """
+from rlcompleter import Completer
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell(user_ns={"tmdb": tmdb})
+shell.Completer.use_jedi = False  # which does not import what it completes
+for texts in (Completer({"tmdb": tmdb}).attr_matches("tmdb."), shell.complete(None, "tmdb.", 5)[1]):
+    found = {text.rpartition(".")[2].rstrip("()") for text in texts}
+    assert found >= set(tmdb.__all__), set(tmdb.__all__) - found
+for name in dir(tmdb):
+    getattr(tmdb, name)
+"""
+
+
+@pytest.mark.integration
+def test_the_lines_of_the_readme_work_again_and_after_completion(demo):
+    (lines,) = blocks(README, "python")
+    code = "\n".join(["import matplotlib", "matplotlib.use('Agg')", lines, lines, COMPLETED, lines])
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("name", tmdb.__all__)
+def test_a_public_name_means_one_thing(name):
+    "An imported submodule is an attribute of the package: no function may have its name."
+    is_module = find_spec(f"tmdb_analysis.{name}") is not None
+    assert is_module == (name not in tmdb._FROM)
+    for found in (getattr(tmdb, name), getattr(tmdb, name)):
+        assert isinstance(found, ModuleType) == is_module
