@@ -216,9 +216,18 @@ def test_a_failed_run_is_in_the_history_only(url, few, tmp_path):
     assert rows(url, "select current, gate, error from tmdb.runs where run_id = 'bad'") == [(False, "fail", "too few films")]
 
 
-@pytest.mark.parametrize("status", ["running", "stopped", "incomplete"])
+def test_a_report_on_a_part_of_the_films_is_in_the_history_only(url, few, tmp_path):
+    publish_run(few, target(url))
+    western = another(few, tmp_path, "western", hours=1, parameters={"genre": "Western"})
+    for force in (False, True):
+        done = publish_run(western, target(url), force=force)
+        assert "only about films of the genre Western" in done.notes[0] and not done.tables.keys() & CURRENT.keys()
+    assert rows(url, "select run_id, current from tmdb.runs order by run_id") == [("few", True), ("western", False)]
+
+
+@pytest.mark.parametrize("status", ["interrupted", "stopped", "incomplete"])
 def test_a_run_without_an_end_is_refused(status, url, few, tmp_path, capsys):
-    run = another(few, tmp_path, "half", status=status)
+    run = another(few, tmp_path, "half", status="running" if status == "interrupted" else status)
     if status == "incomplete":
         (run.report / "run.json").unlink()
     assert f"run half is not at its end ({status})" in said(capsys, run, url)

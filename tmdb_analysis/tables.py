@@ -6,7 +6,7 @@
 __all__ = ['DIGITS', 'NAMING', 'Run', 'open_run', 'replacing', 'write_text', 'write_parquet', 'collected', 'save', 'writing',
            'written', 'read', 'read_arrow', 'faults', 'to_pandas', 'piped', 'plain', 'write_csv', 'save_kpi',
            'read_kpi', 'save_movies_csv', 'words', 'cell', 'field', 'Grid', 'shown', 'interval_of', 'escaped',
-           'printable', 'save_counts', 'read_counts', 'publish', 'published', 'load']
+           'printable', 'save_counts', 'read_counts', 'publish', 'published', 'unpublished', 'load']
 
 # %% ../nbs/03_tables.ipynb #491316db
 import html
@@ -325,8 +325,17 @@ def published(home: Path | str | None = None) -> Run:
     pointer = place / "data" / "tables" / "CURRENT"
     run_id = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else ""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id) or not (place / "data" / "tables" / run_id).is_dir():
-        raise TmdbError("no finished run here yet: `tmdb demo` makes one from the embedded sample")
+        raise TmdbError(unpublished(place))
     return Run(run_id, place)
+
+
+def unpublished(home: Path) -> str:
+    "What to tell where no run is published: which finished runs, of a part of the films, can be named."
+    reports = {path.parent.name: path.read_text(encoding="utf-8") for path in sorted((home / "reports").glob("*/run.json"))}
+    finished = [name for name, text in reports.items() if re.search(r'"status": *"ok"', text)]
+    if not finished:
+        return "no finished run here yet: `tmdb demo` makes one from the embedded sample"
+    return f"only runs on a part of the films are here ({', '.join(finished)}): name one, or run without genre, decade and company"
 
 # %% ../nbs/03_tables.ipynb #cbdf6541
 def load(
