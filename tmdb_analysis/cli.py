@@ -11,6 +11,7 @@ __all__ = ['RUN_OPTIONS', 'COMMON_OPTIONS', 'REDIS_FIXES', 'parser', 'given', 'r
 import argparse
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -151,8 +152,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 
 def same_command(args: argparse.Namespace, run_id: str) -> str:
-    "The command that runs a run again."
-    words = list(args.argv)
+    "The command that runs a run again, without a token in the address of an engine."
+    words = [re.sub(r"(;token=)[^;]*", r"\1...", word) for word in args.argv]
     return shlex.join(["tmdb", *words] if args.run_id else ["tmdb", words[0], "--run-id", run_id, *words[1:]])
 
 

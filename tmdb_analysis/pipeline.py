@@ -273,7 +273,6 @@ def nearly_finished(run: Run) -> dict[str, Any] | None:
     return told
 
 
-
 def run_stages(
     settings: Settings,
     run: Run,

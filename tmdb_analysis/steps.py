@@ -137,8 +137,8 @@ def finish(
     run_id: str,
     home: Path | str | None = None,  # None: the home of the settings
 ) -> dict[str, Any]:
-    """Write `run.json` and all pages of a run whose stages have run, publish it if all went well for all films, and bring it into the database of
-    `postgres_url` if there is one and the run is at its end; gives run.json. Raises `TmdbError`."""
+    """Write `run.json` and all pages of a run whose stages have run, publish it as any run, and bring it into the database
+    of `postgres_url` if there is one and the run is at its end; gives run.json. Raises `TmdbError`."""
     chosen = settings(home=home)
     run = Run(run_id, chosen.pipeline.home)
     told = state(run, list(stages()))
