@@ -254,6 +254,15 @@ def test_the_last_step_of_a_scheduled_run_publishes_it(url, demo, tmp_path, monk
     assert rows(url, "select count(*) from tmdb.movies")[0][0] == read_facts(run.report)["films"]
 
 
+def test_the_last_step_of_a_scheduled_run_on_a_part_of_the_films_publishes_nothing(url, demo, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMDB_POSTGRES_URL", url)
+    run = scheduled(demo, tmp_path)
+    told = read_facts(run.report)
+    (run.report / "run.json").write_text(json.dumps(told | {"status": "running", "parameters": told["parameters"] | {"decade": 1990}}))
+    assert finish(run.id, tmp_path)["status"] == "ok" and not (tmp_path / "data/tables/CURRENT").exists()
+    assert rows(url, "select run_id, status, current from tmdb.runs") == [("scheduled", "ok", False)]
+
+
 def test_the_last_step_of_a_failed_scheduled_run_brings_its_history(url, demo, tmp_path, monkeypatch):
     monkeypatch.setenv("TMDB_POSTGRES_URL", url)
     assert finish(scheduled(demo, tmp_path, 2).id, tmp_path)["status"] == "failed"

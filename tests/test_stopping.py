@@ -26,7 +26,7 @@ from tmdb_analysis.tables import Run, publish, published
 pytestmark = [pytest.mark.faults, pytest.mark.integration]
 
 TMDB = str(Path(sys.executable).parent / "tmdb")
-MOMENTS = int(os.environ.get("TEST_MOMENTS", "2"))  # at which a run is stopped
+MOMENTS = int(os.environ.get("TEST_MOMENTS", "1"))  # at which a run is stopped
 
 
 @contextmanager
@@ -52,11 +52,6 @@ def children(process: subprocess.Popen) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
-def kernels(process: subprocess.Popen) -> list[psutil.Process]:
-    "The kernel of a run."
-    return [child for child in children(process) if "ipykernel" in " ".join(child.cmdline())]
-
-
 def survivors(processes: list[psutil.Process], seconds: float = 10) -> list[psutil.Process]:
     "Those of some processes that are still alive after some time."
     return psutil.wait_procs(processes, timeout=seconds)[1]
@@ -73,15 +68,22 @@ def ended(process: subprocess.Popen, seconds: float = 15) -> tuple[str, list[str
     return out, said.splitlines()
 
 
-def test_a_run_whose_kernel_dies_says_so(tmp_path):
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("ipykernel", r"the kernel died in stage \d\d\w+ \(killed by signal 9; most often memory ran out\): free some memory"),
+        ("pysail", r"the engine (died in stage|is gone before) \d\d\w+"),
+    ],
+)
+def test_a_run_whose_kernel_or_engine_dies_says_so(program, said, tmp_path):
     with going(tmp_path) as process:
         until(process, "10_ingest")
-        (kernel,) = kernels(process)
         others = children(process)
-        kernel.kill()
-        _, lines = ended(process)
+        (victim,) = (child for child in others if program in " ".join(child.cmdline()))
+        victim.kill()
+        _, lines = ended(process, 30)
     assert process.returncode == 1 and len(lines) == 1
-    assert re.search(r"the kernel died in stage \d\d\w+ \(killed by signal 9; most often memory ran out\)", lines[0])
+    assert re.search(said, lines[0])
     assert status(tmp_path) == "failed" and not (tmp_path / "data/tables/CURRENT").exists()
     assert not survivors(others)
 

@@ -361,7 +361,7 @@ def main(argv: list[str] | None = None) -> int:
     except TmdbError as e:
         if getattr(args, "debug", False):
             traceback.print_exc()
-        say(str(e))
+        say(f"{e}; give the same command again" if isinstance(e, TryLater) else str(e))
         return 2 if isinstance(e, UsageError) else 75 if isinstance(e, TryLater) else 1
     except KeyboardInterrupt:
         say("stopped; run it again")

@@ -32,7 +32,7 @@ from .settings import Settings, TmdbError, TryLater, UsageError, checkout
 from .share import inputs
 from .site import render, render_home
 from .spark import answers, one_server
-from .stages import Kernel, execute, one_kernel, parameters_of, sources, stages, without_lessons
+from .stages import MENDED, Kernel, execute, one_kernel, parameters_of, sources, stages, without_lessons
 from .stopping import stop_if_asked
 from .tables import Run, open_run, publish, read_counts, write_text
 
@@ -250,10 +250,11 @@ def close(
 def complete(run: Run, told: dict[str, Any]) -> None:
     """Write the pages of a run whose stages all went well, and publish it unless it is about a part of the films. Only then run.json
     says `ok`. Raises `TryLater` when a signal has asked this process to stop."""
-    for step in (lambda: told.update(previous=since_previous(run)), lambda: write_metrics(run, told), lambda: render(run, told)):
-        save_run(run, told | {"status": "running"})
-        stop_if_asked()
-        step()
+    save_run(run, told | {"status": "running"})
+    told["previous"] = since_previous(run)
+    save_run(run, told | {"status": "running"})
+    write_metrics(run, told)
+    render(run, told, stop_if_asked)
     stop_if_asked()
     if not scope_words(told["parameters"]):
         publish(run)
@@ -298,8 +299,11 @@ def run_stages(
             made = [path for path, stamp in stamps(run).items() if before.get(path) != stamp]
             told["definitions"] |= noted(made, name, sources(lean), parameters, settings.flat()) if made else {}
             state |= {"status": "ok", "summary": summary(read_counts(run).get(name[3:], {}))}
-        except BaseException:
-            state["status"] = "failed"
+        except BaseException as e:
+            stopped = isinstance(e, TryLater | KeyboardInterrupt)
+            state["status"] = "stopped" if stopped else "failed"
+            if isinstance(e, TmdbError) and not stopped and not answers(address):
+                raise TmdbError(f"the engine died in stage {name}, most often because memory ran out: {MENDED}") from e
             raise
         finally:
             state["seconds"] = round(time.monotonic() - start, 2)

@@ -9,7 +9,8 @@ __all__ = ['FAILED', 'MOMENT', 'ABOUT', 'SUMS', 'SHOWN', 'HOME', 'fragment', 'st
 
 # %% ../nbs/90_site.ipynb #f2788d82
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
@@ -188,6 +189,7 @@ def dashboard_page(run: Run, pages: Mapping[str, str]) -> str:
 def render(
     run: Run,
     facts: Mapping[str, Any] | None = None,  # what to say of it; None: what its run.json says
+    look: Callable[[], None] = lambda: None,  # called before each page; what it raises ends the work
 ) -> Path:
     "Write the pages of a run; gives its front page. Raises `TmdbError` for a picture without an alt text."
     found, facts = notebooks(run), facts or read_facts(run.report)
@@ -197,10 +199,11 @@ def render(
     pages = {"dashboard": "Dashboard"} if films else {}
     pages |= {stage: heading(nb, stage)[0] for stage, nb in found.items() if nb is not report}
     write_text(run.report / SUMS, checksums(run.report))
-    html = {f"{stage}.html": stage_page(nb, stage, pages, run.id) for stage, nb in found.items()}
-    html |= {"dashboard.html": dashboard_page(run, pages)} if films else {}
-    for name, text in (html | {"index.html": report_page(report, run, facts, pages)}).items():
-        write_text(run.report / name, text)
+    makers = {f"{stage}.html": partial(stage_page, nb, stage, pages, run.id) for stage, nb in found.items()}
+    makers |= {"dashboard.html": partial(dashboard_page, run, pages)} if films else {}
+    for name, make in (makers | {"index.html": partial(report_page, report, run, facts, pages)}).items():
+        look()
+        write_text(run.report / name, make())
     return run.report / "index.html"
 
 # %% ../nbs/90_site.ipynb #e65f1707
