@@ -143,7 +143,7 @@ def heartbeats() -> int:
 def test_a_run_never_touches_another(demo, capsys):
     before = {p: p.read_bytes() for p in demo.report.rglob("*") if p.is_file()}
     assert main(["demo", "--home", str(demo.home), "--run-id", "demo"]) == 2
-    assert "is there already" in one_line(capsys.readouterr().err)
+    assert "is finished" in one_line(capsys.readouterr().err)
     assert before == {p: p.read_bytes() for p in demo.report.rglob("*") if p.is_file()}
 
 

@@ -223,9 +223,18 @@ def test_a_failed_run_is_in_the_history_only(url, few, tmp_path):
     assert rows(url, "select current, gate, error from tmdb.runs where run_id = 'bad'") == [(False, "fail", "too few films")]
 
 
-@pytest.mark.parametrize("status", ["running", "stopped", "incomplete"])
+def test_a_report_on_a_part_of_the_films_is_in_the_history_only(url, few, tmp_path):
+    publish_run(few, target(url))
+    western = another(few, tmp_path, "western", hours=1, parameters={"genre": "Western"})
+    for force in (False, True):
+        done = publish_run(western, target(url), force=force)
+        assert "only about films of the genre Western" in done.notes[0] and not done.tables.keys() & CURRENT.keys()
+    assert rows(url, "select run_id, current from tmdb.runs order by run_id") == [("few", True), ("western", False)]
+
+
+@pytest.mark.parametrize("status", ["interrupted", "stopped", "incomplete"])
 def test_a_run_without_an_end_is_refused(status, url, few, tmp_path, capsys):
-    run = another(few, tmp_path, "half", status=status)
+    run = another(few, tmp_path, "half", status="running" if status == "interrupted" else status)
     if status == "incomplete":
         (run.report / "run.json").unlink()
     assert f"run half is not at its end ({status})" in said(capsys, run, url)
@@ -250,6 +259,15 @@ def test_the_last_step_of_a_scheduled_run_publishes_it(url, demo, tmp_path, monk
     assert finish(run.id, tmp_path)["status"] == "ok"
     assert rows(url, "select run_id, status, current from tmdb.runs") == [("scheduled", "ok", True)]
     assert rows(url, "select count(*) from tmdb.movies")[0][0] == read_facts(run.report)["films"]
+
+
+def test_the_last_step_of_a_scheduled_run_on_a_part_of_the_films_publishes_nothing(url, demo, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMDB_POSTGRES_URL", url)
+    run = scheduled(demo, tmp_path)
+    told = read_facts(run.report)
+    (run.report / "run.json").write_text(json.dumps(told | {"status": "running", "parameters": told["parameters"] | {"decade": 1990}}))
+    assert finish(run.id, tmp_path)["status"] == "ok" and not (tmp_path / "data/tables/CURRENT").exists()
+    assert rows(url, "select run_id, status, current from tmdb.runs") == [("scheduled", "ok", False)]
 
 
 def test_the_last_step_of_a_failed_scheduled_run_brings_its_history(url, demo, tmp_path, monkeypatch):

@@ -345,13 +345,13 @@ def test_trap_15_no_secret_is_told(told):
 
 @pytest.mark.integration
 def test_trap_15_a_second_run_appends_nothing(told, tmp_path):
-    "Appending on a second run doubles every film; here a run id is used once, and each run has tables of its own."
+    "Appending on a second run doubles every film; here a finished run stays as it is, and each run has tables of its own."
     rows = session().createDataFrame([(1,), (2,)], "id long")
     for _ in range(2):
         rows.write.mode("append").parquet(str(tmp_path / "naive"))
     assert session().read.schema("id long").parquet(str(tmp_path / "naive")).count() == 4
 
-    assert told.again.code == 2 and "good is there already" in told.again.err
+    assert told.again.code == 2 and "good is finished" in told.again.err
     assert told.again.files == told.good.files, "to the byte"
     tables = {name: pq.read_table(told.home / "data" / "tables" / name / "movies.parquet") for name in ("good", "strict")}
     assert tables["good"].num_rows == 2 and tables["good"].equals(tables["strict"])

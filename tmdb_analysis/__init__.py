@@ -34,6 +34,16 @@ _CHAPTERS = (
 __all__ = [*_FROM, *_CHAPTERS]
 
 
+def command() -> int:
+    "The command `tmdb` as a process of its own; gives its exit code."
+    from threading import Event
+
+    from tmdb_analysis.stopping import catch_signals
+
+    catch_signals(Event())  # before the imports, which take seconds
+    return import_module("tmdb_analysis.cli").main()
+
+
 def __getattr__(name: str) -> Any:
     "Import a chapter when it is first asked for, so that `import tmdb_analysis` stays instant."
     if name in _FROM:

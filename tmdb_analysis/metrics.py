@@ -106,7 +106,7 @@ def seconds_of(time: Any) -> float | None:
 
 def about(facts: Mapping[str, Any], runs: list[tuple[Run, dict[str, Any]]]) -> list[tuple[str, str, dict[str, str], float | None]]:
     "What a run says of itself: name, meaning, labels and value."
-    ended = [seconds_of(told.get("finished")) for _, told in runs if told.get("status") == "ok"]
+    ended = [seconds_of(told.get("finished")) for told in (facts, *(told for _, told in runs)) if told.get("status") == "ok"]
     info = {name: str(facts.get(name) or "") for name in ("run_id", "source", "engine")}
     info["version"] = str(part(facts, "versions").get("tmdb_analysis", ""))
     status = "1 for how the last run ended, else 0"

@@ -28,6 +28,7 @@ from .database import CURRENT, HISTORY, METRIC_NAMES, RUNS, STAGES
 from .loading import SCHEMA, VERSION, Counts, merge, prepare, rows_of
 from .metrics import MEASURES, measures
 from .runs import named, part, read_facts
+from .scope import scope_words
 from .settings import PLAIN_URL, Settings, TmdbError, UsageError, refuse_secret, settings
 from .tables import Run
 
@@ -186,6 +187,8 @@ def becomes_current(connection: psycopg.Connection, run: Run, facts: Mapping[str
     if facts["status"] != "ok":
         why = "its quality gate said no" if facts.get("gate") == "fail" else f"it failed in {facts.get('failed_stage')}"
         return False, f"films and KPIs stay as they are, because {why}; the run is in the history"
+    if scope := scope_words(part(facts, "parameters")):
+        return False, f"films and KPIs stay as they are, because the run is only about films {scope}; the run is in the history"
     newest = next(((name, row[1]) for name, row in known.items() if row[2]), (run.id, None))
     if force or newest[0] == run.id or newest[1] <= datetime.fromisoformat(facts["finished"]):
         return True, ""

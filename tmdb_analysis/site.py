@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['FAILED', 'MOMENT', 'ABOUT', 'SUMS', 'SHOWN', 'HOME', 'fragment', 'stage_page', 'words', 'size', 'size_words',
            'checksums', 'downloads', 'stages', 'about', 'trouble', 'report_page', 'notebooks', 'dashboard_page',
-           'render', 'row_of', 'render_home']
+           'render', 'row_of', 'written', 'render_home']
 
 # %% ../nbs/90_site.ipynb #f2788d82
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .cards import MEASURES, cards, followed
 from .dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard
 from .page import TEMPLATES, cleaned, failure, fill, heading, page, page_cells, rendered
-from .runs import all_runs, disk, earlier, part, read_facts
+from .runs import all_runs, disk, earlier, is_published, part, read_facts
 from .schema import CREDITS, MOVIES
 from .scope import scope_words
 from .share import embedded
@@ -185,19 +186,24 @@ def dashboard_page(run: Run, pages: Mapping[str, str]) -> str:
     return dashboard(movies, credits, pages, run.id, run.home / "data" / "cache")
 
 
-def render(run: Run) -> Path:
+def render(
+    run: Run,
+    facts: Mapping[str, Any] | None = None,  # what to say of it; None: what its run.json says
+    look: Callable[[], None] = lambda: None,  # called before each page; what it raises ends the work
+) -> Path:
     "Write the pages of a run; gives its front page. Raises `TmdbError` for a picture without an alt text."
-    found, facts = notebooks(run), read_facts(run.report)
+    found, facts = notebooks(run), facts or read_facts(run.report)
     report = found.get("60_report")
     report = None if report is None or failure(report) else report
     films = run.path(MOVIES).is_file() and run.path(CREDITS).is_file()
     pages = {"dashboard": "Dashboard"} if films else {}
     pages |= {stage: heading(nb, stage)[0] for stage, nb in found.items() if nb is not report}
     write_text(run.report / SUMS, checksums(run.report))
-    html = {f"{stage}.html": stage_page(nb, stage, pages, run.id) for stage, nb in found.items()}
-    html |= {"dashboard.html": dashboard_page(run, pages)} if films else {}
-    for name, text in (html | {"index.html": report_page(report, run, facts, pages)}).items():
-        write_text(run.report / name, text)
+    makers = {f"{stage}.html": partial(stage_page, nb, stage, pages, run.id) for stage, nb in found.items()}
+    makers |= {"dashboard.html": partial(dashboard_page, run, pages)} if films else {}
+    for name, make in (makers | {"index.html": partial(report_page, report, run, facts, pages)}).items():
+        look()
+        write_text(run.report / name, make())
     return run.report / "index.html"
 
 # %% ../nbs/90_site.ipynb #e65f1707
@@ -212,7 +218,14 @@ def row_of(run: Run, facts: Mapping[str, Any], runs: list[tuple[Run, dict[str, A
         kpis[measure.label] = "–" if now["value"] is None else measure.form(now["value"]), line
     before = next((other.id for other, _ in earlier(run, runs)), None)
     diff = before if before and (run.report / f"diff_{before}.html").is_file() else None
-    return {"id": run.id, "facts": facts, "page": (run.report / "index.html").is_file(), "kpis": kpis, "disk": disk(run), "diff": diff}
+    said = {"scope": scope_words(part(facts, "parameters")), "status": written(facts), "published": is_published(run)}
+    page = (run.report / "index.html").is_file()
+    return {"id": run.id, "facts": facts, **said, "page": page, "kpis": kpis, "disk": disk(run), "diff": diff}
+
+
+def written(facts: Mapping[str, Any]) -> str:
+    "The status of a run for a page, which stays as it is when a run that is going on ends."
+    return "not finished when this page was written" if facts.get("status") == "running" else words(facts.get("status"))
 
 # %% ../nbs/90_site.ipynb #314b497f
 HOME = """
@@ -224,10 +237,12 @@ HOME = """
 {% for run in runs %}
 <tr><th class="when">{% if run.page %}<a href="{{ run.id|urlencode }}/index.html">{{ run.id }}</a>{% else %}{{ run.id }}{% endif %}</th>
 <td class="when">{{ run.facts.finished|words }}</td>
-<td data-status="{{ run.facts.status }}">{{ run.facts.status|words }}
+<td data-status="{{ run.facts.status }}">{{ run.status }}
 {% if run.facts.failed_stage %}in {{ run.facts.failed_stage }}{% endif %}
-{% if run.facts.gate %}<small>gate {{ run.facts.gate|words }}</small>{% endif %}</td>
-<td>{{ run.facts.source|words }} <small>{{ run.facts.engine|words }}</small></td>
+{% if run.facts.gate %}<small>gate {{ run.facts.gate|words }}</small>{% endif %}
+{% if run.published %}<small>published</small>{% endif %}</td>
+<td>{{ run.facts.source|words }} <small>{{ run.facts.engine|words }}</small>
+{% if run.scope %}<small>films {{ run.scope }}</small>{% endif %}</td>
 {% for value, line in run.kpis.values() %}<td>{{ value }} {{ line }}</td>{% endfor %}
 <td>{{ run.facts.seconds|words }}</td><td>{{ run.disk|size_words }}</td>
 <td>{% if run.diff %}<a href="{{ run.id|urlencode }}/diff_{{ run.diff|urlencode }}.html">since {{ run.diff }}</a>
@@ -242,11 +257,15 @@ HOME = """
 TEMPLATES.filters["size_words"] = size_words
 
 
-def render_home(home: Path) -> Path:
+def render_home(
+    home: Path,
+    latest: Run | None = None,  # a run to say something else of than its run.json does
+    facts: Mapping[str, Any] | None = None,  # namely this
+) -> Path:
     "Write `reports/index.html`, the list of all runs, newest first; gives its path."
     reports = home / "reports"
     reports.mkdir(parents=True, exist_ok=True)
-    runs = all_runs(home)
+    runs = [(run, dict(facts) if run == latest and facts else said) for run, said in all_runs(home)]
     rows = [row_of(run, facts, runs) for run, facts in runs]
     write_text(reports / "index.html", page("All runs", "Newest first.", fill(HOME, runs=rows, measures=SHOWN)))
     return reports / "index.html"

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['JAVA_NEEDED', 'INSTALL_JAVA', 'TOKEN', 'ENGINE_HOME', 'TIER_4', 'LATER', 'QUICK', 'LOOPBACK', 'LINKED', 'FEW_FILMS',
            'java_version', 'require_java', 'sail_command', 'masters', 'spark_command', 'free_port', 'reachable',
-           'answers', 'linked', 'work_done', 'environment', 'token_for', 'exposed_to', 'server', 'attached',
+           'answers', 'listen', 'linked', 'work_done', 'environment', 'token_for', 'exposed_to', 'server', 'attached',
            'hold_on_ipv6', 'started', 'wait_for', 'session', 'sized', 'leave', 'close', 'one_server', 'seen_by_engine',
            'within', 'require_cluster']
 
@@ -19,10 +19,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ from pyspark.sql.connect.client.core import DefaultChannelBuilder
 from pyspark.sql.connect.client.retries import DefaultPolicy
 
 from .isolation import address_of, can_isolate, isolation_command, other_users, private_socket
-from .settings import Spark, TmdbError, is_loopback, settings
+from .settings import Spark, TmdbError, TryLater, is_loopback, settings
+from .stopping import stop_if_asked
 
 # %% ../nbs/01_spark.ipynb #670bf561
 JAVA_NEEDED = (17, 21)
@@ -142,13 +144,31 @@ def answers(
     address: str,  # sc://host:port/;..., as pyspark takes it
     timeout: float = 2.0,  # seconds
 ) -> bool:
-    "Whether a server speaks at `address`, over the line (plain or encrypted) that a session would take."
+    """Whether a server speaks at `address`, over the line (plain or encrypted) that a session would take. Raises `TryLater` when
+    a signal has asked this process to stop."""
+    heard, over = threading.Event(), threading.Event()
+    thread = threading.Thread(target=listen, args=(address, heard, over), daemon=True)
+    thread.start()
+    end = time.monotonic() + timeout
+    try:
+        while not heard.wait(0.1) and time.monotonic() < end:
+            stop_if_asked()
+        return heard.is_set()
+    finally:
+        over.set()
+        thread.join(1)
+
+
+def listen(address: str, heard: threading.Event, over: threading.Event) -> None:
+    "Set `heard` when a server speaks, and listen until then or until it is over. In a thread: no signal may come inside gRPC."
     with DefaultChannelBuilder(address).toChannel() as channel:
-        try:
-            grpc.channel_ready_future(channel).result(timeout)
-            return True
-        except grpc.FutureTimeoutError:
-            return False
+        ready = grpc.channel_ready_future(channel)
+        while not over.is_set():
+            try:
+                ready.result(0.1)
+                return heard.set()
+            except grpc.FutureTimeoutError:
+                continue
 
 
 LINKED = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execvp(sys.argv[1], sys.argv[1:])"  # PR_SET_PDEATHSIG, SIGTERM
@@ -355,10 +375,13 @@ def seen_by_engine(path: Path, home: Path) -> str:
 
 
 def within(seconds: float, work: Callable[[], Any]) -> Any:
-    "What some work gives. Raises `TimeoutError` when it takes longer; it is left to itself then."
-    thread = ThreadPoolExecutor(1)
+    "What some work gives. Raises `TimeoutError` when it takes longer, `TryLater` when a signal stops it; it is left to itself then."
+    thread, end = ThreadPoolExecutor(1), time.monotonic() + seconds
     try:
-        return thread.submit(work).result(seconds)
+        result = thread.submit(work)
+        while not wait([result], timeout=0.2).done and time.monotonic() < end:
+            stop_if_asked()
+        return result.result(0)
     finally:
         thread.shutdown(wait=False)
 
@@ -378,6 +401,9 @@ def require_cluster(spark: Spark, home: Path) -> int:
             here.interruptAll()
             needs = f"with {spark.executor_memory_gb:g} GB free (-p executor_memory_gb=...)"
             raise TmdbError(f"no worker of {where} took our work in {spark.engine_wait_s:g} s: is one up, {needs}?") from None
+        except TryLater:
+            here.interruptAll()
+            raise
         except PySparkException:
             rows = []
     if len(rows) != 16:

@@ -7,7 +7,6 @@ __all__ = ['SCHEMA', 'NOT_ASKED', 'form', 'asked', 'finished', 'prepare', 'told_
            'finish']
 
 # %% ../nbs/92a_steps.ipynb #f1f3e94b
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +15,13 @@ from typing import Any
 import nbformat
 
 from .page import failure
-from .pipeline import begun, checked, claim, close, now, results, save_run, status_of, summary
+from .pipeline import begun, checked, claimed, close, now, results, save_run, summary
 from .publish import publish_run, target
-from .runs import noted, read_facts, stamps
+from .runs import is_published, noted, read_facts, stamps
 from .settings import SECRETS, SECTIONS, Settings, TmdbError, UsageError, settings
 from .site import notebooks
 from .stages import environment, parameters_of, sources, stages, without_lessons
-from .tables import Run, publish, read_counts
+from .tables import Run, read_counts
 
 # %% ../nbs/92a_steps.ipynb #aa6a0b16
 SCHEMA = ("type", "items", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "description")
@@ -63,8 +62,7 @@ def asked(
 
 def finished(run: Run) -> bool:
     "Whether a run came to its end, or is the one that readers see."
-    pointer = run.home / "data" / "tables" / "CURRENT"
-    return status_of(run.report) == "ok" or (pointer.is_file() and pointer.read_text(encoding="utf-8").strip() == run.id)
+    return read_facts(run.report)["status"] == "ok" or is_published(run)
 
 
 def prepare(
@@ -80,10 +78,8 @@ def prepare(
     if finished(run):
         return None
     checked(chosen)
-    for folder in (run.report, run.tables):
-        shutil.rmtree(folder, ignore_errors=True)
-    run = claim(chosen)
-    save_run(run, begun(chosen, run))
+    with claimed(chosen, scheduled=True):
+        save_run(run, begun(chosen, run) | {"scheduled": True})  # the scheduler knows whether it is still going on
     (run.tables / "stages").mkdir(exist_ok=True)
     for name, nb in book.items():
         nbformat.write(without_lessons(nb), run.tables / "stages" / f"{name}.ipynb")
@@ -150,14 +146,12 @@ def finish(
     run_id: str,
     home: Path | str | None = None,  # None: the home of the settings
 ) -> dict[str, Any]:
-    """Write `run.json` and all pages of a run whose stages have run, publish it if all went well, and bring it into the database of
-    `postgres_url` if there is one and the run is at its end; gives run.json. Raises `TmdbError`."""
+    """Write `run.json` and all pages of a run whose stages have run, publish it as any run, and bring it into the database
+    of `postgres_url` if there is one and the run is at its end; gives run.json. Raises `TmdbError`."""
     chosen = settings(home=home)
     run = Run(run_id, chosen.pipeline.home)
     told = state(run, list(stages()))
     close(run, told)
-    if told["status"] == "ok":
-        publish(run)
     if chosen.pipeline.postgres_url and told["status"] != "stopped":
         publish_run(run, target(chosen.pipeline.postgres_url.get_secret_value()))
     return told

@@ -6,7 +6,8 @@
 __all__ = ['DIGITS', 'NAMING', 'Run', 'open_run', 'replacing', 'write_text', 'write_parquet', 'collected', 'save', 'writing',
            'written', 'read', 'read_arrow', 'faults', 'to_pandas', 'piped', 'plain', 'write_csv', 'save_kpi',
            'read_kpi', 'save_movies_csv', 'words', 'cell', 'field', 'Grid', 'shown', 'interval_of', 'escaped',
-           'printable', 'save_counts', 'read_counts', 'publish', 'is_there', 'is_scoped', 'newest', 'published', 'load']
+           'printable', 'save_counts', 'read_counts', 'publish', 'is_there', 'is_scoped', 'newest', 'published',
+           'unpublished', 'load']
 
 # %% ../nbs/03_tables.ipynb #491316db
 import html
@@ -356,10 +357,18 @@ def published(home: Path | str | None = None) -> Run:
         return Run(run_id, place)
     if run := newest(place):
         return run
-    if any((place / "reports").glob("[!._]*/run.json")):
-        fault = "no finished run of all films has both its tables and its report"
-        raise TmdbError(f"{fault}: `tmdb runs` lists the runs, `tmdb demo` makes one")
-    raise TmdbError("no finished run here yet: `tmdb demo` makes one from the embedded sample")
+    raise TmdbError(unpublished(place))
+
+
+def unpublished(home: Path) -> str:
+    "Why no run is published, and what to do."
+    reports = {path.parent.name: path.read_text(encoding="utf-8") for path in sorted((home / "reports").glob("[!._]*/run.json"))}
+    scoped = [name for name, text in reports.items() if re.search(r'"status": *"ok"', text) and is_there(Run(name, home))]
+    if scoped:
+        return f"only runs on a part of the films are here ({', '.join(scoped)}): name one, or run without genre, decade and company"
+    if reports:
+        return "no finished run of all films has both its tables and its report: `tmdb runs` lists the runs, `tmdb demo` makes one"
+    return "no finished run here yet: `tmdb demo` makes one from the embedded sample"
 
 # %% ../nbs/03_tables.ipynb #cbdf6541
 def load(

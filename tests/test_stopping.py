@@ -1,0 +1,265 @@
+"A run that is stopped or killed, or that loses its kernel: it ends soon, says why, leaves no process, and can be run again."
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.fake_tmdb import fake_tmdb
+from tests.fake_tmdb.server import TOKEN
+from tmdb_analysis.cli import main
+from tmdb_analysis.pipeline import claimed
+from tmdb_analysis.runs import LOCK
+from tmdb_analysis.settings import UsageError, settings
+from tmdb_analysis.tables import Run, publish, published
+
+pytestmark = [pytest.mark.faults, pytest.mark.integration]
+
+TMDB = str(Path(sys.executable).parent / "tmdb")
+MOMENTS = int(os.environ.get("TEST_MOMENTS", "1"))  # at which a run is stopped
+
+
+@contextmanager
+def going(home: Path, *args: str, verb: str = "demo"):
+    "A run in a process of its own, with its output as text."
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("TMDB_", "SPARK_REMOTE"))} | {"PYTHONUNBUFFERED": "1"}
+    command = [TMDB, verb, "--home", str(home), "--run-id", "x", *args]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def until(process: subprocess.Popen, words: str) -> None:
+    "Read what a run says up to a line with some words."
+    assert process.stdout is not None
+    assert any(words in line for line in process.stdout), words
+
+
+def children(process: subprocess.Popen) -> list[psutil.Process]:
+    "The engine and the kernel of a run, as far as it has started them."
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def survivors(processes: list[psutil.Process], seconds: float = 10) -> list[psutil.Process]:
+    "Those of some processes that are still alive after some time."
+    return psutil.wait_procs(processes, timeout=seconds)[1]
+
+
+def status(home: Path) -> str:
+    "What run.json says became of the run."
+    return json.loads((home / "reports/x/run.json").read_text())["status"]
+
+
+def ended(process: subprocess.Popen, seconds: float = 15) -> tuple[str, list[str]]:
+    "What a run still says on stdout, and the lines of its stderr; it must end soon."
+    out, said = process.communicate(timeout=seconds)
+    return out, said.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("ipykernel", r"the kernel died in stage \d\d\w+ \(killed by signal 9; most often memory ran out\): free some memory"),
+        ("pysail", r"the engine (died in stage|is gone before) \d\d\w+"),
+    ],
+)
+def test_a_run_whose_kernel_or_engine_dies_says_so(program, said, tmp_path):
+    with going(tmp_path) as process:
+        until(process, "10_ingest")
+        others = children(process)
+        (victim,) = (child for child in others if program in " ".join(child.cmdline()))
+        victim.kill()
+        _, lines = ended(process, 30)
+    assert process.returncode == 1 and len(lines) == 1
+    assert re.search(said, lines[0])
+    assert status(tmp_path) == "failed" and not (tmp_path / "data/tables/CURRENT").exists()
+    assert not survivors(others)
+
+
+def stopped(home: Path, how: int, words: str, delay: float) -> None:
+    "Stop a run some seconds after a line: it must end at once, cleanly, and with all that it started."
+    with going(home) as process:
+        until(process, words)
+        time.sleep(delay)
+        others = children(process)
+        process.send_signal(how)
+        others += [child for child in children(process) if child not in others]
+        _, lines = ended(process)
+    assert process.returncode == 75, lines
+    assert len(lines) == 1 and "stopped" in lines[0], lines
+    assert status(home) == "stopped"
+    assert not (home / "data/tables/CURRENT").exists() and not survivors(others)
+
+
+def test_a_signal_at_the_end_of_a_stage_stops_the_run(tmp_path):
+    stopped(tmp_path, signal.SIGTERM, "10_ingest", 0)
+
+
+@pytest.mark.parametrize("seed", range(MOMENTS))
+def test_a_signal_at_any_moment_stops_the_run(seed, tmp_path):
+    chance = random.Random(seed)
+    words = chance.choice(["source=sample", "10_ingest", "20_clean", "30_validate"])
+    stopped(tmp_path, chance.choice([signal.SIGTERM, signal.SIGINT]), words, chance.choice([0.01, 0.03, 0.06, 0.1, 0.5, 1.5]))
+
+
+def test_a_killed_run_is_interrupted_and_can_be_run_again(tmp_path, capsys):
+    with going(tmp_path) as process:
+        until(process, "10_ingest")
+        others = children(process)
+        process.kill()
+        process.wait()
+    assert len(others) >= 2 and not survivors(others)
+    assert main(["runs", "--home", str(tmp_path)]) == 0
+    assert "interrupted" in capsys.readouterr().out
+    with going(tmp_path) as process:
+        until(process, "10_ingest")
+        assert main(["runs", "--home", str(tmp_path)]) == 0
+        assert "running" in capsys.readouterr().out
+        assert main(["demo", "--home", str(tmp_path), "--run-id", "x"]) == 2
+        assert f"run x is running (process {process.pid})" in capsys.readouterr().err
+        out, lines = ended(process, 120)
+    assert process.returncode == 0 and not lines and "done in" in out
+    assert main(["demo", "--home", str(tmp_path), "--run-id", "x"]) == 2
+    assert "run x is finished: choose another --run-id, or delete it" in capsys.readouterr().err
+
+
+def test_a_run_that_is_killed_while_its_pages_are_written_is_not_ok(tmp_path):
+    with going(tmp_path, "-p", "top_n=3") as process:
+        until(process, "60_report")
+        process.kill()
+        process.wait()
+    assert status(tmp_path) == "running" and not (tmp_path / "data/tables/CURRENT").exists()
+    page = tmp_path / "reports/x/movies.csv"
+    assert page.is_file()
+    with going(tmp_path, "-p", "top_n=3") as process:
+        until(process, "10_ingest")
+        assert not page.exists(), "it begins anew"
+        process.send_signal(signal.SIGTERM)
+        out, _ = ended(process)
+    assert process.returncode == 75
+    assert f"again   tmdb demo --home {tmp_path} --run-id x -p top_n=3  (all stages run again)" in out
+
+
+@pytest.fixture
+def api(monkeypatch):
+    "A local TMDB, and the settings to ask it."
+    with fake_tmdb("synthetic:400") as server:
+        for name, value in {"BASE_URL": server.url, "READ_TOKEN": TOKEN, "RATE_PER_SECOND": "0"}.items():
+            monkeypatch.setenv(f"TMDB_{name}", value)
+        yield server
+
+
+def test_a_fetch_that_is_killed_before_it_asked_for_anything_begins_again_in_its_folder(api, tmp_path):
+    words = [TMDB, "run", "--source", "api", "--ids", "1,2,3", "--home", str(tmp_path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not list(tmp_path.glob("reports/*/run.json")):
+            time.sleep(0.01)
+        process.kill()
+    (folder,) = tmp_path.glob("reports/*")
+    assert not (tmp_path / "data/raw" / folder.name).exists()
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        until(process, f"run={folder.name}")
+        until(process, "10_ingest")
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 75 and "(the fetch goes on where it stopped)" in out
+    assert f"--run-id {folder.name} --source api" in out and [path.name for path in tmp_path.glob("reports/*/")] == [folder.name]
+
+
+# Which runs may begin, and in which state
+
+
+def claim(home: Path, status: str | None, **facts) -> Path:
+    "Leave a run in some state, then claim it; gives its folder."
+    folder = home / "reports" / "x"
+    folder.mkdir(parents=True)
+    (folder / "kpis").mkdir()
+    if status:
+        (folder / "run.json").write_text(json.dumps({"status": status, **facts}))
+        (folder / "index.html").write_text("old")
+    with claimed(settings(home=home, run_id="x")) as run:
+        assert sorted(path.name for path in run.report.iterdir()) == [LOCK, "kpis"]
+    return folder
+
+
+@pytest.mark.parametrize("status", [None, "failed", "stopped", "running"])
+def test_a_run_that_did_not_finish_may_begin_again(status, tmp_path):
+    assert not (claim(tmp_path, status) / LOCK).exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "facts", "said"),
+    [
+        ("ok", {}, "run x is finished: choose another --run-id, or delete it"),
+        ("running", {"scheduled": True}, "run x is running"),
+        ("unreadable", {}, "holds files of something else"),
+    ],
+)
+def test_a_run_that_is_finished_or_going_on_may_not(status, facts, said, tmp_path):
+    with pytest.raises(UsageError, match=re.escape(said)):
+        claim(tmp_path, status, **facts)
+    assert (tmp_path / "reports/x/index.html").read_text() == "old"
+
+
+def test_a_run_that_was_published_and_then_killed_is_finished_by_the_same_command(demo, tmp_path, capsys):
+    run = Run("x", tmp_path)
+    shutil.copytree(demo.tables, run.tables, copy_function=os.link)
+    shutil.copytree(demo.report, run.report)
+    told = json.loads((run.report / "run.json").read_text())
+    (run.report / "run.json").write_text(json.dumps(told | {"status": "running"}))
+    publish(run)
+    assert main(["demo", "--home", str(tmp_path), "--run-id", "x"]) == 0
+    assert "done in" in capsys.readouterr().out and status(tmp_path) == "ok" and (run.report / "60_report.ipynb").is_file()
+
+
+def test_a_closed_gate_can_be_run_again_with_the_same_id(tmp_path):
+    (tmp_path / "films.jsonl").write_text('{"id": 1, "title": "A", "status": "Released"}\nnot json\n')
+    words = ["run", "--source", "files", "--input", str(tmp_path / "films.jsonl"), "--home", str(tmp_path), "--run-id", "x"]
+    assert main(words) == 1
+    (tmp_path / "films.jsonl").write_text('{"id": 1, "title": "A", "status": "Released"}\n')
+    main(words)
+    rules = json.loads((tmp_path / "reports/x/quality.json").read_text())["rules"]
+    assert all(rule["passed"] for rule in rules if rule["name"] == "records can be used"), "it read the mended file"
+
+
+# A report on a part of the films
+
+
+def test_a_scoped_run_never_becomes_the_published_one(demo, tmp_path, capsys):
+    whole = Run("whole", tmp_path)
+    shutil.copytree(demo.tables, whole.tables, copy_function=os.link)
+    shutil.copytree(demo.report, whole.report)
+    publish(whole)
+    home = ["--home", str(tmp_path)]
+    assert main(["demo", *home, "--run-id", "western", "-p", "genre=Western"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "a report on films of the genre Western only; the published run stays whole"
+    assert published(tmp_path) == whole
+
+    assert main(["runs", *home]) == 0
+    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "of the genre Western" in rows["western"] and "all films" in rows["whole"]
+    assert rows["whole"].split()[-1] == "yes" and rows["western"].split()[-1] != "yes"
+    page = (tmp_path / "reports/index.html").read_text()
+    assert page.count("<small>published</small>") == 1 and "films of the genre Western" in page
+
+    assert main(["search", "genre:Horror", "--limit", "1", *home]) == 0
+    assert main(["search", "genre:Western", "--limit", "1", *home, "--run-id", "western"]) == 0
+    (tmp_path / "data/tables/CURRENT").unlink()
+    shutil.rmtree(whole.report)
+    capsys.readouterr()
+    for words in (["search", "genre:Western"], ["open"], ["why", "highest_roi"]):
+        assert main([*words, *home]) == 1
+        assert "only runs on a part of the films are here (western): name one" in capsys.readouterr().err
+    assert main(["open", "western", "--no-browser", *home]) == 0
