@@ -107,7 +107,8 @@ def test_empty_fields_of_series_make_no_series():
 
 @pytest.mark.parametrize(("names", "at"), [("ab", 0), ("ba", 1)], ids=["lists last", "lists first"])
 def test_lists_beside_details_change_nothing(names, at, shared, tmp_path):
-    "A dump of the exercise and saved pages of lists, in both orders of the files; the second dump was written without null keys."
+    """A dump of the exercise and saved pages of lists, in both orders of the files; the second dump was written without null keys. The items of
+    one page carry budgets and more, but neither genres nor credits."""
     dump = sorted((shared / "exercise18").glob("*.json.gz"))[at]
     known = [film["id"] for film in oracle.read_json([dump]) if isinstance(film, dict) and film.get("title")]
     folder = tmp_path / "input"
@@ -120,8 +121,8 @@ def test_lists_beside_details_change_nothing(names, at, shared, tmp_path):
     for n, page in enumerate(pages):
         (folder / f"{names[1]}_{n}.json").write_text(json.dumps(page))
     films, taken, _ = judged(records([folder]), open_run("lists", tmp_path), 10)
-    assert len(known) == 18 and sorted(films) == sorted(known) and taken["duplicate"] >= 18
-    assert all(film["director"] and film["revenue_musd"] for film in films.values())
+    assert len(known) == 18 and films.keys() >= set(known) and taken["duplicate"] >= 18
+    assert all(films[id]["director"] and films[id]["genres"] and films[id]["revenue_musd"] for id in known)
 
 
 HEAD = "id,title,budget,genres,release_date,status\n"

@@ -143,13 +143,19 @@ def detailed() -> Column:
     return reduce(or_, [F.col(name).isNotNull() for name in DETAILS])
 
 
+def parts() -> Column:
+    "How many parts of the details a raw record has, 0 to 2: any of the lists of names, and the credits."
+    names = ("genres", "production_companies", "production_countries", "spoken_languages")
+    return reduce(or_, [F.col(name).isNotNull() for name in names]).cast("int") + F.col("credits").isNotNull().cast("int")
+
+
 def with_values(raw: DataFrame) -> DataFrame:
     "Raw columns as the values of the MOVIES contract, unknown as null."
     names = {c: names_of(c) for c in ("genres", "production_companies", "production_countries")}
     collection = known_text(F.col("belongs_to_collection.name"))
     return raw.select(
         "seq", "origin", "fetched_at", "id", "status", "vote_count", "popularity",
-        detailed().alias("detailed"),
+        detailed().alias("detailed"), parts().alias("parts"),
         known_text(known("title")).alias("title"),
         known_date(known("release_date")).alias("release_date"),
         id_or_name(F.col("belongs_to_collection.id"), collection).alias("collection_id"),
@@ -197,8 +203,9 @@ def with_features(films: DataFrame) -> DataFrame:
 # %% ../nbs/20_clean.ipynb #4c50a39c
 def best_first() -> Column:
     """The place of a record among those of the same film; 1 is the one that counts. Details come before items of lists, sound records
-    before others, then the newest, and of those without a time the later one in the input."""
-    best = F.desc("detailed"), F.desc("sound"), F.col("fetched_at").desc_nulls_last(), F.desc("seq")
+    before others, those with credits and lists of names before those without, then the newest, and of records without a time the later
+    one in the input."""
+    best = F.desc("detailed"), F.desc("sound"), F.desc("parts"), F.col("fetched_at").desc_nulls_last(), F.desc("seq")
     return F.row_number().over(Window.partitionBy("id").orderBy(*best))
 
 
