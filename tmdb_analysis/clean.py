@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['BLANK', 'NO_TEXT', 'MONEY_FLOOR_USD', 'ROI_RANGE', 'DETAILS', 'BREAKS', 'OUTSIDE', 'RULES', 'known_text',
            'says_nothing', 'known_date', 'Unknown', 'unknowns', 'known', 'filled', 'some', 'names_of', 'languages',
-           'billed_cast', 'directors', 'id_or_name', 'size_of', 'detailed', 'with_values', 'doubts', 'with_features',
-           'best_first', 'instalment', 'judged', 'narrowed', 'candidates', 'movies', 'dropped', 'credits',
-           'collections', 'touched', 'rows_by_rule']
+           'billed_cast', 'directors', 'id_or_name', 'size_of', 'detailed', 'parts', 'with_values', 'doubts',
+           'with_features', 'best_first', 'instalment', 'judged', 'narrowed', 'candidates', 'movies', 'dropped',
+           'credits', 'collections', 'touched', 'rows_by_rule']
 
 # %% ../nbs/20_clean.ipynb #a91b04c0
 from functools import reduce
