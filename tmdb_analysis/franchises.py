@@ -134,8 +134,8 @@ def instalments(
     """For each place within a collection, counted by release among the films of the data: how many films have it (`films`), the typical
     return of those in the cohort, and the median of their revenue over that of the first instalment, both in real dollars, where both
     films are in the cohort. Only franchises that went on have a later instalment."""
-    first = films[films["group"] == "first"].set_index("collection_id")["real_revenue_musd"]
-    relative = films["real_revenue_musd"] / films["collection_id"].map(first).astype("float64")
+    first = films[films["group"] == "first"].set_index("cluster")["real_revenue_musd"]
+    relative = films["real_revenue_musd"] / films["cluster"].map(first).astype("float64")
     rows: list[dict[str, Any]] = []
     for number, n in sorted(counts.items()):
         mine = (films["instalment"] == number).fillna(False)
