@@ -265,7 +265,7 @@ def _id(known: Any, name: str | None) -> int | None:
     number = _integer(known)
     if number is not None or name is None:
         return number
-    return -(2**52) - int(hashlib.md5(name.encode()).hexdigest()[:13], 16)
+    return -(2**52) - 1 - int(hashlib.md5(name.encode()).hexdigest()[:13], 16)
 
 
 def _first_names(directing: list[Row]) -> dict[int, str | None]:
@@ -407,6 +407,11 @@ def _group_by(films: list[Row], name: str, keys: Callable[[Row], Iterable[Any] |
     return [{name: key, "members": groups[key], **_aggregate(groups[key])} for key in sorted(groups)]
 
 
+def carries_collections(records: Iterable[Any]) -> bool:
+    """Tell whether any usable record has the field at all."""
+    return any("belongs_to_collection" in record for record in records if _usable(record))
+
+
 def _kind(film: Row) -> list[str]:
     """Return the group of a film: in a franchise or standalone."""
     return ["standalone" if film["collection_id"] is None else "franchise"]
@@ -447,6 +452,7 @@ def tables(
     min_known_columns: int = 10,
 ) -> dict[str, DataFrame]:
     """Return every published table of these records."""
+    records = list(records)
     films, dropped = _split(records, min_known_columns)
     floors = {
         "roi": ("budget_musd", roi_min_budget_musd),
@@ -466,7 +472,7 @@ def tables(
     uma = _credited(films, "Uma Thurman", "Actor")
     thurman = uma & _credited(films, "Quentin Tarantino", "Director")
     credits = [credit for film in films for credit in film["credits"]]
-    kinds = _group_by(films, "group", _kind)
+    kinds = _group_by(films, "group", _kind) if carries_collections(records) else []
     franchises, directors = _franchises(films), _directors(films)
     genres = _group_by(films, "genre", lambda film: film["genres"])
     yearly = _group_by(films, "year", lambda film: [film["release_year"]])

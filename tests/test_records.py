@@ -10,11 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import oracle
+from tests.compare import published
 from tmdb_analysis import clean
-from tmdb_analysis.ingest import csv_records, files, ingest, records, row, skipped_files
+from tmdb_analysis.cli import main
+from tmdb_analysis.ingest import csv_records, files, ingest, records, row, sample, skipped_files
 from tmdb_analysis.schema import QUARANTINE, RAW
 from tmdb_analysis.spark import session
-from tmdb_analysis.tables import open_run, read
+from tmdb_analysis.tables import Run, open_run, read
 
 LISTED = "id title original_title overview release_date popularity vote_average vote_count adult video genre_ids".split()
 
@@ -171,3 +173,44 @@ def test_files_that_are_not_read_are_named(tmp_path):
     assert skipped_files([tmp_path, tmp_path / "a.json"]) == [".hidden", "_x.json", "more/README.md", "notes.txt"]
     run = open_run("skipped", tmp_path / "home")
     assert ingest(records([tmp_path]), run, skipped=skipped_files([tmp_path]))["skipped"][1] == "_x.json"
+
+
+EXTREME = {  # values that a file may hold: the first of each name are impossible, the last are the largest or smallest that count
+    "popularity": [1e308, 1e15, -1, 1e6, 0],
+    "budget": [10**12, -5, 10**11, 1],
+    "revenue": [9 * 10**18, 10**11, 1],
+    "vote_count": [2**62, 10**9],
+    "runtime": [10**9, 100_000, 1],
+    "vote_average": [11, 10.0, 0.1],
+    "release_date": ["1000-01-01", "1888-01-01", "2100-12-31"],
+}
+IMPOSSIBLE = {"popularity": 3, "budget": 1, "revenue": 1, "vote_count": 1, "runtime": 1, "vote_average": 1, "release_date": 1}
+
+
+@pytest.mark.integration
+def test_one_extreme_value_does_not_end_a_run(demo, tmp_path):
+    "Each extreme value in a film of its own, and ids near 2^63; the report has all its figures, and flags name what was left out."
+    given = [film for film in oracle.read_json([sample() / "movies.jsonl.zst"]) if isinstance(film, dict) and film.get("budget")]
+    base, big, films = given[0], 2**63 - 1, []
+    for name, values in EXTREME.items():
+        films += [base | {"id": 9_000_000 + len(films) + i, "title": f"{name} {v}", name: v} for i, v in enumerate(values)]
+    person = {"id": big, "name": "Big", "job": "Director", "order": 2**62}
+    huge = {"belongs_to_collection": {"id": big, "name": "Big Collection"}, "credits": {"cast": [person], "crew": [person]}}
+    films += [base | huge | {"id": big - i, "title": f"id {i}", "genres": [{"id": big, "name": "Drama"}]} for i in range(3)]
+    folder = tmp_path / "input"
+    folder.mkdir()
+    (folder / "films.jsonl").write_text("".join(json.dumps(film) + "\n" for film in given + films))
+    (folder / "notes.txt").write_text("not read")
+    assert main(["run", "--home", str(tmp_path), "--run-id", "odd", "--source", "files", "--input", str(folder)]) == 0
+
+    run = Run("odd", tmp_path)
+    figures = [(r.report / "index.html").read_text().count("<svg role=") for r in (run, demo)]
+    pictures = [(r.report / "60_report.html").exists() or (r.report / "index.html").read_text().count("<figure") for r in (run, demo)]
+    assert figures[0] == figures[1] and pictures[0] == pictures[1]
+    tables = published(run)
+    out = tables["dropped"][tables["dropped"].rule == "breaks a rule"]
+    flagged = tables["flags"][tables["flags"].movie_id.isin(out.id)]
+    assert len(out) == sum(IMPOSSIBLE.values()) and set(out.id) <= set(flagged.movie_id)
+    told = json.loads((run.report / "run.json").read_text())
+    assert told["skipped"] == ["notes.txt"] and "1 file skipped: notes.txt" in told["stages"][0]["summary"]
+    assert (run.report / "10_ingest.html").read_text().count("notes.txt") >= 1

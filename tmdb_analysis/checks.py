@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['missing', 'unique', 'valid', 'consistent', 'timely', 'accurate', 'STATUSES', 'KEEP_DAYS', 'MOVIE_COLUMNS', 'TYPED',
-           'warning', 'known', 'answers', 'each', 'has_any', 'fetch_rules', 'form_rules', 'answer_rules', 'credited',
+           'warning', 'known', 'answers', 'each', 'coded', 'fetch_rules', 'form_rules', 'answer_rules', 'credited',
            'repeated', 'neighboured', 'title_rules', 'value_rules', 'agreement_rules', 'reference_rules', 'money_rules',
            'rating_rules', 'movie_rules', 'placed', 'credit_rules']
 
@@ -56,9 +56,9 @@ def each(objects: str, field: str, pattern: str) -> Column:
     return F.forall(objects, lambda x: F.coalesce(x[field].rlike(pattern), F.lit(False)))
 
 
-def has_any(objects: str, field: str) -> Column:
-    "Whether a field of any object in a list is known."
-    return F.exists(objects, lambda x: x[field].isNotNull())
+def coded(objects: str, field: str) -> Column:
+    "Whether a list is empty, or has the field in any of its objects; a list of names alone has no codes to look at."
+    return known(objects) & ((F.size(objects) == 0) | F.exists(objects, lambda x: x[field].isNotNull()))
 
 
 def fetch_rules() -> list[Rule]:
@@ -86,7 +86,7 @@ def form_rules() -> list[Rule]:
     for column, field, pattern in (("production_countries", "iso_3166_1", "^[A-Z]{2}$"), ("spoken_languages", "iso_639_1", "^[a-z]{2}$")):
         name, letters = column.replace("_", " "), "capitals" if "A" in pattern else "letters"
         right = each(column, field, pattern)
-        rules.append(valid(f"{column}_form", f"all {name} are codes of two {letters}", right, has_any(column, field)))
+        rules.append(valid(f"{column}_form", f"all {name} are codes of two {letters}", right, coded(column, field)))
     for column in ("overview", "tagline"):
         text = F.col(column)
         name = f"the {column} does not just say that there is none"

@@ -224,7 +224,7 @@ FRANCHISE_GROUPS = Table(
     ("group",),
     pa.schema(
         [
-            column("group", TEXT, "first (of its collection), sequel or standalone", null=False),
+            column("group", TEXT, "first (the earliest of its collection in these data), sequel or standalone", null=False),
             column("films", INT, "films of the group in the money cohort", null=False),
             *estimated("median_return", "median of revenue / budget"),
             *estimated("pooled_return", "sum of the revenues / sum of the budgets"),
