@@ -13,6 +13,7 @@ divided in whole US dollars, so totals, profits and ties are exact.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import math
 import re
@@ -58,8 +59,8 @@ RANKINGS = {
 # column -> what a film can have at all
 POSSIBLE = {
     "vote_average": (0, 10),
-    "vote_count": (0, math.inf),
-    "popularity": (0, math.inf),
+    "vote_count": (0, 10**9),
+    "popularity": (0, 10**6),
     "release_year": (1888, 2100),
     "runtime": (1, 100_000),
     "budget": (0, 1e11),
@@ -94,7 +95,10 @@ def read_json(paths: Iterable[str | Path]) -> list[Any]:
 
 def read_csv_pair(movies_csv: str | Path, credits_csv: str | Path) -> list[Row]:
     """Return the TMDB-5000 pair as API-shaped records, in the order of the movies file."""
-    people = {row["movie_id"]: row for row in _csv_rows(credits_csv, "movie_id cast crew")}
+    people: dict[str, Row] = {}
+    for row in _csv_rows(credits_csv, "movie_id cast crew"):
+        if row["movie_id"] not in people or _filled(row) >= _filled(people[row["movie_id"]]):
+            people[row["movie_id"]] = row
     movies = _csv_rows(
         movies_csv,
         "id budget revenue runtime popularity vote_count vote_average genres keywords "
@@ -104,6 +108,11 @@ def read_csv_pair(movies_csv: str | Path, credits_csv: str | Path) -> list[Row]:
         if movie["id"] in people:
             movie["credits"] = {kind: people[movie["id"]][kind] for kind in ("cast", "crew")}
     return movies
+
+
+def _filled(row: Row) -> int:
+    """Return how many of the two lists of a row of credits hold somebody."""
+    return bool(row["cast"]) + bool(row["crew"])
 
 
 def _content(path: Path) -> bytes:
@@ -215,6 +224,10 @@ def _usable(record: Any) -> bool:
     """Tell whether a record is an object with an id above zero and no API error answer."""
     if not isinstance(record, dict) or record.get("success") is False:
         return False
+    if record.get("media_type") not in (None, "", "movie"):
+        return False
+    if not record.get("title") and any(record.get(k) is not None for k in ("first_air_date", "number_of_seasons", "number_of_episodes")):
+        return False
     key = record.get("id")
     if isinstance(key, str) and not re.fullmatch("[0-9]+", key):
         return False
@@ -245,6 +258,20 @@ def _credits(movie_id: int, kind: str, people: Any) -> list[Row]:
                 "job": "Actor" if kind == "cast" else _text(person.get("job")),
             })  # fmt: skip
     return sorted(rows, key=lambda row: row["order"])  # stable: position breaks ties
+
+
+def _id(known: Any, name: str | None) -> int | None:
+    """Return an id, or a number made from the name of what has none."""
+    number = _integer(known)
+    if number is not None or name is None:
+        return number
+    return -(2**52) - 1 - int(hashlib.md5(name.encode()).hexdigest()[:13], 16)
+
+
+def _first_names(directing: list[Row]) -> dict[int, str | None]:
+    """Return the first name under each id."""
+    people = [(_id(credit["person_id"], credit["name"]), credit["name"]) for credit in directing]
+    return {key: name for key, name in people[::-1] if key is not None}
 
 
 def _director_names(directing: list[Row]) -> list[str] | None:
@@ -286,7 +313,7 @@ def _clean(record: Row) -> Row:
         "production_countries": _names(record.get("production_countries"), "name"),
         "spoken_languages": _names(record.get("spoken_languages"), "name", "english_name"),
         "belongs_to_collection": _text(collection.get("name")),
-        "collection_id": _integer(collection.get("id")),
+        "collection_id": _id(collection.get("id"), _text(collection.get("name"))),
         "budget": budget,
         "revenue": revenue,
         "budget_musd": budget and budget / 1e6,
@@ -302,15 +329,25 @@ def _clean(record: Row) -> Row:
         "cast": [name for _, name in dict.fromkeys((c["person_id"], c["name"]) for c in acting) if name is not None] or None,
         "director": _director_names(directing),
         "credits": acting + working,
-        # the first name under each known id
-        "director_ids": {c["person_id"]: c["name"] for c in directing[::-1] if c["person_id"] is not None},
+        # the first name under each id, or under the name where there is none
+        "director_ids": _first_names(directing),
     }
 
 
-def _rule(film: Row, newest: bool, min_known_columns: int) -> str | None:
-    """Return the first rule that drops a film, None for a film that stays."""
-    if not newest:
-        return "duplicate"
+def _worth(record: Row, sound: bool) -> tuple[bool, bool, int, datetime]:
+    """Return what a record counts among those of its film: details before list items, sound before broken,
+    with names and credits before without, new before old."""
+
+    def there(*names: str) -> bool:
+        return any(record.get(name) not in (None, "") for name in names)
+
+    detailed = there("status", "budget", "revenue", "runtime", "credits", "belongs_to_collection")
+    lists = there("genres", "production_companies", "production_countries", "spoken_languages")
+    return detailed, sound, lists + there("credits"), _fetched(record)
+
+
+def _rule(film: Row, min_known_columns: int) -> str | None:
+    """Return the first rule that drops a film other than as a duplicate, None for a film that stays."""
     if film["title"] is None:
         return "no title"
     if sum(film[column] is not None for column in KNOWN_COLUMNS) < min_known_columns:
@@ -325,11 +362,14 @@ def _split(records: Iterable[Any], min_known_columns: int) -> tuple[list[Row], l
     """Return the films that stay, by id, and the dropped ones with their rule, in input order."""
     usable = [record for record in records if _usable(record)]
     films = [_clean(record) for record in usable]
-    newest: dict[int, int] = {}
-    for position in sorted(range(len(usable)), key=lambda p: (_fetched(usable[p]), p)):
-        newest[films[position]["id"]] = position
+    best: dict[int, int] = {}
+    for film in films:
+        film["rule"] = _rule(film, min_known_columns)
+    for position in sorted(range(len(usable)), key=lambda p: (_worth(usable[p], films[p]["rule"] is None), p)):
+        best[films[position]["id"]] = position
     for position, film in enumerate(films):
-        film["rule"] = _rule(film, newest[film["id"]] == position, min_known_columns)
+        if best[film["id"]] != position:
+            film["rule"] = "duplicate"
     kept = sorted((f for f in films if f["rule"] is None), key=lambda f: f["id"])
     return kept, [f for f in films if f["rule"]]
 
@@ -365,6 +405,11 @@ def _group_by(films: list[Row], name: str, keys: Callable[[Row], Iterable[Any] |
             groups.setdefault(key, []).append(film)
     groups.pop(None, None)
     return [{name: key, "members": groups[key], **_aggregate(groups[key])} for key in sorted(groups)]
+
+
+def carries_collections(records: Iterable[Any]) -> bool:
+    """Tell whether any usable record has the field at all."""
+    return any("belongs_to_collection" in record for record in records if _usable(record))
 
 
 def _kind(film: Row) -> list[str]:
@@ -407,6 +452,7 @@ def tables(
     min_known_columns: int = 10,
 ) -> dict[str, DataFrame]:
     """Return every published table of these records."""
+    records = list(records)
     films, dropped = _split(records, min_known_columns)
     floors = {
         "roi": ("budget_musd", roi_min_budget_musd),
@@ -426,7 +472,7 @@ def tables(
     uma = _credited(films, "Uma Thurman", "Actor")
     thurman = uma & _credited(films, "Quentin Tarantino", "Director")
     credits = [credit for film in films for credit in film["credits"]]
-    kinds = _group_by(films, "group", _kind)
+    kinds = _group_by(films, "group", _kind) if carries_collections(records) else []
     franchises, directors = _franchises(films), _directors(films)
     genres = _group_by(films, "genre", lambda film: film["genres"])
     yearly = _group_by(films, "year", lambda film: [film["release_year"]])

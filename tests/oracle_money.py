@@ -249,8 +249,15 @@ def director_scores(films: list[Row], cohort: list[Row], least: int = 5) -> Data
 # --- all tables ------------------------------------------------------------------------------
 
 
-def tables(films: list[Row], top_n: int = 10, min_votes: float = 10, least_musd: float = 10.0, least: int = 5) -> dict[str, DataFrame]:
-    """Return every table on money of these films."""
+def tables(
+    films: list[Row],
+    top_n: int = 10,
+    min_votes: float = 10,
+    least_musd: float = 10.0,
+    least: int = 5,
+    collections: bool = True,
+) -> dict[str, DataFrame]:
+    """Return every table on money of these films; without collections in the data there is nothing to compare."""
     left = steps(films)
     cohort = left[-1]
     counts = [len(f) for f in left]
@@ -259,8 +266,8 @@ def tables(films: list[Row], top_n: int = 10, min_votes: float = 10, least_musd:
         "money": money(cohort),
         "money_funnel": DataFrame({"step": range(len(left)), "films": counts, "taken": taken}),
         "sensitivity": sensitivity(films, top_n, min_votes, least_musd),
-        "franchise_groups": franchise_groups(films, cohort),
-        "franchise_effect": franchise_effect(films, cohort),
+        "franchise_groups": franchise_groups(films, cohort)[: None if collections else 0],
+        "franchise_effect": franchise_effect(films, cohort)[: None if collections else 0],
         "instalments": instalments(films, cohort),
         "franchise_path": franchise_path(films),
         "director_scores": director_scores(films, cohort, least).drop(columns="sd"),

@@ -292,7 +292,7 @@ def test_franchise_groups_and_their_points():
         (1.1, 2.0, 10, "A sequel typically returns 1.5× what"),
         (1.1, 2.0, 9, "Too few films to compare"),
         (0.9, 2.0, 10, "no clear difference"),
-        (None, None, 10, "Typical return: first film"),
+        (None, None, 10, "Typical return: sequel"),
     ],
 )
 def test_the_title_on_franchises_follows_the_effect(low, high, n, said):

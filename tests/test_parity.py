@@ -30,7 +30,8 @@ def check(run: Run, expected: dict) -> None:
 
 def check_estimates(run: Run, records: list) -> None:
     "The same for the tables of estimates, of money and of groups."
-    check(run, oracle_money.tables(oracle_money.films_of(records)))
+    collections = oracle.carries_collections(records)
+    check(run, oracle_money.tables(oracle_money.films_of(records), collections=collections))
     test_group_kpis.check(published(run), oracle_groups.tables(test_group_kpis.plain(*test_group_kpis.sample_films(run))))
 
 
@@ -52,6 +53,12 @@ def test_tmdb_5000_equals_the_oracle(shared, tmp_path):
     tables = published(ours)
     assert len(tables["movies"]) + len(tables["dropped"]) + len(tables["quarantine"]) == 4803
     assert (tables["raw"].budget == 0).sum() == 1037
+    empty = "franchise_vs_standalone", "franchise_groups", "franchise_effect", "franchises", "franchise_path", "instalments"
+    assert [len(tables[name]) for name in empty] == [0] * 6, "no collections in these data: nothing of this was measured"
+    said = (ours.report / "index.html").read_text()
+    assert said.count("franchises and standalone films cannot be told apart") == 1 and "tandalone films" in said
+    board = (ours.report / "dashboard.html").read_text()
+    assert 'value="no">Standalone films' not in board and "cannot be told apart" in board
     assert tables["lowest_roi"].budget_musd.min() >= 10 and tables["lowest_profit"].value.notna().all()
 
 

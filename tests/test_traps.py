@@ -16,13 +16,17 @@ from matplotlib.text import Text
 from pyspark.sql import functions as F
 
 from tmdb_analysis import clean
+from tmdb_analysis.checks import credit_rules, form_rules, placed
 from tmdb_analysis.cli import main
 from tmdb_analysis.directors import directors
+from tmdb_analysis.find import answer
 from tmdb_analysis.franchises import franchise_vs_standalone
 from tmdb_analysis.genres import genres
 from tmdb_analysis.group_charts import roi_by_genre
 from tmdb_analysis.ingest import ingest, records
 from tmdb_analysis.kpis import RANKINGS, ranking
+from tmdb_analysis.query import query
+from tmdb_analysis.rules import evaluate
 from tmdb_analysis.schema import COLLECTIONS, CREDITS, MOVIES, QUARANTINE, RAW
 from tmdb_analysis.search import search
 from tmdb_analysis.spark import session
@@ -261,6 +265,37 @@ def test_trap_14_tiny_budgets_are_marked_not_mended(land):
     assert doubts[0] == doubts[1] == ["budget below 1,000 USD", "ROI above 100"] and doubts[2] is None
     assert listed(t.films, "highest_profit") == [2, 1, 3] and listed(t.films, "highest_roi", roi_min_budget_musd=0) == [2, 1, 3]
     assert column(ranking(t.films, "highest_profit"), "doubts", by="rank") == [doubts[1], doubts[0], None]
+
+
+def test_without_ids_names_count(land):
+    "Comparing ids that are null makes all genres one and nobody a director; without ids the names are compared, and the answer says so."
+    named_only = lambda *names: [{"name": name} for name in names]  # noqa: E731
+    crew = {"cast": named_only("Sam Neill"), "crew": [{"name": "Steven Spielberg", "job": "Director"}]}
+    saga = {"name": "Jurassic Park Collection"}
+    dino = film(1, genres=named_only("Adventure", "Drama"), credits=crew, belongs_to_collection=saga, spoken_languages=named_only("English"))
+    t = land(dino, film(2, genres=named_only("Drama", "Drama"), credits=crew, belongs_to_collection=saga), film(3))
+    naive = t.credits.filter("job = 'Director' and person_id is not null")
+    assert naive.count() == 0
+
+    assert column(search(t.films, t.credits, 'director:"steven spielberg"'), "id") == [1, 2]
+    told = answer(t.films, t.credits, query('director:"Steven Spielberg" genre:Adventure'))
+    assert told.total == 1 and told.notes == [
+        "Steven Spielberg: searched by name, because the data have no id of the person in 2 credits"
+    ]
+    wrong = answer(t.films, t.credits, query('director:"Sam Neill"')).notes
+    assert wrong[1] == 'director:"Sam Neill": the name is known, but not as director'
+    rows = directors(t.films, t.credits).collect()
+    assert [(r.director, r.films, r.person_id) for r in rows] == [("Steven Spielberg", 2, clean.id_of_name("Steven Spielberg"))]
+    kinds = {r.group: r.films for r in franchise_vs_standalone(t.films).collect()}
+    assert kinds == {"franchise": 2, "standalone": 1}
+    assert [r.films for r in clean.collections(t.films).collect()] == [2] and column(t.films, "instalment") == [1, 2, None]
+
+    rules = {r.id: r for r in [*form_rules(), *credit_rules()]}
+    said = {r["id"]: r for r in evaluate(t.raw, [rules["genre_once"], rules["spoken_languages_form"]])}
+    assert (said["genre_once"]["evaluated"], said["genre_once"]["failed"]) == (2, 1), "Drama is there twice"
+    assert said["spoken_languages_form"]["evaluated"] == 0
+    said = evaluate(placed(t.credits, t.films), [rules["credit_person"], rules["director_id"]])
+    assert [r["evaluated"] for r in said] == [0, 0], "nobody has an id: that is no fault of a credit"
 
 
 # Trap 15: what a run says about itself. One home, three runs: a good one, its id again, and one with a stricter gate.

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['missing', 'unique', 'valid', 'consistent', 'timely', 'accurate', 'STATUSES', 'KEEP_DAYS', 'MOVIE_COLUMNS', 'TYPED',
-           'warning', 'known', 'answers', 'each', 'fetch_rules', 'form_rules', 'answer_rules', 'credited', 'repeated',
-           'neighboured', 'title_rules', 'value_rules', 'agreement_rules', 'reference_rules', 'money_rules',
+           'warning', 'known', 'answers', 'each', 'coded', 'fetch_rules', 'form_rules', 'answer_rules', 'credited',
+           'repeated', 'neighboured', 'title_rules', 'value_rules', 'agreement_rules', 'reference_rules', 'money_rules',
            'rating_rules', 'movie_rules', 'placed', 'credit_rules']
 
 # %% ../nbs/25_checks.ipynb #338d57b3
@@ -44,7 +44,7 @@ def answers(
     raw: DataFrame,  # RAW contract
     dropped: DataFrame,  # DROPPED contract
 ) -> DataFrame:
-    "The newest answer for each film, with `imdb_films`: how many films share its id at IMDb, null where it is one."
+    "The answer that counts for each film, with `imdb_films`: how many films share its id at IMDb, null where it is one."
     raw = raw.join(dropped.filter("rule = 'duplicate'").select("seq"), "seq", "left_anti")
     ids = raw.select("imdb_id", "id").filter("length(imdb_id) > 0")
     shared = ids.groupBy("imdb_id").agg(F.countDistinct("id").alias("imdb_films")).filter("imdb_films > 1")
@@ -54,6 +54,11 @@ def answers(
 def each(objects: str, field: str, pattern: str) -> Column:
     "Whether a field of all objects in a list has a form."
     return F.forall(objects, lambda x: F.coalesce(x[field].rlike(pattern), F.lit(False)))
+
+
+def coded(objects: str, field: str) -> Column:
+    "Whether a list is empty, or has the field in any of its objects; a list of names alone has no codes to look at."
+    return known(objects) & ((F.size(objects) == 0) | F.exists(objects, lambda x: x[field].isNotNull()))
 
 
 def fetch_rules() -> list[Rule]:
@@ -80,12 +85,14 @@ def form_rules() -> list[Rule]:
     ]
     for column, field, pattern in (("production_countries", "iso_3166_1", "^[A-Z]{2}$"), ("spoken_languages", "iso_639_1", "^[a-z]{2}$")):
         name, letters = column.replace("_", " "), "capitals" if "A" in pattern else "letters"
-        rules.append(valid(f"{column}_form", f"all {name} are codes of two {letters}", each(column, field, pattern), known(column)))
+        right = each(column, field, pattern)
+        rules.append(valid(f"{column}_form", f"all {name} are codes of two {letters}", right, coded(column, field)))
     for column in ("overview", "tagline"):
         text = F.col(column)
         name = f"the {column} does not just say that there is none"
         rules.append(valid(f"{column}_words", name, ~says_nothing(text), known_text(text).isNotNull(), column))
-    once = F.size(F.array_distinct(F.transform(genres, lambda g: g["id"]))) == F.size(genres)
+    same = F.transform(genres, lambda g: F.coalesce(g["id"].cast("string"), g["name"]))  # by name where there is no id
+    once = F.size(F.array_distinct(same)) == F.size(genres)
     return [*rules, unique("genre_once", "no genre is there twice", once, known("genres"))]
 
 
@@ -256,20 +263,22 @@ def placed(
     credits: DataFrame,  # CREDITS contract
     movies: DataFrame,  # MOVIES contract
 ) -> DataFrame:
-    "The CREDITS contract with the `title` of the film, null where there is none, and `names`: how many the person has, null for one."
+    """The CREDITS contract with the `title` of the film, null where there is none, `names`: how many the person has, null for one, and
+    `ids`: how many credits of all have the id of a person."""
     letters = F.lower(F.regexp_replace("name", "[^\\p{L}]", ""))
     many = credits.filter("person_id is not null").groupBy("person_id").agg(F.countDistinct(letters).alias("names")).filter("names > 1")
     films = movies.select(F.col("id").alias("movie_id"), "title")
-    return credits.join(films, "movie_id", "left").join(many, "person_id", "left")
+    measured = credits.agg(F.count("person_id").alias("ids"))
+    return credits.join(films, "movie_id", "left").join(many, "person_id", "left").crossJoin(measured)
 
 
 def credit_rules() -> list[Rule]:
     "The rules about one credit, on the columns of `placed`."
     cast, crew, directs = F.col("kind") == "cast", F.col("kind") == "crew", F.col("job") == "Director"
-    person, name = known("person_id"), known("name")
+    person, name, ids = known("person_id"), known("name"), F.col("ids") > 0
     return [
         Rule("credit_film", "every credit belongs to a film", "consistency", "critical", known("title"), value="name"),
-        missing("credit_person", "every credit has the id of a person", person),
+        missing("credit_person", "every credit has the id of a person", person, ids),
         missing("credit_name", "every credit has the name of a person", name),
         missing("credit_job", "every credit of the crew has a job", known("job"), crew),
         missing("credit_character", "every credit of the cast has a role", known("character"), cast),
@@ -279,5 +288,5 @@ def credit_rules() -> list[Rule]:
         valid("name_letters", "the name of a person has a letter", F.col("name").rlike("\\p{L}"), name, "name"),
         consistent("person_one_name", "a person has one name", F.col("names").isNull(), person, "name"),
         consistent("director_named", "a director has a name", name, directs, "person_id"),
-        consistent("director_id", "a director has an id", person, directs, "name"),
+        consistent("director_id", "a director has an id", person, directs & ids, "name"),
     ]

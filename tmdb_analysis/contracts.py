@@ -61,7 +61,7 @@ FRANCHISES = Table(
     pa.schema(
         [
             column("rank", INT, "by total revenue; ties to the smaller id", null=False),
-            column("collection_id", INT, "TMDB id of the franchise", null=False),
+            column("collection_id", INT, "TMDB id of the franchise; a negative number made from the name where the data have no id", null=False),
             column("collection", TEXT, "name of the franchise"),
             *money("franchise"),
         ]
@@ -73,7 +73,7 @@ DIRECTORS = Table(
     pa.schema(
         [
             column("rank", INT, "by total revenue; ties to the smaller id", null=False),
-            column("person_id", INT, "TMDB id of the person", null=False),
+            column("person_id", INT, "TMDB id of the person; a negative number made from the name where the data have no id", null=False),
             column("director", TEXT, "name, as the newest film in the data credits it"),
             *money("director, co-directed ones included"),
             column("co_directed", INT, "how many of the films have another director too", null=False),

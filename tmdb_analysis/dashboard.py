@@ -18,6 +18,8 @@ from zlib import crc32
 import pandas as pd
 import pyarrow as pa
 
+from .clean import id_of_name
+from .franchises import NOT_MEASURED
 from .hover import hover_charts
 from .linking import SCRIPT
 from .page import fill, page
@@ -55,9 +57,12 @@ def sampled(
 def directing(
     credits: pa.Table,  # DIRECTOR_COLUMNS of the CREDITS contract
 ) -> pd.DataFrame:
-    "One row a film and director, as `movie_id`, `person_id` and `name`, in the order of the credits."
+    """One row a film and director, as `movie_id`, `person_id` and `name`, in the order of the credits. Who has no id in the data is the
+    person of that name."""
     crew = credits.select(DIRECTOR_COLUMNS).to_pandas(types_mapper=pd.ArrowDtype)
-    crew = crew[(crew["kind"] == "crew") & (crew["job"] == "Director") & crew["person_id"].notna()]
+    crew = crew[(crew["kind"] == "crew") & (crew["job"] == "Director") & crew[["person_id", "name"]].notna().any(axis=1)]
+    made = [id_of_name(name) if pd.isna(id) else id for id, name in zip(crew["person_id"], crew["name"], strict=True)]
+    crew = crew.assign(person_id=pd.array(made, dtype=crew["person_id"].dtype))
     named = crew.dropna(subset="name").sort_values(["movie_id", "order"]).groupby("person_id")["name"].last()
     once = crew.sort_values(["movie_id", "order"]).drop_duplicates(["movie_id", "person_id"])
     names = once["person_id"].map(named).fillna("Person " + once["person_id"].astype("string"))
@@ -79,6 +84,7 @@ def places(values: list[Any]) -> tuple[list[Any], dict[Any, int]]:
 def page_data(
     movies: pa.Table,  # FILM_COLUMNS of the MOVIES contract, at most as many films as the page may hold
     credits: pa.Table,  # DIRECTOR_COLUMNS of the CREDITS contract
+    measured: bool = True,  # whether the data tell franchises and standalone films apart
 ) -> dict[str, Any]:
     "What the page knows of its films: a list for each column, all in the order of `movies`."
     film = movies.to_pydict()
@@ -103,6 +109,7 @@ def page_data(
         "votes": film["vote_count"],
         "rating": rounded(movies["vote_average"], 3),
         "popularity": rounded(movies["popularity"], 3),
+        "measured": measured,
         "names": {"genres": genres, "franchises": franchises, "people": people},
     }
 
@@ -122,12 +129,14 @@ BODY = """
 <span aria-hidden="true">–</span>
 <input type="number" name="to" aria-label="Last year" placeholder="{{ years.1 }}" min="1800" max="2200"></fieldset>
 <label>Votes, at least <input type="number" name="votes" min="0" step="1" placeholder="0"></label>
+{% if measured %}
 <label>Franchise <select name="franchise"><option value="">All films</option><option value="yes">Films of a franchise</option>
 <option value="no">Standalone films</option><optgroup label="One franchise">
 {% for id, name, n in franchises %}
 <option value="{{ id }}">{{ name }} ({{ n }})</option>
 {% endfor %}
 </optgroup></select></label>
+{% endif %}
 <label>Director <select name="director"><option value="">All directors</option>
 {% for id, name, n in directors %}
 <option value="{{ id }}">{{ name }} ({{ n }})</option>
@@ -199,6 +208,7 @@ def form_values(data: Mapping[str, Any]) -> dict[str, Any]:
     "What the form offers, each with its number of films."
     names, years = data["names"], [y for y in data["year"] if y is not None]
     return {
+        "measured": data["measured"],
         "years": (min(years), max(years)) if years else ("", ""),
         "genres": [(names["genres"][i], n) for i, n in counts([g for of in data["genres"] for g in of])],
         "franchises": by_name(names["franchises"], data["franchise"]),
@@ -313,10 +323,12 @@ def dashboard(
     run_id: str,
     place: Path,  # a folder in which Vega is kept for the next page
     most: int = 5000,  # films that the page may hold
+    measured: bool = True,  # whether the data tell franchises and standalone films apart
 ) -> str:
     "The complete page."
     films, rule = sampled(movies, most)
-    data, charts = page_data(films, credits), hover_charts()
+    data, charts = page_data(films, credits, measured), hover_charts(measured)
+    rule = " ".join(filter(None, [rule, "" if measured else NOT_MEASURED]))
     table, css = datatables()
     bands = BANDS | {"unknown": "unknown"}
     body = fill(BODY, rule=rule, bands=bands, cards=CARDS, charts=charts, **form_values(data))

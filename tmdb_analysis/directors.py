@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from .clean import id_or_name
 from .contracts import DIRECTORS
 from .estimates import DIRECTOR_SCORES
 from .kpis import described, numbered
@@ -23,8 +24,10 @@ from .tables import to_pandas
 def directed(
     credits: DataFrame,  # CREDITS contract
 ) -> DataFrame:
-    "One row a film and director: `id`, `person_id`, `director`, and `together`, the number of directors of the film."
-    directing = credits.filter((F.col("kind") == "crew") & (F.col("job") == "Director") & F.col("person_id").isNotNull())
+    """One row a film and director: `id`, `person_id`, `director`, and `together`, the number of directors of the film. Who has no id in
+    the data is the person of that name, with a negative number as `person_id`."""
+    directing = credits.filter((F.col("kind") == "crew") & (F.col("job") == "Director"))
+    directing = directing.withColumn("person_id", id_or_name(F.col("person_id"), F.col("name"))).filter("person_id is not null")
     once = directing.groupBy(F.col("movie_id").alias("id"), "person_id").agg(
         F.min(F.struct(F.isnull("name"), "order", "name"))["name"].alias("name")
     )
@@ -36,7 +39,8 @@ def directors(
     films: DataFrame,  # MOVIES contract
     credits: DataFrame,  # CREDITS contract
 ) -> DataFrame:
-    "The films of each director, by total revenue; ties go to the smaller person id. A co-directed film counts in full for each."
+    """The films of each director, by total revenue; ties go to the smaller person id. A co-directed film counts in full for each. Directors
+    without an id in the data are told apart by name, and have a negative number as person id."""
     who = directed(credits)
     groups = described(films.join(who.select("id", "person_id"), "id"), "person_id")
     shared = who.groupBy("person_id").agg(F.max("director").alias("director"), F.count_if(F.col("together") > 1).alias("co_directed"))

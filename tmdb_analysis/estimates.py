@@ -224,7 +224,7 @@ FRANCHISE_GROUPS = Table(
     ("group",),
     pa.schema(
         [
-            column("group", TEXT, "first (of its collection), sequel or standalone", null=False),
+            column("group", TEXT, "first (the earliest of its collection in these data), sequel or standalone", null=False),
             column("films", INT, "films of the group in the money cohort", null=False),
             *estimated("median_return", "median of revenue / budget"),
             *estimated("pooled_return", "sum of the revenues / sum of the budgets"),
@@ -270,7 +270,7 @@ FRANCHISE_PATH = Table(
     ("collection_id", "instalment", "id"),
     pa.schema(
         [
-            column("collection_id", INT, "TMDB id of the franchise", null=False),
+            column("collection_id", INT, "TMDB id of the franchise; a negative number made from the name where the data have no id", null=False),
             column("collection", TEXT, "name of the franchise"),
             column("instalment", INT, "place by release among the films in the data; null without a date"),
             column("id", INT, "TMDB id", null=False),
@@ -287,7 +287,7 @@ DIRECTOR_SCORES = Table(
     pa.schema(
         [
             column("rank", INT, "by `low`; ties to the smaller person id", null=False),
-            column("person_id", INT, "TMDB id of the person", null=False),
+            column("person_id", INT, "TMDB id of the person; a negative number made from the name where the data have no id", null=False),
             column("director", TEXT, "name, as the newest film in the data credits it"),
             column("films", INT, "films in the money cohort, co-directed ones included: the n of all numbers in the row", null=False),
             column("co_directed", INT, "how many of the films have another director too", null=False),

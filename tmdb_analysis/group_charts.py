@@ -34,6 +34,7 @@ from tmdb_analysis.charts import (
     numbers,
     thresholds,
 )
+from .franchises import FIRST
 
 # %% ../nbs/52_group_charts.ipynb #eadc1580
 def rows(
@@ -149,7 +150,7 @@ def roi_by_genre(
     )
 
 # %% ../nbs/52_group_charts.ipynb #3b266533
-GROUPS = {"first": "First film", "sequel": "Sequel", "standalone": "Standalone"}
+GROUPS = {"first": "First in the data", "sequel": "Sequel", "standalone": "Standalone"}
 
 
 def placed(
@@ -169,7 +170,8 @@ def compared(groups: pd.DataFrame, effect: pd.DataFrame | None) -> str:
     told = pd.DataFrame(columns=columns) if effect is None else effect
     row = numbers(told[told["comparison"] == "sequel vs standalone"], *columns[1:]).dropna()
     if row.empty:
-        return "Typical return: " + ", ".join(f"{g.label.lower()} {times(g.value)}" for g in groups[::-1].itertuples())
+        shown = groups[groups["group"] != "first"][::-1]  # what is first in the data may be a sequel
+        return "Typical return: " + ", ".join(f"{g.label.lower()} {times(g.value)}" for g in shown.itertuples())
     value, low, high, *sizes = row.iloc[0]
     if min(sizes) < FEW:
         return "Too few films to compare sequels with standalone films"
@@ -207,7 +209,7 @@ def return_by_franchise(
         "Dots with intervals over strips of points on a logarithmic axis",
         compared(table, effect),
         "Median of gross / budget, with its 95% interval; n: films in the numbers on money",
-        f"{behind}A first film becomes a franchise because it succeeded, so it is no measure of what a sequel would earn.",
+        f"{behind}{FIRST} A first film becomes a franchise because it succeeded, so it is no measure of what a sequel would earn.",
         as_of,
     )
 

@@ -28,7 +28,7 @@ const films = data.id.map((id, i) => {
   const [collection, franchise] = data.franchise[i] === null ? [null, null] : names.franchises[data.franchise[i]];
   const f = {
     i, id, title: data.title[i], year: data.year[i], language: data.language[i], genres: data.genres[i].map(g => names.genres[g]),
-    collection, franchise, kind: collection === null ? "standalone" : "franchise",
+    collection, franchise, kind: !data.measured ? "film" : collection === null ? "standalone" : "franchise",
     people: people.map(([id]) => id), directors: people.map(([, name]) => name),
     director: people.map(([, name]) => name).join(", ") || dash,
     budget, revenue, roi: budget && revenue !== null ? revenue / budget : null, smallest: budget === null ? null : below(budget),

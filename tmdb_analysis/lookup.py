@@ -24,7 +24,7 @@ from rich.text import Text
 from .contracts import SEARCH
 from .query import FIELDS, SORTS, Condition, Query, fold, query
 from .schema import MOVIES
-from .search import folded, listed, marked, matching, met_by_all, order, people
+from .search import by_name, folded, listed, marked, matching, met_by_all, order, people
 from .settings import UsageError
 from .tables import Grid, Run, collected, load, piped, printable, published, shown, to_pandas
 
@@ -161,7 +161,7 @@ def answer(
     conditions = asked.conditions
     marks = marked(films, credits, conditions)
     counts = census(marks, len(conditions))
-    notes = namesakes(films, credits, conditions)
+    notes = namesakes(films, credits, conditions) + by_name(credits, conditions)
     idle = [c for i, c in enumerate(conditions) if counts[f"alone_{i}"] == (counts["all"] if c.excluded else 0)]
     notes += [unknown(films, credits, c) for c in idle if c.kind in ("name", "person")]
     if not counts["found"] and conditions:

@@ -23,7 +23,7 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 
 from .changes import since_previous
-from .ingest import chosen, files
+from .ingest import chosen, files, skipped_words
 from .ledger import Ledger, only_fetch, raw_folder
 from .metrics import write_metrics
 from .runs import LOCK, all_runs, going_on, is_published, noted, owner, read_facts, stamps
@@ -89,7 +89,8 @@ def summary(counts: dict[str, Any]) -> str:
     fetch = counts.get("fetch") or {}
     missed = {state: fetch[state] for state in ("not_found", "deleted", "failed") if fetch.get(state)}
     old = {f"{source} answers": n for source in ("stale", "previous") if (n := fetch.get("sources", {}).get(source))}
-    return ", ".join(f"{v:,} {k.replace('_', ' ')}" for k, v in {**counts, **missed, **old}.items() if isinstance(v, int))
+    numbers = [f"{v:,} {k.replace('_', ' ')}" for k, v in {**counts, **missed, **old}.items() if isinstance(v, int)]
+    return ", ".join(filter(None, [*numbers, skipped_words(counts.get("skipped", []))]))
 
 
 def save_run(run: Run, told: dict[str, Any]) -> None:
@@ -318,6 +319,7 @@ def results(run: Run) -> dict[str, Any]:
     counts, metrics = read_counts(run), raw_folder(run) / "metrics.json"
     return {
         "films": counts.get("clean", {}).get("movies"),
+        "skipped": counts.get("ingest", {}).get("skipped", []),
         "score": quality.get("score"),
         "gate": quality.get("gate"),
         "fetch": json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else None,

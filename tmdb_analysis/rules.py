@@ -212,8 +212,8 @@ def impossible() -> list[Rule]:
     year = F.col("release_year")
     return [
         within("rating_range", "vote_average", 0, 10, "error"),
-        at_least("votes_sign", "vote_count", 0, "error"),
-        at_least("popularity_sign", "popularity", 0, "error"),
+        within("votes_sign", "vote_count", 0, 1_000_000_000, "error"),
+        within("popularity_sign", "popularity", 0, 1_000_000, "error"),
         Rule(
             "year_range", "release_year lies between 1888 and 2100", "validity", "error", year.between(1888, 2100), year.isNotNull(), year
         ),

@@ -123,9 +123,9 @@ MOVIES = Table(
             column("release_month", INT, "month of the first release, 1 to 12"),
             column("release_decade", INT, "decade of the first release: 1990 for 1990 to 1999"),
             column("genres", TEXTS, "names of the genres; null when there are none"),
-            column("collection_id", INT, "id of the franchise"),
+            column("collection_id", INT, "id of the franchise; a negative number made from the name where the data have no id"),
             column("belongs_to_collection", TEXT, "name of the franchise"),
-            column("instalment", INT, "place in the franchise by release date: 1 for the first film; null without franchise or date"),
+            column("instalment", INT, "place among the films of the franchise in the data by release date, from 1; null without franchise or date"),
             column("original_language", TEXT, "ISO 639-1 code"),
             column("budget_musd", FLOAT, "production budget in million USD"),
             column("revenue_musd", FLOAT, "worldwide gross in million USD"),
@@ -172,7 +172,7 @@ COLLECTIONS = Table(
     ("collection_id",),
     pa.schema(
         [
-            column("collection_id", INT, "TMDB id of the franchise", null=False),
+            column("collection_id", INT, "TMDB id of the franchise; a negative number made from the name where the data have no id", null=False),
             column("collection", TEXT, "name of the franchise, as its newest film in the data has it"),
             column("films", INT, "films of it in the data", null=False),
         ]

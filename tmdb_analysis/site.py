@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from .cards import MEASURES, cards, followed
 from .dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard
+from .franchises import measured
 from .page import TEMPLATES, cleaned, failure, fill, heading, page, page_cells, rendered
 from .runs import all_runs, disk, earlier, is_published, part, read_facts
 from .schema import CREDITS, MOVIES
 from .scope import scope_words
 from .share import embedded
-from .tables import Run, read_arrow, write_text
+from .tables import Run, read_arrow, write_text, read_counts
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -183,7 +184,7 @@ def notebooks(run: Run) -> dict[str, "NotebookNode"]:
 def dashboard_page(run: Run, pages: Mapping[str, str]) -> str:
     "The dashboard of a run that came to its films."
     movies, credits = read_arrow(MOVIES, run, FILM_COLUMNS), read_arrow(CREDITS, run, DIRECTOR_COLUMNS)
-    return dashboard(movies, credits, pages, run.id, run.home / "data" / "cache")
+    return dashboard(movies, credits, pages, run.id, run.home / "data" / "cache", measured=measured(read_counts(run)))
 
 
 def render(

@@ -19,6 +19,8 @@ import pandas as pd
 from IPython.display import HTML
 
 from .amounts import FEW, count, musd, times
+from .clean import BY_NAME
+from .franchises import FIRST, NOT_MEASURED
 from .numbers import meaning
 from .tables import shown, words
 
@@ -179,12 +181,14 @@ def on_franchises(
     effect: pd.DataFrame,  # FRANCHISE_EFFECT contract
 ) -> Finding:
     "How the return of sequels compares with that of films that stand alone."
+    if effect.empty:
+        return Finding("franchises", "Franchises and standalone films cannot be told apart", NOT_MEASURED)
     rows = effect[effect["comparison"] == "sequel vs standalone"]
     if rows.empty or pd.isna(rows["times"].iloc[0]) or min(rows["n_a"].iloc[0], rows["n_b"].iloc[0]) < FEW:
         return Finding("franchises", "Too few films to compare sequels with films that stand alone")
     row = rows.iloc[0]
     n = f"{interval(row, 'times')}, n = {row.n_a:,} sequels and {row.n_b:,} films that stand alone"
-    caveat = "First films are left out of this: a first film becomes part of a franchise only because it succeeded."
+    caveat = f"First films are left out of this: a first film becomes part of a franchise only because it succeeded. {FIRST}"
     if pd.isna(row.times_low) or row.times_low <= 1 <= row.times_high:
         heading = "No clear difference in return between sequels and films that stand alone"
         return Finding("franchises", heading, f"{heading}: sequels return {times(row.times)} as much ({n}). {caveat}", n)
@@ -198,15 +202,16 @@ def on_directors(
     "Whose films are the surest to return much: those with the highest lower end, by which directors are ranked."
     if len(scores) < 2:
         return Finding("directors", "Too few directors have enough films to be compared")
+    named = " The data have no ids of some people; these are told apart by name." if (scores["person_id"] < BY_NAME).any() else ""
     ranked = scores.sort_values("rank")
     best, second = ranked.iloc[0], ranked.iloc[1]
     if isclose(best.low, second.low):
         level = np.isclose(scores["low"].astype(float), best.low).sum()
-        return Finding("directors", "No director stands out", f"{level} of {len(scores)} directors with enough films are level at the top.")
+        return Finding("directors", "No director stands out", f"{level} of {len(scores)} directors with enough films are level at the top.{named}")
     heading = f"The films of {brief(best.director)} are the surest to return much"
     said = f"Of {len(scores)} directors with enough films, those of {brief(best.director)} have the best lower end: {told_score(best)}."
     rank = f"by score they may well be {best.rank_low} to {best.rank_high}" if best.rank_high > 1 else "by score they are first as well"
-    return Finding("directors", heading, f"{said} That is rank 1; {rank}.", f"{interval(best)}, n = {best.films} films")
+    return Finding("directors", heading, f"{said} That is rank 1; {rank}.{named}", f"{interval(best)}, n = {best.films} films")
 
 
 def told_score(row: Mapping) -> str:
