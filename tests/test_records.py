@@ -204,9 +204,8 @@ def test_one_extreme_value_does_not_end_a_run(demo, tmp_path):
     assert main(["run", "--home", str(tmp_path), "--run-id", "odd", "--source", "files", "--input", str(folder)]) == 0
 
     run = Run("odd", tmp_path)
-    figures = [(r.report / "index.html").read_text().count("<svg role=") for r in (run, demo)]
-    pictures = [(r.report / "60_report.html").exists() or (r.report / "index.html").read_text().count("<figure") for r in (run, demo)]
-    assert figures[0] == figures[1] and pictures[0] == pictures[1]
+    figures = [(r.report / "index.html").read_text().count("image/png") for r in (run, demo)]
+    assert figures[0] == figures[1] > 5
     tables = published(run)
     out = tables["dropped"][tables["dropped"].rule == "breaks a rule"]
     flagged = tables["flags"][tables["flags"].movie_id.isin(out.id)]

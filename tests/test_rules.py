@@ -532,7 +532,9 @@ def test_planted_films_are_dropped_with_reasons(planted, id):
     assert reason in row.reasons and row.id == given["id"]
     assert reason in planted.pages["30_validate"] and str(given["id"]) in planted.pages["30_validate"]
     if given["id"] != 60:
-        assert given["id"] not in set(planted.movies.id) | set(planted.flags[planted.flags.severity == "error"].movie_id)
+        assert given["id"] not in set(planted.movies.id)
+        flagged = planted.flags[planted.flags.severity == "error"]
+        assert set(flagged[flagged.movie_id == given["id"]].rule_id) == set(row.reasons) & {rule.id for rule in impossible()}
 
 
 @pytest.mark.integration

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from pyspark.sql import functions as F
 
 from tmdb_analysis import clean
-from tmdb_analysis.checks import credit_rules, form_rules, placed
+from tmdb_analysis.checks import answers, credit_rules, form_rules, placed
 from tmdb_analysis.cli import main
 from tmdb_analysis.directors import directors
 from tmdb_analysis.find import answer
@@ -291,7 +291,8 @@ def test_without_ids_names_count(land):
     assert [r.films for r in clean.collections(t.films).collect()] == [2] and column(t.films, "instalment") == [1, 2, None]
 
     rules = {r.id: r for r in [*form_rules(), *credit_rules()]}
-    said = {r["id"]: r for r in evaluate(t.raw, [rules["genre_once"], rules["spoken_languages_form"]])}
+    counted = answers(t.raw, clean.dropped(clean.judged(t.raw, min_known_columns=0)))
+    said = {r["id"]: r for r in evaluate(counted, [rules["genre_once"], rules["spoken_languages_form"]])}
     assert (said["genre_once"]["evaluated"], said["genre_once"]["failed"]) == (2, 1), "Drama is there twice"
     assert said["spoken_languages_form"]["evaluated"] == 0
     said = evaluate(placed(t.credits, t.films), [rules["credit_person"], rules["director_id"]])
