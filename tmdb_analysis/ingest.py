@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['INT64', 'KINDS', 'SERIES', 'MAGIC', 'SUFFIXES', 'PACKED', 'LISTS', 'BATCH', 'OWN_FIELDS', 'KNOWN_FIELDS',
            'IGNORED_FIELDS', 'BadRecord', 'reject', 'as_number', 'as_int', 'as_float', 'as_bool', 'as_text', 'as_time',
-           'fit', 'other_kind', 'row', 'opened', 'readable', 'files', 'skipped_files', 'parse', 'page', 'json_lines',
-           'document', 'is_record', 'json_records', 'csv_rows', 'csv_kind', 'csv_records', 'fullness', 'records',
-           'sample', 'skipped_words', 'chosen', 'stream', 'quarantined', 'ingest']
+           'fit', 'other_kind', 'row', 'opened', 'readable', 'files', 'skipped_files', 'skipped_words', 'parse', 'page',
+           'json_lines', 'document', 'is_record', 'json_records', 'csv_rows', 'csv_kind', 'csv_records', 'fullness',
+           'records', 'sample', 'chosen', 'stream', 'quarantined', 'ingest']
 
 # %% ../nbs/10_ingest.ipynb #bef35dc5
 import csv
@@ -202,6 +202,15 @@ def skipped_files(
     folders = [path for path in map(Path, paths) if path.is_dir()]
     return [str(p.relative_to(path)) for path in folders for p in sorted(path.rglob("*")) if p.is_file() and not readable(p)]
 
+
+def skipped_words(
+    names: Sequence[str],  # from `skipped_files`
+    most: int = 10,  # names to list
+) -> str:
+    "The files that were not read, in words; empty where all were."
+    listed = ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+    return f"{len(names):,} file{'s' * (len(names) != 1)} skipped: {listed}" if names else ""
+
 # %% ../nbs/10_ingest.ipynb #f8b7e16d
 def parse(text: bytes) -> Any:
     "A JSON value; NaN and Infinity are null. Raises ValueError."
@@ -346,15 +355,6 @@ def records(
 def sample() -> Path:
     "The folder of the embedded sample."
     return book() / "data" / "sample"
-
-
-def skipped_words(
-    names: Sequence[str],  # from `skipped_files`
-    most: int = 10,  # names to list
-) -> str:
-    "The files that were not read, in words; empty where all were."
-    listed = ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
-    return f"{len(names):,} file{'s' * (len(names) != 1)} skipped: {listed}" if names else ""
 
 
 def chosen(
