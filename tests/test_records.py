@@ -109,8 +109,8 @@ def test_empty_fields_of_series_make_no_series():
 
 @pytest.mark.parametrize(("names", "at"), [("ab", 0), ("ba", 1)], ids=["lists last", "lists first"])
 def test_lists_beside_details_change_nothing(names, at, shared, tmp_path):
-    """A dump of the exercise and saved pages of lists, in both orders of the files; the second dump was written without null keys. The items of
-    one page carry budgets and more, but neither genres nor credits."""
+    """A dump of the exercise and saved pages of lists, in both orders of the files; the second dump was
+    written without null keys. The items of one page carry budgets, but neither genres nor credits."""
     dump = sorted((shared / "exercise18").glob("*.json.gz"))[at]
     known = [film["id"] for film in oracle.read_json([dump]) if isinstance(film, dict) and film.get("title")]
     folder = tmp_path / "input"

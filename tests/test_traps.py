@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from matplotlib.text import Text
 from pyspark.sql import functions as F
+from tmdb_analysis.find import answer
 
 from tmdb_analysis import clean
 from tmdb_analysis.checks import answers, credit_rules, form_rules, placed
 from tmdb_analysis.cli import main
 from tmdb_analysis.directors import directors
-from tmdb_analysis.find import answer
 from tmdb_analysis.franchises import franchise_vs_standalone
 from tmdb_analysis.genres import genres
 from tmdb_analysis.group_charts import roi_by_genre
@@ -272,16 +272,16 @@ def test_without_ids_names_count(land):
     named_only = lambda *names: [{"name": name} for name in names]  # noqa: E731
     crew = {"cast": named_only("Sam Neill"), "crew": [{"name": "Steven Spielberg", "job": "Director"}]}
     saga = {"name": "Jurassic Park Collection"}
-    dino = film(1, genres=named_only("Adventure", "Drama"), credits=crew, belongs_to_collection=saga, spoken_languages=named_only("English"))
+    dino = film(
+        1, genres=named_only("Adventure", "Drama"), credits=crew, belongs_to_collection=saga, spoken_languages=named_only("English")
+    )
     t = land(dino, film(2, genres=named_only("Drama", "Drama"), credits=crew, belongs_to_collection=saga), film(3))
     naive = t.credits.filter("job = 'Director' and person_id is not null")
     assert naive.count() == 0
 
     assert column(search(t.films, t.credits, 'director:"steven spielberg"'), "id") == [1, 2]
     told = answer(t.films, t.credits, query('director:"Steven Spielberg" genre:Adventure'))
-    assert told.total == 1 and told.notes == [
-        "Steven Spielberg: searched by name, because the data have no id of the person in 2 credits"
-    ]
+    assert told.total == 1 and told.notes == ["Steven Spielberg: searched by name, because the data have no id of the person in 2 credits"]
     wrong = answer(t.films, t.credits, query('director:"Sam Neill"')).notes
     assert wrong[1] == 'director:"Sam Neill": the name is known, but not as director'
     rows = directors(t.films, t.credits).collect()

@@ -61,7 +61,9 @@ FRANCHISES = Table(
     pa.schema(
         [
             column("rank", INT, "by total revenue; ties to the smaller id", null=False),
-            column("collection_id", INT, "TMDB id of the franchise; a negative number made from the name where the data have no id", null=False),
+            column(
+                "collection_id", INT, "TMDB id of the franchise; a negative number made from the name where the data have no id", null=False
+            ),
             column("collection", TEXT, "name of the franchise"),
             *money("franchise"),
         ]

@@ -270,7 +270,9 @@ FRANCHISE_PATH = Table(
     ("collection_id", "instalment", "id"),
     pa.schema(
         [
-            column("collection_id", INT, "TMDB id of the franchise; a negative number made from the name where the data have no id", null=False),
+            column(
+                "collection_id", INT, "TMDB id of the franchise; a negative number made from the name where the data have no id", null=False
+            ),
             column("collection", TEXT, "name of the franchise"),
             column("instalment", INT, "place by release among the films in the data; null without a date"),
             column("id", INT, "TMDB id", null=False),

@@ -103,8 +103,8 @@ def franchise_groups(
     earned_back: float = 2.5,  # revenue / budget from which a film counts as earned back
 ) -> pa.Table:  # FRANCHISE_GROUPS contract
     """`first` is the earliest film of its collection in these data, also where they have no other film of it; some are sequels whose
-    predecessors are missing. `sequel` are the later ones; `standalone` are those without a collection. The intervals of the returns come from drawing whole franchises, that of
-    the share `earned_back` is Wilson's and takes films for independent."""
+    predecessors are missing. `sequel` are the later ones; `standalone` are those without a collection. The intervals of the
+    returns come from drawing whole franchises, that of the share `earned_back` is Wilson's and takes films for independent."""
     rows: list[dict[str, Any]] = []
     for group in GROUPS:
         mine = films[films["group"] == group]

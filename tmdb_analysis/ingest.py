@@ -324,7 +324,9 @@ def csv_records(
             used.add(film["id"])
             credits = people[film["id"]][2] if film["id"] in people else None
             yield path, number, film | {"credits": credits and {"cast": credits["cast"], "crew": credits["crew"]}}
-    orphans = [(*place[:2], f"credits of a film that is not in the movies file: movie_id {id}") for id, place in people.items() if id not in used]
+    orphans = [
+        (*place[:2], f"credits of a film that is not in the movies file: movie_id {id}") for id, place in people.items() if id not in used
+    ]
     for path, number, reason in [*beaten, *orphans]:
         yield path, number, BadRecord(reason)
 

@@ -125,7 +125,11 @@ MOVIES = Table(
             column("genres", TEXTS, "names of the genres; null when there are none"),
             column("collection_id", INT, "id of the franchise; a negative number made from the name where the data have no id"),
             column("belongs_to_collection", TEXT, "name of the franchise"),
-            column("instalment", INT, "place among the films of the franchise in the data by release date, from 1; null without franchise or date"),
+            column(
+                "instalment",
+                INT,
+                "place among the films of the franchise in the data by release date, from 1; null without franchise or date",
+            ),
             column("original_language", TEXT, "ISO 639-1 code"),
             column("budget_musd", FLOAT, "production budget in million USD"),
             column("revenue_musd", FLOAT, "worldwide gross in million USD"),
@@ -172,7 +176,9 @@ COLLECTIONS = Table(
     ("collection_id",),
     pa.schema(
         [
-            column("collection_id", INT, "TMDB id of the franchise; a negative number made from the name where the data have no id", null=False),
+            column(
+                "collection_id", INT, "TMDB id of the franchise; a negative number made from the name where the data have no id", null=False
+            ),
             column("collection", TEXT, "name of the franchise, as its newest film in the data has it"),
             column("films", INT, "films of it in the data", null=False),
         ]

@@ -161,7 +161,9 @@ def by_name(
         return []
     called = credits.filter(F.col("person_id").isNull()).select(folded("name").alias("called"))
     found = called.filter(F.col("called").isin(*asked)).groupBy("called").agg(F.count("*").alias("credits")).orderBy("called")
-    return [f"{asked[r.called]}: searched by name, because the data have no id of the person in {r.credits:,} credits" for r in found.collect()]
+    return [
+        f"{asked[r.called]}: searched by name, because the data have no id of the person in {r.credits:,} credits" for r in found.collect()
+    ]
 
 # %% ../nbs/45_search.ipynb #f707d932
 SEARCHES = {

@@ -24,7 +24,7 @@ from .runs import all_runs, disk, earlier, is_published, part, read_facts
 from .schema import CREDITS, MOVIES
 from .scope import scope_words
 from .share import embedded
-from .tables import Run, read_arrow, write_text, read_counts
+from .tables import Run, read_arrow, read_counts, write_text
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

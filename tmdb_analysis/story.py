@@ -207,7 +207,9 @@ def on_directors(
     best, second = ranked.iloc[0], ranked.iloc[1]
     if isclose(best.low, second.low):
         level = np.isclose(scores["low"].astype(float), best.low).sum()
-        return Finding("directors", "No director stands out", f"{level} of {len(scores)} directors with enough films are level at the top.{named}")
+        return Finding(
+            "directors", "No director stands out", f"{level} of {len(scores)} directors with enough films are level at the top.{named}"
+        )
     heading = f"The films of {brief(best.director)} are the surest to return much"
     said = f"Of {len(scores)} directors with enough films, those of {brief(best.director)} have the best lower end: {told_score(best)}."
     rank = f"by score they may well be {best.rank_low} to {best.rank_high}" if best.rank_high > 1 else "by score they are first as well"
