@@ -6,7 +6,7 @@
 __all__ = ['DIGITS', 'NAMING', 'Run', 'open_run', 'replacing', 'write_text', 'write_parquet', 'collected', 'save', 'writing',
            'written', 'read', 'read_arrow', 'faults', 'to_pandas', 'piped', 'plain', 'write_csv', 'save_kpi',
            'read_kpi', 'save_movies_csv', 'words', 'cell', 'field', 'Grid', 'shown', 'interval_of', 'escaped',
-           'printable', 'save_counts', 'read_counts', 'publish', 'is_there', 'is_scoped', 'newest', 'published',
+           'printable', 'save_counts', 'read_counts', 'publish', 'is_there', 'is_scoped', 'finished_runs', 'published',
            'unpublished', 'load']
 
 # %% ../nbs/03_tables.ipynb #491316db
@@ -334,18 +334,21 @@ def is_scoped(facts: Mapping[str, Any]) -> bool:
     return any(parameters.get(name, unset) not in (unset, None) for name, unset in SCOPE.items())
 
 
-def newest(home: Path) -> Run | None:
-    "The finished run of all films that ended last and is still there; None when there is none."
+def finished_runs(
+    home: Path,
+    scoped: bool = False,  # those on some films instead of those on all films
+) -> list[Run]:
+    "The finished runs whose tables and report are still there, in the order in which they ended."
     found = []
     for path in (home / "reports").glob("[!._]*/run.json"):
         run = Run(path.parent.name, home)
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
-            if facts["status"] == "ok" and is_there(run) and not is_scoped(facts):
+            if facts["status"] == "ok" and is_there(run) and is_scoped(facts) == scoped:
                 found.append((str(facts["finished"]), run.id))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue  # a run that does not say what it is
-    return Run(max(found)[1], home) if found else None
+    return [Run(name, home) for _, name in sorted(found)]
 
 # %% ../nbs/03_tables.ipynb #4179b344
 def published(home: Path | str | None = None) -> Run:
@@ -355,18 +358,16 @@ def published(home: Path | str | None = None) -> Run:
     run_id = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else ""
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id) and is_there(Run(run_id, place)):
         return Run(run_id, place)
-    if run := newest(place):
-        return run
+    if runs := finished_runs(place):
+        return runs[-1]
     raise TmdbError(unpublished(place))
 
 
 def unpublished(home: Path) -> str:
     "Why no run is published, and what to do."
-    reports = {path.parent.name: path.read_text(encoding="utf-8") for path in sorted((home / "reports").glob("[!._]*/run.json"))}
-    scoped = [name for name, text in reports.items() if re.search(r'"status": *"ok"', text) and is_there(Run(name, home))]
-    if scoped:
-        return f"only runs on a part of the films are here ({', '.join(scoped)}): name one, or run without genre, decade and company"
-    if reports:
+    if names := ", ".join(run.id for run in finished_runs(home, scoped=True)):
+        return f"only runs on a part of the films are here ({names}): name one, or run without genre, decade and company"
+    if any((home / "reports").glob("[!._]*/run.json")):
         return "no finished run of all films has both its tables and its report: `tmdb runs` lists the runs, `tmdb demo` makes one"
     return "no finished run here yet: `tmdb demo` makes one from the embedded sample"
 
