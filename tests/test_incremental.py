@@ -273,9 +273,9 @@ def test_where_there_is_no_new_answer_an_old_one_serves(tmdb, tmp_path):
     go(tmdb.url, tmp_path, ids=some, fresh_days=0)
     tmdb.faults("500:path=/3/movie/")
     with pytest.raises(TmdbError, match="5 of 25 films failed .HTTP 500"):
-        go(tmdb.url, tmp_path, "b", ids=some + other, attempts=1)
+        go(tmdb.url, tmp_path, "b", ids=some + other, attempts=1, outage_s=0)
     assert states(tmp_path, "b") == {"done": 20, "failed": 5}
     assert {line["source"] for line in lines(tmp_path, "b").values()} == {"stale"}
     (tmp_path / "data" / "cache" / "http.sqlite").unlink()
-    counts = go(tmdb.url, tmp_path, "c", ids=some + other, attempts=1, max_failed_pct=20)
+    counts = go(tmdb.url, tmp_path, "c", ids=some + other, attempts=1, outage_s=0, max_failed_pct=20)
     assert counts["sources"] == {"previous": 20} and counts["failures"] == {"HTTP 500": 5}

@@ -70,8 +70,9 @@ def test_another_user_cannot_run_code_through_the_embedded_engine(as_root):
 
 
 def test_the_port_of_the_embedded_engine_is_in_no_network_but_its_own(as_root):
+    before = set(children(os.getpid()))
     with server(Spark()):
-        inside = children(os.getpid())
+        inside = [pid for pid in children(os.getpid()) if pid not in before]
         descriptors = [fd for pid in inside for fd in Path("/proc", str(pid), "fd").iterdir()]
         sockets = {os.readlink(fd) for fd in descriptors}
         lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 from matplotlib.text import Text
 from pyspark.sql import functions as F
-from tmdb_analysis.find import answer
 
 from tmdb_analysis import clean
 from tmdb_analysis.checks import answers, credit_rules, form_rules, placed
@@ -25,6 +24,7 @@ from tmdb_analysis.genres import genres
 from tmdb_analysis.group_charts import roi_by_genre
 from tmdb_analysis.ingest import ingest, records
 from tmdb_analysis.kpis import RANKINGS, ranking
+from tmdb_analysis.lookup import answer
 from tmdb_analysis.query import query
 from tmdb_analysis.rules import evaluate
 from tmdb_analysis.schema import COLLECTIONS, CREDITS, MOVIES, QUARANTINE, RAW
