@@ -86,7 +86,7 @@ def test_the_form_is_that_of_the_settings(dag):
 def test_a_name_that_nobody_knows_is_refused(dag, capfd):
     run = dag.partial_subset("prepare").test(logical_date=None, run_conf={"topn": 3})  # a run by hand may have no date
     assert states(run) == {"prepare": "failed"}
-    assert "unknown setting 'topn'; did you mean top_n?" in "".join(capfd.readouterr())
+    assert "unknown setting topn; did you mean top_n?" in "".join(capfd.readouterr())
     assert not (HOME / "reports").exists()
 
 
