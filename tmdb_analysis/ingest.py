@@ -341,7 +341,7 @@ def records(
 ) -> Iterator[tuple[str, Any]]:
     "Origin and record of everything in some files and folders. Raises `TmdbError` for a file that cannot be read."
     found = files(paths)
-    tables = [p for p in found if ".csv" in p.name.lower()]
+    tables = [p for p in found if ".csv" in map(str.lower, p.suffixes)]
     path = None
     try:
         for path in (p for p in found if p not in tables):

@@ -32,7 +32,7 @@ from .settings import Settings, TmdbError, TryLater, UsageError, checkout
 from .share import inputs
 from .site import render, render_home
 from .spark import answers, one_server
-from .stages import MENDED, Kernel, execute, one_kernel, parameters_of, sources, stages, without_lessons
+from .stages import MEMORY_ADVICE, Kernel, execute, one_kernel, parameters_of, sources, stages, without_lessons
 from .stopping import stop_if_asked
 from .tables import Run, open_run, publish, read_counts, write_text
 
@@ -304,7 +304,7 @@ def run_stages(
             stopped = isinstance(e, TryLater | KeyboardInterrupt)
             state["status"] = "stopped" if stopped else "failed"
             if isinstance(e, TmdbError) and not stopped and not answers(address):
-                raise TmdbError(f"the engine died in stage {name}, most often because memory ran out: {MENDED}") from e
+                raise TmdbError(f"the engine died in stage {name}, most often because memory ran out: {MEMORY_ADVICE}") from e
             raise
         finally:
             state["seconds"] = round(time.monotonic() - start, 2)

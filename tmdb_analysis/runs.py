@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from .scope import SCOPE
 from .settings import TmdbError, UsageError, nearest, package, settings
-from .tables import Run, published
+from .tables import Run, current_id, published
 
 # %% ../nbs/84_runs.ipynb #0a61b3f2
 LOCK = ".process"  # in the folder of a run while it is going on: which process it is, and a lock that ends with that process
@@ -127,8 +127,7 @@ def all_runs(home: Path) -> list[tuple[Run, dict[str, Any]]]:
 
 def is_published(run: Run) -> bool:
     "Whether a run is the one that readers see."
-    pointer = run.home / "data" / "tables" / "CURRENT"
-    return pointer.is_file() and pointer.read_text(encoding="utf-8").strip() == run.id
+    return current_id(run.home) == run.id
 
 
 def disk(run: Run) -> int:

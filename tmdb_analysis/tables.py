@@ -6,8 +6,8 @@
 __all__ = ['DIGITS', 'NAMING', 'Run', 'open_run', 'replacing', 'write_text', 'write_parquet', 'collected', 'save', 'writing',
            'written', 'read', 'read_arrow', 'faults', 'to_pandas', 'piped', 'plain', 'write_csv', 'save_kpi',
            'read_kpi', 'save_movies_csv', 'words', 'cell', 'field', 'Grid', 'shown', 'interval_of', 'escaped',
-           'printable', 'save_counts', 'read_counts', 'publish', 'is_there', 'is_scoped', 'finished_runs', 'published',
-           'unpublished', 'load']
+           'printable', 'save_counts', 'read_counts', 'publish', 'current_id', 'is_there', 'is_scoped', 'finished_runs',
+           'published', 'unpublished', 'load']
 
 # %% ../nbs/03_tables.ipynb #491316db
 import html
@@ -323,6 +323,12 @@ def publish(run: Run) -> None:
     write_text(run.home / "data" / "tables" / "CURRENT", run.id + "\n")
 
 
+def current_id(home: Path) -> str:
+    "The id that the pointer names; empty where there is no pointer."
+    pointer = home / "data" / "tables" / "CURRENT"
+    return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else ""
+
+
 def is_there(run: Run) -> bool:
     "Whether neither the tables of a run nor its report were deleted."
     return run.tables.is_dir() and (run.report / "run.json").is_file()
@@ -354,8 +360,7 @@ def finished_runs(
 def published(home: Path | str | None = None) -> Run:
     "The run that readers see, or the newest that is left. Raises `TmdbError` if there is none."
     place = settings(home=home).pipeline.home
-    pointer = place / "data" / "tables" / "CURRENT"
-    run_id = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else ""
+    run_id = current_id(place)
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id) and is_there(Run(run_id, place)):
         return Run(run_id, place)
     if runs := finished_runs(place):
