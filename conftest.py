@@ -27,9 +27,9 @@ def pytest_collection_finish(session):
     "A home of its own for all tests, with a demo run in it, and one engine for all chapters."
     if session.config.option.collectonly or not session.items:
         return
-    from tmdb_analysis.cli import main
-    from tmdb_analysis.settings import settings
-    from tmdb_analysis.spark import one_server
+    from tmdb_analysis.core.engine import one_server
+    from tmdb_analysis.core.settings import settings
+    from tmdb_analysis.use.cli import main
 
     os.environ["TMDB_HOME"] = stage.enter_context(tempfile.TemporaryDirectory(prefix="tmdb-tests-"))
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
@@ -54,7 +54,7 @@ def home() -> Path:
 @pytest.fixture(scope="session")
 def demo(home):
     "The demo run: its tables and its report."
-    from tmdb_analysis.tables import Run
+    from tmdb_analysis.core.store import Run
 
     return Run("demo", home)
 

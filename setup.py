@@ -19,7 +19,7 @@ class BuildBook(build_py):
 
     def pages(self) -> list[Path]:
         data = [p for name in ("sample", "reference") for p in sorted((HERE / "data" / name).rglob("*")) if p.is_file()]
-        return sorted((HERE / "nbs").glob("[!_]*.ipynb")) + data
+        return sorted((HERE / "nbs").glob("index.ipynb")) + sorted((HERE / "nbs").glob("[0-9]_*/[0-9]*.ipynb")) + data
 
     def target(self, page: Path) -> Path:
         return Path(self.build_lib) / cfg["lib_path"] / "_book" / page.relative_to(HERE)
@@ -49,7 +49,7 @@ setup(
     author_email=cfg["author_email"],
     license="MIT",
     keywords=cfg["keywords"].split(),
-    packages=find_packages(include=[cfg["lib_path"]]),
+    packages=find_packages(include=[cfg["lib_path"], f"{cfg['lib_path']}.*"]),
     python_requires=f">={cfg['min_python']}",
     install_requires=shlex.split(cfg["requirements"]),
     extras_require={"dev": shlex.split(cfg["dev_requirements"])},

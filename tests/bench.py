@@ -17,12 +17,15 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from tests import oracle
-from tmdb_analysis import clean, directors, franchises, genres, kpis, search, trends
-from tmdb_analysis import schema as s
-from tmdb_analysis.ingest import ingest, sample
-from tmdb_analysis.settings import settings
-from tmdb_analysis.spark import java_version, one_server, session
-from tmdb_analysis.tables import Run, open_run, read, save, save_kpi
+from tmdb_analysis.core import schema as s
+from tmdb_analysis.core.engine import java_version, one_server, session
+from tmdb_analysis.core.settings import settings
+from tmdb_analysis.core.store import Run, open_run, read, save, save_kpi
+from tmdb_analysis.films import clean
+from tmdb_analysis.films.ingest import ingest, sample
+from tmdb_analysis.kpis import directors, franchises, genres, trends
+from tmdb_analysis.kpis import rankings as kpis
+from tmdb_analysis.search import search
 
 
 def copies(n: int) -> list[dict]:

@@ -24,8 +24,8 @@ from tests.fake_tmdb import FakeTmdb, fake_tmdb
 from tests.fake_tmdb.catalogue import Synthetic
 from tests.fake_tmdb.server import TOKEN
 from tests.fetching import bodies, ended, go, started
-from tmdb_analysis.ingest import ingest, stream
-from tmdb_analysis.tables import open_run
+from tmdb_analysis.core.store import open_run
+from tmdb_analysis.films.ingest import ingest, stream
 
 PER_SECOND, WORKERS = 36, 12  # what the settings allow
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tmdb_analysis.share import BROWSERS
+from tmdb_analysis.runs.share import BROWSERS
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # else what the tests start ignores it when they run in the background
 

@@ -14,11 +14,11 @@ import orjson
 import zstandard
 
 from tests.fake_tmdb.server import TOKEN
-from tmdb_analysis import fetch, ledger
-from tmdb_analysis.cache import SqliteRows
-from tmdb_analysis.ledger import Ledger
-from tmdb_analysis.settings import Settings, settings
-from tmdb_analysis.tables import open_run
+from tmdb_analysis.core.settings import Settings, settings
+from tmdb_analysis.core.store import open_run
+from tmdb_analysis.tmdb import fetch, ledger
+from tmdb_analysis.tmdb.cache import SqliteRows
+from tmdb_analysis.tmdb.ledger import Ledger
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["tests.fetching"])

@@ -15,9 +15,9 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbconvert import MarkdownExporter
 
-from tmdb_analysis.cli import main as tmdb
-from tmdb_analysis.settings import settings
-from tmdb_analysis.spark import one_server
+from tmdb_analysis.core.engine import one_server
+from tmdb_analysis.core.settings import settings
+from tmdb_analysis.use.cli import main as tmdb
 
 ROOT = Path(__file__).parent.parent
 NBS = ROOT / "nbs"
@@ -42,7 +42,7 @@ def readme() -> str:
     nb.metadata["language_info"] = {"name": "python"}  # so that code gets a language
     exporter = MarkdownExporter(config={"NbConvertBase": {"display_data_priority": ["text/markdown", "text/plain"]}})
     text, _ = exporter.from_notebook_node(nb)
-    text = re.sub(r"\]\((\d\d\w+\.ipynb)", r"](nbs/\1", text).replace("](../", "](")
+    text = re.sub(r"\]\((\d_\w+/\d\d\w+\.ipynb)", r"](nbs/\1", text).replace("](../", "](")
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -55,7 +55,7 @@ def main(chosen: list[str]) -> None:
         if tmdb(["demo", "--run-id", "lab"]):
             sys.exit("the demo run failed")
         with one_server(settings().spark):
-            for path in sorted(NBS.glob("[0-9]*.ipynb")):
+            for path in sorted(NBS.glob("[0-9]_*/[0-9]*.ipynb")):
                 if not chosen or path.name.startswith(tuple(chosen)):
                     print(path.name, flush=True)
                     executed(path)

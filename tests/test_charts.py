@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from tmdb_analysis.charts import FONT, name, nothing, png
-from tmdb_analysis.group_charts import (
+from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.schema import MOVIES
+from tmdb_analysis.core.store import read, read_kpi, to_pandas
+from tmdb_analysis.report.group_charts import (
     franchise_vs_standalone,
     placed,
     return_by_director,
@@ -22,12 +24,10 @@ from tmdb_analysis.group_charts import (
     return_by_genre,
     roi_by_genre,
 )
-from tmdb_analysis.money_charts import notable, revenue_vs_budget, trend
-from tmdb_analysis.pair_charts import genre_lift, popularity_vs_rating
-from tmdb_analysis.schema import MOVIES
-from tmdb_analysis.spark import session
-from tmdb_analysis.tables import read, read_kpi, to_pandas
-from tmdb_analysis.year_charts import known_money_by_year, median_by_year, yearly_box_office
+from tmdb_analysis.report.money_charts import notable, revenue_vs_budget, trend
+from tmdb_analysis.report.pair_charts import genre_lift, popularity_vs_rating
+from tmdb_analysis.report.style import FONT, name, nothing, png
+from tmdb_analysis.report.year_charts import known_money_by_year, median_by_year, yearly_box_office
 
 HOSTILE = [
     r"$\frac{1}{0}$ & $x$",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from jupyter_client.channels import HBChannel
 
-from tmdb_analysis.cli import main
+from tmdb_analysis.use.cli import main
 
 ROOT = Path(__file__).parent.parent
 TMDB = [str(Path(sys.executable).parent / "tmdb")]
@@ -61,7 +61,7 @@ def test_settings_come_in_layers(tmp_path):
     (tmp_path / "config.yaml").write_text("report: {top_n: 3, min_votes: 5, roi_min_budget_musd: 1}\n")
     (tmp_path / ".env").write_text("TMDB_MIN_VOTES=20\n")
     code = (
-        "import tmdb_analysis.settings as s, pathlib; s.checkout = lambda: None\n"
+        "import tmdb_analysis.core.settings as s, pathlib; s.checkout = lambda: None\n"
         "r = s.settings(top_n=9).report; print(r.top_n, r.min_votes, r.roi_min_budget_musd)"
     )
     told = subprocess.run([sys.executable, "-c", code], env={**os.environ, **env}, cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -80,7 +80,7 @@ def test_settings_come_in_layers(tmp_path):
     ],
 )
 def test_config_file_is_checked(text, said, tmp_path):
-    from tmdb_analysis.settings import UsageError, from_yaml
+    from tmdb_analysis.core.settings import UsageError, from_yaml
 
     (tmp_path / "config.yaml").write_text(text)
     with pytest.raises(UsageError, match=re.escape(said)) as error:
@@ -116,8 +116,8 @@ def test_a_failed_run_says_so_everywhere(tmp_path):
     assert "records can be used: broken in 3 of 4" in one_line(done.stderr)
     told = json.loads((tmp_path / "reports/x/run.json").read_text())
     assert told["source"] == "files", "--input says so"
-    assert told["status"] == "failed" and told["failed_stage"] == "30_validate" and told["gate"] == "fail"
-    for page in ("index.html", "30_validate.html", "../index.html"):
+    assert told["status"] == "failed" and told["failed_stage"] == "27_validate" and told["gate"] == "fail"
+    for page in ("index.html", "27_validate.html", "../index.html"):
         assert "fail" in (tmp_path / "reports/x" / page).read_text().lower(), page
     assert "done" not in done.stdout and not (tmp_path / "data/tables/CURRENT").exists()
     metrics = (tmp_path / "reports/metrics.prom").read_text()
@@ -130,7 +130,7 @@ def test_a_run_leaves_no_heartbeat_behind(tmp_path, capsys):
     before = heartbeats()
     (tmp_path / "lines.jsonl").write_text('{"id": 1, "title": "A", "status": "Released"}\nnot json\n')
     assert main(["run", "--source", "files", "--input", str(tmp_path / "lines.jsonl"), "--home", str(tmp_path), "--run-id", "x"]) == 1
-    assert (tmp_path / "reports/x/30_validate.ipynb").is_file() and heartbeats() == before
+    assert (tmp_path / "reports/x/27_validate.ipynb").is_file() and heartbeats() == before
 
 
 def heartbeats() -> int:
@@ -152,7 +152,7 @@ def test_kill_stops_a_run_in_the_background(tmp_path):
     command = [*background, *TMDB, "demo", "--home", str(tmp_path), "--run-id", "x"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    assert any("10_ingest" in line for line in process.stdout), "the first stage is done"
+    assert any("20_ingest" in line for line in process.stdout), "the first stage is done"
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
@@ -179,7 +179,7 @@ def test_an_engine_that_does_not_answer_is_said(tmp_path):
 def test_params_lists_every_parameter(capsys):
     assert main(["params"]) == 0
     told = capsys.readouterr().out
-    from tmdb_analysis.settings import SECTION_OF
+    from tmdb_analysis.core.settings import SECTION_OF
 
     assert all(name in told for name in SECTION_OF)
 

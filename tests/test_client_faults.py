@@ -26,15 +26,15 @@ import redis
 
 from tests.fake_tmdb import fake_tmdb
 from tests.fetching import processes, write_for_ever
-from tmdb_analysis.cache import ROWS, SqliteRows, packed
-from tmdb_analysis.cli import cache_check, main
-from tmdb_analysis.client import Tmdb
-from tmdb_analysis.fetch import details, fetch_films
-from tmdb_analysis.ledger import Ledger, lines_of, only_fetch
-from tmdb_analysis.selection import ids_of_discover, ids_of_lines, ids_of_list
-from tmdb_analysis.settings import Api, TmdbError, TryLater, UsageError, settings
-from tmdb_analysis.tables import Run
-from tmdb_analysis.transport import NoAnswer, Refused, retry_after
+from tmdb_analysis.core.settings import Api, TmdbError, TryLater, UsageError, settings
+from tmdb_analysis.core.store import Run
+from tmdb_analysis.tmdb.cache import ROWS, SqliteRows, packed
+from tmdb_analysis.tmdb.client import Tmdb
+from tmdb_analysis.tmdb.fetch import details, fetch_films
+from tmdb_analysis.tmdb.ledger import Ledger, lines_of, only_fetch
+from tmdb_analysis.tmdb.selection import ids_of_discover, ids_of_lines, ids_of_list
+from tmdb_analysis.tmdb.transport import NoAnswer, Refused, retry_after
+from tmdb_analysis.use.cli import cache_check, main
 
 pytestmark = pytest.mark.faults
 
@@ -304,8 +304,8 @@ def test_a_bomb_does_not_fill_the_memory(server, tmp_path):
     "10: unpacking stops at the limit; the peak of a process of its own tells."
     server.faults("bomb:mb=300")
     code = (
-        "import resource, sys; from pathlib import Path; from tmdb_analysis.client import *\n"
-        "from tmdb_analysis.transport import *; from tmdb_analysis.settings import Api\n"
+        "import resource, sys; from pathlib import Path; from tmdb_analysis.tmdb.client import *\n"
+        "from tmdb_analysis.tmdb.transport import *; from tmdb_analysis.core.settings import Api\n"
         "tmdb = Tmdb(Api(base_url=sys.argv[1], read_token='fake.v4.token', attempts=1), Path(sys.argv[2]))\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "before = peak()\n"
@@ -559,7 +559,7 @@ def test_the_newest_export_that_is_there_is_taken(server, tmp_path):
 
 def export(server, folder, **more):
     "The ids of the daily export, and how many lines were broken."
-    from tmdb_analysis.selection import ids_of_export
+    from tmdb_analysis.tmdb.selection import ids_of_export
 
     with open_tmdb(server.url, folder, **more) as tmdb:
         return ids_of_export(tmdb)

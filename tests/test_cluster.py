@@ -10,13 +10,13 @@ import pytest
 
 from deploy.spark import cluster, health
 from tests.compare import assert_same, published
-from tmdb_analysis.cli import checks, main
-from tmdb_analysis.ingest import sample
-from tmdb_analysis.ledger import lines_of
-from tmdb_analysis.pipeline import run_chain
-from tmdb_analysis.settings import settings
-from tmdb_analysis.spark import free_port, java_version, one_server, reachable
-from tmdb_analysis.tables import Run
+from tmdb_analysis.core.engine import free_port, java_version, one_server, reachable
+from tmdb_analysis.core.settings import settings
+from tmdb_analysis.core.store import Run
+from tmdb_analysis.films.ingest import sample
+from tmdb_analysis.runs.chain import run_chain
+from tmdb_analysis.tmdb.ledger import lines_of
+from tmdb_analysis.use.cli import checks, main
 
 pytestmark = [
     pytest.mark.integration,
@@ -135,7 +135,7 @@ def test_a_master_whose_worker_is_killed_in_the_middle_gives_the_same_tables(pla
         os.killpg(victim, signal.SIGKILL)  # its executors as well
 
     def tell(i, n, state):
-        if state["stage"] == "30_validate" and state["status"] == "running":
+        if state["stage"] == "27_validate" and state["status"] == "running":
             threading.Timer(2, kill).start()
 
     asked = dict(engine=f"spark://{ports['--port']}", home=str(place), run_id="master", source="files", input=[str(place / "films.jsonl")])

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
 
-from tmdb_analysis.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard, page_data, sampled
-from tmdb_analysis.page import ATTRIBUTION
-from tmdb_analysis.schema import CREDITS, MOVIES
+from tmdb_analysis.core.schema import CREDITS, MOVIES
+from tmdb_analysis.pages.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard, page_data, sampled
+from tmdb_analysis.pages.page import ATTRIBUTION
 
 FILMS = pa.schema([MOVIES.schema.field(name) for name in FILM_COLUMNS])
 CREW = pa.schema([CREDITS.schema.field(name) for name in DIRECTOR_COLUMNS])

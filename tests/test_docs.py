@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tmdb_analysis.cli import main, parser
-from tmdb_analysis.settings import settings
+from tmdb_analysis.core.settings import settings
+from tmdb_analysis.use.cli import main, parser
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

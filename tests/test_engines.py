@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tests.compare import assert_same, published
-from tmdb_analysis.cli import main
-from tmdb_analysis.spark import java_version
-from tmdb_analysis.tables import Run
+from tmdb_analysis.core.engine import java_version
+from tmdb_analysis.core.store import Run
+from tmdb_analysis.use.cli import main
 
 pytestmark = pytest.mark.integration
 

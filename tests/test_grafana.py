@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from tests.test_publish import another
-from tmdb_analysis.database import EVERY
-from tmdb_analysis.metrics import MEASURES, about
-from tmdb_analysis.publish import publish_run, target
-from tmdb_analysis.tables import Run
+from tmdb_analysis.core.store import Run
+from tmdb_analysis.runs.metrics import MEASURES, about
+from tmdb_analysis.use.database import EVERY
+from tmdb_analysis.use.publish import publish_run, target
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 BOARDS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))}
@@ -50,7 +50,7 @@ def reader(postgres, demo, tmp_path_factory) -> psycopg.Connection:
     url, home = postgres.new("dashboards"), tmp_path_factory.mktemp("grafana")
     publish_run(fetched(demo, home, "first", hours=-30), target(url))
     publish_run(fetched(demo, home, "second", hours=-2), target(url))
-    failed = another(demo, home, "failed", hours=-1, status="failed", gate="fail", failed_stage="30_validate", error="too few")
+    failed = another(demo, home, "failed", hours=-1, status="failed", gate="fail", failed_stage="27_validate", error="too few")
     publish_run(failed, target(url))
     with psycopg.connect(postgres.viewer("dashboards"), options="-c statement_timeout=2000", autocommit=True) as connection:
         yield connection

@@ -14,14 +14,15 @@ from pyspark.sql import functions as F
 
 from tests import oracle_groups as oracle
 from tests.compare import assert_same, published
-from tmdb_analysis import estimates, genres, origins, ratings, trends
-from tmdb_analysis.cli import main
-from tmdb_analysis.groups import returns_with, shown_as
-from tmdb_analysis.money import money_cohort, real, snapshot, with_answer
-from tmdb_analysis.schema import MOVIES, RAW
-from tmdb_analysis.shrinkage import prior_votes
-from tmdb_analysis.spark import session
-from tmdb_analysis.tables import Run, collected, read, to_pandas
+from tmdb_analysis.core import estimates
+from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.schema import MOVIES, RAW
+from tmdb_analysis.core.store import Run, collected, read, to_pandas
+from tmdb_analysis.kpis import genres, origins, ratings, trends
+from tmdb_analysis.kpis.groups import returns_with, shown_as
+from tmdb_analysis.kpis.money import money_cohort, real, snapshot, with_answer
+from tmdb_analysis.stats.shrinkage import prior_votes
+from tmdb_analysis.use.cli import main
 
 NAMES = set(oracle.tables([]))
 SMALL = dict(least=2, firm=4, pair=2, year=2)
@@ -259,7 +260,7 @@ def test_a_film_of_which_nothing_is_known(tmp_path):
     check({name: ours[name] for name in NAMES}, oracle.tables(plain(*sample_films(folder))))
     pages = {
         name: (folder.report / f"{name}.html").read_text(encoding="utf-8")
-        for name in ("43_genres", "44_trends", "46_ratings", "47_origins")
+        for name in ("45_genres", "46_trends", "47_ratings", "48_origins")
     }
-    assert "m cannot be estimated from 0 films" in pages["46_ratings"] and "From 0 films with reported money" in pages["43_genres"]
-    assert "the date of the data is unknown" in pages["44_trends"] and "no company is known: 1 films" in pages["47_origins"]
+    assert "m cannot be estimated from 0 films" in pages["47_ratings"] and "From 0 films with reported money" in pages["45_genres"]
+    assert "the date of the data is unknown" in pages["46_trends"] and "no company is known: 1 films" in pages["48_origins"]

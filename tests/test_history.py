@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
-from tmdb_analysis.cli import main
-from tmdb_analysis.history import compared
-from tmdb_analysis.runs import read_facts
-from tmdb_analysis.share import repeated
-from tmdb_analysis.site import render_home
-from tmdb_analysis.tables import Run
+from tmdb_analysis.core.store import Run
+from tmdb_analysis.runs.catalog import read_facts
+from tmdb_analysis.runs.history import compared
+from tmdb_analysis.runs.share import repeated
+from tmdb_analysis.runs.site import render_home
+from tmdb_analysis.use.cli import main
 
 DATES = ["1979-05-25", "1988-06-03", "1991-07-01", "1994-09-10", "1999-03-30", "2003-05-15", "2010-07-16", "2014-11-05"]
 HOSTILE = "<b>Big</b> & <script>alert(1)</script> \x1b[31m"

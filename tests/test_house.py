@@ -14,33 +14,58 @@ import pytest
 
 from tests.make_book import readme
 from tests.make_environment import environment, locked, required
-from tmdb_analysis.settings import SECTION_OF, settings
-from tmdb_analysis.stages import assigned, parameters_of, stages, tagged
+from tmdb_analysis.core.settings import SECTION_OF, settings
+from tmdb_analysis.runs.stages import assigned, parameters_of, stages, tagged
 
 ROOT = Path(__file__).parent.parent
-CHAPTERS = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
-MODULES = {p.stem: p for p in sorted((ROOT / "tmdb_analysis").glob("[a-z]*.py"))}
+PACKAGE = ROOT / "tmdb_analysis"
+CHAPTERS = sorted((ROOT / "nbs").glob("[0-9]_*/[0-9]*.ipynb"))
+MODULES = {f"{p.parent.name}.{p.stem}": p for p in sorted(PACKAGE.glob("*/[a-z]*.py"))}
 
 
-def number_of(module: str) -> str:
-    "The number of the chapter that exports a module; a letter may follow it, as in 03a."
-    return next(number for number, _, name in (p.stem.partition("_") for p in CHAPTERS) if name == module)
+def module_of(chapter: Path) -> str:
+    "The module that a chapter exports to, if it exports one: `films.clean` for `2_films/23_clean`."
+    return f"{chapter.parent.name[2:]}.{chapter.stem[3:]}"
+
+
+NUMBERS = {module_of(chapter): int(chapter.stem[:2]) for chapter in CHAPTERS}
 
 
 def imported(path: Path) -> set[str]:
-    "The modules of the package that a module imports."
+    "The modules of the package that a module imports, as `part.chapter`."
+    here = ["tmdb_analysis", *path.relative_to(PACKAGE).parts[:-1]]
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("tmdb_analysis")):
-            name = (node.module or "").removeprefix("tmdb_analysis").strip(".")
-            found |= {name} if name else {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            base = here[: len(here) + 1 - node.level] if node.level else []
+            module = ".".join([*base, *filter(None, [node.module])])
+            names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
+            found |= {name.removeprefix("tmdb_analysis.") for name in names}
     return found & MODULES.keys()
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_chapter_imports_only_lower_numbers(module):
-    above = {other for other in imported(MODULES[module]) if number_of(other) >= number_of(module)}
-    assert not above, f"{module} imports {above}, which stand above it"
+def test_a_chapter_imports_only_smaller_numbers(module):
+    above = {other for other in imported(MODULES[module]) if NUMBERS[other] >= NUMBERS[module]}
+    assert not above, f"{module} imports {above}, which have larger numbers"
+
+
+def test_imports_are_found():
+    assert {"core.store", "core.contracts"} <= imported(MODULES["kpis.rankings"])
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda p: p.stem)
+def test_a_chapter_is_in_its_part(chapter):
+    "A part imports only lower parts, because its digit is the first of the numbers of its chapters."
+    assert chapter.stem[0] == chapter.parent.name[0], "the first digit of a chapter is that of its part"
+    code = nbformat.read(chapter, as_version=4).cells[0].source
+    target = re.search(r"default_exp (\S+)", code)
+    assert target is None or target[1] == module_of(chapter)
+
+
+def test_every_module_has_a_chapter_and_every_number_one():
+    assert MODULES.keys() <= NUMBERS.keys(), "delete the module that no chapter exports"
+    assert len(set(NUMBERS.values())) == len(CHAPTERS)
 
 
 def test_export_and_clean_change_nothing(tmp_path):
@@ -50,9 +75,8 @@ def test_export_and_clean_change_nothing(tmp_path):
     for tool in ("nbdev_clean", "nbdev_export"):
         subprocess.run([Path(sys.executable).parent / tool], cwd=tmp_path, check=True, capture_output=True)
     for name in ("nbs", "tmdb_analysis"):
-        changed = [
-            p.name for p in (ROOT / name).iterdir() if p.suffix in (".py", ".ipynb") and not filecmp.cmp(p, tmp_path / name / p.name, False)
-        ]
+        made = {p.relative_to(tmp_path) for p in (tmp_path / name).rglob("*.*") if p.suffix in (".py", ".ipynb")}
+        changed = [str(p) for p in made if not (ROOT / p).is_file() or not filecmp.cmp(ROOT / p, tmp_path / p, False)]
         assert not changed, f"run `make book` and commit: {changed}"
 
 
@@ -82,7 +106,7 @@ def test_lock_has_hashes_and_no_addresses():
 
 def test_stages_are_the_chapters_with_parameters():
     names = list(stages())
-    assert names == sorted(names) and names[0] == "10_ingest" and names[-1] == "60_report"
+    assert names == sorted(names) and names[0] == "20_ingest" and names[-1] == "66_report"
 
 
 @pytest.mark.parametrize("name", stages())

@@ -11,11 +11,12 @@ import pytest
 from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.catalogue import Synthetic
 from tests.fetching import asked, bodies, chosen, go, lines, raw, segments, started, states
-from tmdb_analysis import schema, selection
-from tmdb_analysis.client import Tmdb
-from tmdb_analysis.ingest import ingest, stream
-from tmdb_analysis.settings import TmdbError, UsageError
-from tmdb_analysis.tables import Run, open_run
+from tmdb_analysis.core import schema
+from tmdb_analysis.core.settings import TmdbError, UsageError
+from tmdb_analysis.core.store import Run, open_run
+from tmdb_analysis.films.ingest import ingest, stream
+from tmdb_analysis.tmdb import selection
+from tmdb_analysis.tmdb.client import Tmdb
 
 N = 12_000
 CATALOGUE = Synthetic(N)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tmdb_analysis.isolation import other_users
-from tmdb_analysis.settings import Spark
-from tmdb_analysis.spark import TOKEN, java_version, server
+from tmdb_analysis.core.engine import TOKEN, java_version, server
+from tmdb_analysis.core.isolation import other_users
+from tmdb_analysis.core.settings import Spark
 
 ATTACK = """
 import os, sys
@@ -83,8 +83,8 @@ def test_the_port_of_the_embedded_engine_is_in_no_network_but_its_own(as_root):
 
 KILLED = """
 import os, signal, sys
-from tmdb_analysis.settings import Spark
-from tmdb_analysis.spark import server
+from tmdb_analysis.core.settings import Spark
+from tmdb_analysis.core.engine import server
 with server(Spark(engine=sys.argv[1])) as address:
     print(address, flush=True)
     sys.stdin.read()
@@ -107,7 +107,7 @@ def test_a_killed_owner_leaves_no_engine_and_no_relay():
 def test_an_ordinary_user_gets_a_network_as_well(as_root):
     code = (
         "import ctypes, os, socket, sys\n"
-        "from tmdb_analysis.isolation import enter_private_network\n"
+        "from tmdb_analysis.core.isolation import enter_private_network\n"
         "os.setgroups([]), os.setresgid(1234, 1234, 1234), os.setresuid(1234, 1234, 1234)\n"
         "libc, told = ctypes.CDLL(None), ctypes.c_int()\n"
         "libc.prctl(4, 1), libc.prctl(1, 15); enter_private_network()\n"
@@ -143,7 +143,7 @@ def no_namespaces():
 @pytest.mark.integration
 def test_where_it_cannot_be_closed_doctor_and_the_run_say_so(no_namespaces, tmp_path):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("TMDB_", "SPARK_"))}
-    code = "import sys; from tmdb_analysis.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from tmdb_analysis.use.cli import main; sys.exit(main(sys.argv[1:]))"
     said = "can run code as you through the engine's port: use --engine spark"
     words = forbidden(sys.executable, "-c", code, "doctor", "--home", str(tmp_path))
     told = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120).stdout

@@ -12,12 +12,14 @@ from pyspark.sql import functions as F
 
 from tests import oracle, oracle_money
 from tests.compare import assert_same, published
-from tmdb_analysis import clean, directors, franchises, kpis, money
-from tmdb_analysis.cli import main
-from tmdb_analysis.ingest import sample
-from tmdb_analysis.schema import COLLECTIONS, CREDITS, MOVIES, RAW
-from tmdb_analysis.spark import session
-from tmdb_analysis.tables import Run, read, to_pandas
+from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.schema import COLLECTIONS, CREDITS, MOVIES, RAW
+from tmdb_analysis.core.store import Run, read, to_pandas
+from tmdb_analysis.films import clean
+from tmdb_analysis.films.ingest import sample
+from tmdb_analysis.kpis import directors, franchises, money
+from tmdb_analysis.kpis import rankings as kpis
+from tmdb_analysis.use.cli import main
 
 CATALOGUES = int(os.environ.get("TEST_CATALOGUES", 50))
 
@@ -258,7 +260,7 @@ def test_a_change_in_words(row, told):
 
 
 def test_every_ranking_says_how_it_changes(demo):
-    page = (demo.report / "40_kpis.html").read_text(encoding="utf-8")
+    page = (demo.report / "42_rankings.html").read_text(encoding="utf-8")
     assert page.count("It has no threshold") == 6 and page.count("At a minimum budget of") == 6 and page.count("At a minimum of") == 4
     rows = published(demo)["sensitivity"]
     gone = rows[(rows.ranking == "highest_rated") & (rows.threshold == 1000)].iloc[0]
@@ -300,14 +302,14 @@ def test_pages_say_in_words_that_nothing_is_known(tmp_path):
     tables = published(run)
     assert tables["money"].value.isna().all() and (tables["money"].n == 0).all() and tables["director_scores"].empty
     assert (tables["franchise_groups"].films == 0).all() and tables["instalments"].empty and tables["franchise_path"].empty
-    page = {name: (run.report / f"{name}.html").read_text(encoding="utf-8") for name in ("40_kpis", "41_franchises", "42_directors")}
-    assert "No film meets every rule" in page["40_kpis"] and "no film meets every rule" in page["41_franchises"]
-    assert "too few to rank anybody" in page["42_directors"]
+    page = {name: (run.report / f"{name}.html").read_text(encoding="utf-8") for name in ("42_rankings", "43_franchises", "44_directors")}
+    assert "No film meets every rule" in page["42_rankings"] and "no film meets every rule" in page["43_franchises"]
+    assert "too few to rank anybody" in page["44_directors"]
 
 
 def test_definitions_on_the_pages_are_the_docstrings(demo):
-    shown = {"40_kpis": [money.money_summary, kpis.money_kpis, kpis.money_funnel], "42_directors": [directors.director_scores]}
-    shown["41_franchises"] = [franchises.franchise_groups, franchises.franchise_effect, clean.instalment, franchises.instalments]
+    shown = {"42_rankings": [money.money_summary, kpis.money_kpis, kpis.money_funnel], "44_directors": [directors.director_scores]}
+    shown["43_franchises"] = [franchises.franchise_groups, franchises.franchise_effect, clean.instalment, franchises.instalments]
     for name, functions in shown.items():
         page = (demo.report / f"{name}.html").read_text(encoding="utf-8").replace("<code>", "`").replace("</code>", "`")
         for function in functions:

@@ -9,10 +9,10 @@ import pytest
 from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.server import TOKEN
 from tests.fetching import asked, chosen, go, lines, raw, states
-from tmdb_analysis import fetch
-from tmdb_analysis.cli import main, progress_line
-from tmdb_analysis.settings import TmdbError, TryLater
-from tmdb_analysis.tables import open_run
+from tmdb_analysis.core.settings import TmdbError, TryLater
+from tmdb_analysis.core.store import open_run
+from tmdb_analysis.tmdb import fetch
+from tmdb_analysis.use.cli import main, progress_line
 
 pytestmark = pytest.mark.faults
 

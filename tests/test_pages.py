@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tmdb_analysis.cli import main
-from tmdb_analysis.tables import Run
+from tmdb_analysis.core.store import Run
+from tmdb_analysis.use.cli import main
 
 HARM = {
     "script": "<script>window.hit = 1</script>",
@@ -60,13 +60,13 @@ def wide(page) -> int:
 @pytest.mark.parametrize("width", [390, 1200])
 def test_no_page_scrolls_sideways_or_asks_for_anything(visit, demo, width):
     found = pages(demo)
-    assert {"index.html", "30_validate.html", "48a_why.html"} <= {path.name for path in found}
+    assert {"index.html", "27_validate.html", "54_why.html"} <= {path.name for path in found}
     for path in found:
         assert wide(visit(path, viewport={"width": width, "height": 800})) <= 0, path.name
         assert path.stat().st_size <= 2_500_000, path.name
 
 
-@pytest.mark.parametrize(("scheme", "names"), [("light", None), ("dark", {"index.html", "30_validate.html"})])
+@pytest.mark.parametrize(("scheme", "names"), [("light", None), ("dark", {"index.html", "27_validate.html"})])
 def test_axe_finds_nothing_on_any_page(visit, demo, scheme, names):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     for path in (path for path in pages(demo) if path.name != "dashboard.html" and path.name in (names or {path.name})):

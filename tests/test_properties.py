@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from tests import oracle
 from tests.compare import assert_same
-from tmdb_analysis import clean
-from tmdb_analysis.ingest import ingest, records, row
-from tmdb_analysis.schema import CREDITS, CSV_COLUMNS, DROPPED, MOVIES, QUARANTINE, RAW, conform
-from tmdb_analysis.spark import session
-from tmdb_analysis.tables import open_run, read, save, save_movies_csv
+from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.schema import CREDITS, CSV_COLUMNS, DROPPED, MOVIES, QUARANTINE, RAW, conform
+from tmdb_analysis.core.store import open_run, read, save, save_movies_csv
+from tmdb_analysis.films import clean
+from tmdb_analysis.films.ingest import ingest, records, row
 
 LEAST = 7  # known columns that a film needs here, so that poor records stay too
 quick = settings(deadline=None, derandomize=True, max_examples=80, suppress_health_check=list(HealthCheck))

@@ -21,14 +21,14 @@ import pytest
 
 from tests.postgres import OWNER, PASSWORD, Server
 from tests.test_docs import blocks
-from tmdb_analysis import loading
-from tmdb_analysis.cli import main
-from tmdb_analysis.database import CURRENT, EVERY, HISTORY
-from tmdb_analysis.publish import publish_run, target
-from tmdb_analysis.runs import read_facts
-from tmdb_analysis.settings import TmdbError
-from tmdb_analysis.steps import finish
-from tmdb_analysis.tables import Run
+from tmdb_analysis.core.settings import TmdbError
+from tmdb_analysis.core.store import Run
+from tmdb_analysis.runs.catalog import read_facts
+from tmdb_analysis.use import loading
+from tmdb_analysis.use.cli import main
+from tmdb_analysis.use.database import CURRENT, EVERY, HISTORY
+from tmdb_analysis.use.publish import publish_run, target
+from tmdb_analysis.use.steps import finish
 
 ROOT = Path(__file__).parent.parent
 SECRETS = (PASSWORD, PASSWORD.replace("/", "%2F").replace(" ", "%20").replace("@", "%40").replace(":", "%3A"), "canary")
@@ -152,7 +152,7 @@ def test_the_history_says_what_the_run_says(filled, demo):
     found = rows(url, f"select {columns} from tmdb.quality_rules")
     assert sorted(found) == sorted(tuple(rule[key] for key in names) for rule in quality["rules"])
     metrics = {row[:2]: row[2] for row in rows(url, "select name, label, value from tmdb.metrics")}
-    assert metrics["rows", "movies"] == told["films"] and metrics["stage_seconds", "20_clean"] == told["stages"][1]["seconds"]
+    assert metrics["rows", "movies"] == told["films"] and metrics["stage_seconds", "23_clean"] == told["stages"][1]["seconds"]
     assert not rows(url, "select name from tmdb.metrics except select name from tmdb.metric_names")
 
 
@@ -217,7 +217,7 @@ def test_an_older_run_turns_nothing_back(url, few, tmp_path, capsys):
 
 def test_a_failed_run_is_in_the_history_only(url, few, tmp_path):
     publish_run(few, target(url))
-    bad = another(few, tmp_path, "bad", hours=1, status="failed", gate="fail", failed_stage="30_validate", error="too few films")
+    bad = another(few, tmp_path, "bad", hours=1, status="failed", gate="fail", failed_stage="27_validate", error="too few films")
     done = publish_run(bad, target(url))
     assert "its quality gate said no" in done.notes[0] and not done.tables.keys() & CURRENT.keys()
     assert rows(url, "select current, gate, error from tmdb.runs where run_id = 'bad'") == [(False, "fail", "too few films")]
@@ -273,7 +273,7 @@ def test_the_last_step_of_a_scheduled_run_on_a_part_of_the_films_publishes_nothi
 def test_the_last_step_of_a_failed_scheduled_run_brings_its_history(url, demo, tmp_path, monkeypatch):
     monkeypatch.setenv("TMDB_POSTGRES_URL", url)
     assert finish(scheduled(demo, tmp_path, 2).id, tmp_path)["status"] == "failed"
-    assert rows(url, "select status, failed_stage, current from tmdb.runs") == [("failed", "30_validate", False)]
+    assert rows(url, "select status, failed_stage, current from tmdb.runs") == [("failed", "27_validate", False)]
 
 
 def test_a_scheduled_run_that_waits_is_not_published_yet(url, demo, tmp_path, monkeypatch):

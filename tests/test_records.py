@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from tests import oracle
 from tests.compare import published
-from tmdb_analysis import clean
-from tmdb_analysis.cli import main
-from tmdb_analysis.ingest import csv_records, files, ingest, records, row, sample, skipped_files
-from tmdb_analysis.schema import QUARANTINE, RAW
-from tmdb_analysis.spark import session
-from tmdb_analysis.tables import Run, open_run, read
+from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.schema import QUARANTINE, RAW
+from tmdb_analysis.core.store import Run, open_run, read
+from tmdb_analysis.films import clean
+from tmdb_analysis.films.ingest import csv_records, files, ingest, records, row, sample, skipped_files
+from tmdb_analysis.use.cli import main
 
 LISTED = "id title original_title overview release_date popularity vote_average vote_count adult video genre_ids".split()
 
@@ -212,4 +212,4 @@ def test_one_extreme_value_does_not_end_a_run(demo, tmp_path):
     assert len(out) == sum(IMPOSSIBLE.values()) and set(out.id) <= set(flagged.movie_id)
     told = json.loads((run.report / "run.json").read_text())
     assert told["skipped"] == ["notes.txt"] and "1 file skipped: notes.txt" in told["stages"][0]["summary"]
-    assert (run.report / "10_ingest.html").read_text().count("notes.txt") >= 1
+    assert (run.report / "20_ingest.html").read_text().count("notes.txt") >= 1

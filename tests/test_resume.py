@@ -20,11 +20,12 @@ import time_machine
 from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.server import TOKEN
 from tests.fetching import asked, bodies, chosen, ended, go, lines, raw, segments, started, states
-from tmdb_analysis import fetch, pipeline
-from tmdb_analysis.cli import main
-from tmdb_analysis.ledger import FORMAT, Ledger, Segments, only_fetch
-from tmdb_analysis.settings import TmdbError, TryLater, UsageError
-from tmdb_analysis.tables import open_run
+from tmdb_analysis.core.settings import TmdbError, TryLater, UsageError
+from tmdb_analysis.core.store import open_run
+from tmdb_analysis.runs import chain as pipeline
+from tmdb_analysis.tmdb import fetch
+from tmdb_analysis.tmdb.ledger import FORMAT, Ledger, Segments, only_fetch
+from tmdb_analysis.use.cli import main
 
 pytestmark = pytest.mark.faults
 
@@ -129,7 +130,7 @@ def command(url: str, home: Path):
     "The command that fetches some films, in a process of its own."
     env = {k: v for k, v in os.environ.items() if not k.startswith(("TMDB_", "SPARK_REMOTE"))}
     env |= {"TMDB_BASE_URL": url, "TMDB_READ_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
-    code = "import sys; from tmdb_analysis.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from tmdb_analysis.use.cli import main; sys.exit(main(sys.argv[1:]))"
     words = [sys.executable, "-c", code, "run", "--source", "api", "--ids", ",".join(FEW), "--home", str(home)]
     words += ["-p", "language=en-GB"]
     with subprocess.Popen(words, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:

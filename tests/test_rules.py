@@ -13,16 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
 
-from tmdb_analysis.checks import MOVIE_COLUMNS, answer_rules, answers, credit_rules, movie_rules, neighboured, placed
-from tmdb_analysis.cli import main
-from tmdb_analysis.drift import changes, trend_rules
-from tmdb_analysis.outliers import measured, outlier_rules
-from tmdb_analysis.rules import WEIGHTS, broken, evaluate, flags, impossible
-from tmdb_analysis.schema import COLLECTIONS, CREDITS, DROPPED, MOVIES, RAW
-from tmdb_analysis.settings import UsageError, settings
-from tmdb_analysis.spark import session
-from tmdb_analysis.tables import faults, open_run, save, write_parquet
-from tmdb_analysis.validate import GateClosed, conservation, limited, quality, require_gate, table_rules
+from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.schema import COLLECTIONS, CREDITS, DROPPED, MOVIES, RAW
+from tmdb_analysis.core.settings import UsageError, settings
+from tmdb_analysis.core.store import faults, open_run, save, write_parquet
+from tmdb_analysis.films.checks import MOVIE_COLUMNS, answer_rules, answers, credit_rules, movie_rules, neighboured, placed
+from tmdb_analysis.films.drift import changes, trend_rules
+from tmdb_analysis.films.outliers import measured, outlier_rules
+from tmdb_analysis.films.rules import WEIGHTS, broken, evaluate, flags, impossible
+from tmdb_analysis.films.validate import GateClosed, conservation, limited, quality, require_gate, table_rules
+from tmdb_analysis.use.cli import main
 
 TODAY = datetime.now(UTC)
 
@@ -490,7 +490,7 @@ PLANTED = {
     160: (film(160, runtime=91), "own rule", "own_rule"),
 }  # fmt: skip
 OWN = """from pyspark.sql import functions as F
-from tmdb_analysis.rules import Rule
+from tmdb_analysis.films.rules import Rule
 RULES = [Rule("own_rule", "film 160 does not run 91 minutes", "accuracy", "warn", F.col("runtime") != 91, F.col("id") == 160, "runtime")]
 """
 
@@ -521,7 +521,7 @@ def test_planted_records_are_quarantined(planted, id):
     origin, reason = f"catalogue.jsonl:{60 + 1 + list(PLANTED).index(id)}", PLANTED[id][2]
     row = planted.quarantine.set_index("origin").loc[origin]
     assert row.reason.startswith(reason)
-    assert origin in planted.pages["30_validate"] and reason.split(":")[0] in planted.pages["30_validate"]
+    assert origin in planted.pages["27_validate"] and reason.split(":")[0] in planted.pages["27_validate"]
 
 
 @pytest.mark.integration
@@ -530,7 +530,7 @@ def test_planted_films_are_dropped_with_reasons(planted, id):
     given, _, reason = PLANTED[id]
     row = planted.dropped[planted.dropped.origin == f"catalogue.jsonl:{60 + 1 + list(PLANTED).index(id)}"].iloc[0]
     assert reason in row.reasons and row.id == given["id"]
-    assert reason in planted.pages["30_validate"] and str(given["id"]) in planted.pages["30_validate"]
+    assert reason in planted.pages["27_validate"] and str(given["id"]) in planted.pages["27_validate"]
     if given["id"] != 60:
         assert given["id"] not in set(planted.movies.id)
         flagged = planted.flags[planted.flags.severity == "error"]
@@ -543,7 +543,7 @@ def test_planted_films_are_flagged_and_stay(planted, id):
     given, _, rule = PLANTED[id]
     flag = planted.flags[(planted.flags.movie_id == id) & (planted.flags.rule_id == rule)].iloc[0]
     assert flag.title == given["title"] and id in set(planted.movies.id)
-    assert rule in planted.pages["30_validate"] and f"({id})" in planted.pages["30_validate"], "the page names the film"
+    assert rule in planted.pages["27_validate"] and f"({id})" in planted.pages["27_validate"], "the page names the film"
     assert next(r for r in planted.quality["rules"] if r["id"] == rule)["failed"] > 0
 
 
@@ -556,11 +556,11 @@ def test_good_films_are_not_flagged(planted):
 
 @pytest.mark.integration
 def test_the_page_says_it_all(planted):
-    page = planted.pages["30_validate"]
+    page = planted.pages["27_validate"]
     assert "The gate is open" in page and "softcore" in page and str(planted.quality["score"]) in page
     for dimension, score in planted.quality["dimensions"].items():
         assert dimension in page and score is not None
-    assert "alert(1)>" in page and "<b onclick" not in (planted.report / "30_validate.html").read_text(), "a title is text"
+    assert "alert(1)>" in page and "<b onclick" not in (planted.report / "27_validate.html").read_text(), "a title is text"
     table = pd.read_csv(planted.report / "flags.csv")
     assert len(table) == len(planted.flags) and table.columns.tolist() == planted.flags.columns.tolist()
     clean = next(s for s in planted.quality["conservation"] if s["step"] == "clean")

@@ -16,15 +16,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests import oracle
-from tmdb_analysis.cli import main
-from tmdb_analysis.ingest import sample
-from tmdb_analysis.lookup import answer, answered, find, near, printable
-from tmdb_analysis.query import FIELDS, OTHER_NAMES, SORTS, Condition, Query, bounds, fold, fold_words, query
-from tmdb_analysis.schema import CREDITS, MOVIES
-from tmdb_analysis.search import SEARCHES, folded, folded_words, search
-from tmdb_analysis.settings import UsageError
-from tmdb_analysis.spark import java_version, session
-from tmdb_analysis.tables import load
+from tmdb_analysis.core.engine import java_version, session
+from tmdb_analysis.core.schema import CREDITS, MOVIES
+from tmdb_analysis.core.settings import UsageError
+from tmdb_analysis.core.store import load
+from tmdb_analysis.films.ingest import sample
+from tmdb_analysis.search.lookup import answer, answered, find, near, printable
+from tmdb_analysis.search.query import FIELDS, OTHER_NAMES, SORTS, Condition, Query, bounds, fold, fold_words, query
+from tmdb_analysis.search.search import SEARCHES, folded, folded_words, search
+from tmdb_analysis.use.cli import main
 
 ROOT = Path(__file__).parent.parent
 TMDB = [str(Path(sys.executable).parent / "tmdb")]
@@ -298,8 +298,8 @@ def test_both_engines_answer_alike(demo):
     if java_version() not in (17, 21):
         pytest.skip("Apache Spark needs Java 17 or 21")
     code = (
-        "import sys, json; from tests.test_search import *; from tmdb_analysis.spark import one_server, session, sized\n"
-        "from tmdb_analysis.settings import settings; from tmdb_analysis.tables import Run\n"
+        "import sys, json; from tests.test_search import *; from tmdb_analysis.core.engine import one_server, session, sized\n"
+        "from tmdb_analysis.core.settings import settings; from tmdb_analysis.core.store import Run\n"
         "run = Run('demo', Path(sys.argv[1]))\n"
         "with one_server(settings(engine=sys.argv[2]).spark):\n"
         "    sized(session(), 1000)\n"

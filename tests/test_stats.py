@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from tests import oracle
-from tmdb_analysis import money, shrinkage, stats
-from tmdb_analysis.ingest import sample
-from tmdb_analysis.schema import MOVIES, RAW
-from tmdb_analysis.spark import session
-from tmdb_analysis.stats import Estimate
-from tmdb_analysis.tables import read
+from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.schema import MOVIES, RAW
+from tmdb_analysis.core.store import read
+from tmdb_analysis.films.ingest import sample
+from tmdb_analysis.kpis import money
+from tmdb_analysis.stats import intervals as stats
+from tmdb_analysis.stats import shrinkage
+from tmdb_analysis.stats.intervals import Estimate
 
 quick = settings(deadline=None, derandomize=True, max_examples=60, suppress_health_check=list(HealthCheck))
 plain = st.floats(-1e6, 1e6) | st.integers(-20, 20).map(float)

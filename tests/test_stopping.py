@@ -17,11 +17,11 @@ import pytest
 
 from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.server import TOKEN
-from tmdb_analysis.cli import main
-from tmdb_analysis.pipeline import claimed
-from tmdb_analysis.runs import LOCK
-from tmdb_analysis.settings import UsageError, settings
-from tmdb_analysis.tables import Run, publish, published
+from tmdb_analysis.core.settings import UsageError, settings
+from tmdb_analysis.core.store import Run, publish, published
+from tmdb_analysis.runs.catalog import LOCK
+from tmdb_analysis.runs.chain import claimed
+from tmdb_analysis.use.cli import main
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration]
 
@@ -77,7 +77,7 @@ def ended(process: subprocess.Popen, seconds: float = 15) -> tuple[str, list[str
 )
 def test_a_run_whose_kernel_or_engine_dies_says_so(program, said, tmp_path):
     with going(tmp_path) as process:
-        until(process, "10_ingest")
+        until(process, "20_ingest")
         others = children(process)
         commands = {child: " ".join(child.cmdline()) for child in others}
         (victim,) = (child for child, line in commands.items() if program in line and "run_isolated" not in line)
@@ -106,21 +106,21 @@ def stopped(home: Path, how: int, words: str, delay: float) -> None:
 
 
 def test_a_signal_at_the_end_of_a_stage_stops_the_run(tmp_path):
-    stopped(tmp_path, signal.SIGTERM, "10_ingest", 0)
+    stopped(tmp_path, signal.SIGTERM, "20_ingest", 0)
 
 
 @pytest.mark.parametrize("seed", range(MOMENTS))
 def test_a_signal_at_any_moment_stops_the_run(seed, tmp_path):
     chance = random.Random(seed)
-    words = chance.choice(["source=sample", "10_ingest", "20_clean", "30_validate"])
+    words = chance.choice(["source=sample", "20_ingest", "23_clean", "27_validate"])
     stopped(tmp_path, chance.choice([signal.SIGTERM, signal.SIGINT]), words, chance.choice([0.01, 0.03, 0.06, 0.1, 0.5, 1.5]))
 
 
 def test_a_killed_run_is_interrupted_and_can_be_run_again(tmp_path, capsys):
     with going(tmp_path) as process:
-        until(process, "48a_why")
+        until(process, "54_why")
         others = children(process)
-        until(process, "60_report")  # now its pages are written
+        until(process, "66_report")  # now its pages are written
         process.kill()
         process.wait()
     assert len(others) >= 2 and not survivors(others)
@@ -128,7 +128,7 @@ def test_a_killed_run_is_interrupted_and_can_be_run_again(tmp_path, capsys):
     assert main(["runs", "--home", str(tmp_path)]) == 0
     assert "interrupted" in capsys.readouterr().out
     with going(tmp_path) as process:
-        until(process, "10_ingest")
+        until(process, "20_ingest")
         assert not (tmp_path / "reports/x/movies.csv").exists(), "it begins anew"
         assert main(["runs", "--home", str(tmp_path)]) == 0
         assert "running" in capsys.readouterr().out
@@ -159,7 +159,7 @@ def test_a_fetch_that_is_killed_before_it_asked_for_anything_begins_again_in_its
     assert not (tmp_path / "data/raw" / folder.name).exists()
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         until(process, f"run={folder.name}")
-        until(process, "10_ingest")
+        until(process, "20_ingest")
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=20)
     assert process.returncode == 75 and "(the fetch goes on where it stopped)" in out
@@ -209,7 +209,7 @@ def test_a_run_that_was_published_and_then_killed_is_finished_by_the_same_comman
     (run.report / "run.json").write_text(json.dumps(told | {"status": "running"}))
     publish(run)
     assert main(["demo", "--home", str(tmp_path), "--run-id", "x"]) == 0
-    assert "done in" in capsys.readouterr().out and status(tmp_path) == "ok" and (run.report / "60_report.ipynb").is_file()
+    assert "done in" in capsys.readouterr().out and status(tmp_path) == "ok" and (run.report / "66_report.ipynb").is_file()
 
 
 def test_a_closed_gate_can_be_run_again_with_the_same_id(tmp_path):

@@ -15,23 +15,23 @@ import pytest
 from matplotlib.text import Text
 from pyspark.sql import functions as F
 
-from tmdb_analysis import clean
-from tmdb_analysis.checks import answers, credit_rules, form_rules, placed
-from tmdb_analysis.cli import main
-from tmdb_analysis.directors import directors
-from tmdb_analysis.franchises import franchise_vs_standalone
-from tmdb_analysis.genres import genres
-from tmdb_analysis.group_charts import roi_by_genre
-from tmdb_analysis.ingest import ingest, records
-from tmdb_analysis.kpis import RANKINGS, ranking
-from tmdb_analysis.lookup import answer
-from tmdb_analysis.query import query
-from tmdb_analysis.rules import evaluate
-from tmdb_analysis.schema import COLLECTIONS, CREDITS, MOVIES, QUARANTINE, RAW
-from tmdb_analysis.search import search
-from tmdb_analysis.spark import session
-from tmdb_analysis.tables import open_run, published, read, save, save_movies_csv, to_pandas
-from tmdb_analysis.trends import yearly
+from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.schema import COLLECTIONS, CREDITS, MOVIES, QUARANTINE, RAW
+from tmdb_analysis.core.store import open_run, published, read, save, save_movies_csv, to_pandas
+from tmdb_analysis.films import clean
+from tmdb_analysis.films.checks import answers, credit_rules, form_rules, placed
+from tmdb_analysis.films.ingest import ingest, records
+from tmdb_analysis.films.rules import evaluate
+from tmdb_analysis.kpis.directors import directors
+from tmdb_analysis.kpis.franchises import franchise_vs_standalone
+from tmdb_analysis.kpis.genres import genres
+from tmdb_analysis.kpis.rankings import RANKINGS, ranking
+from tmdb_analysis.kpis.trends import yearly
+from tmdb_analysis.report.group_charts import roi_by_genre
+from tmdb_analysis.search.lookup import answer
+from tmdb_analysis.search.query import query
+from tmdb_analysis.search.search import search
+from tmdb_analysis.use.cli import main
 
 MILLION = 1_000_000
 
@@ -349,9 +349,9 @@ def test_trap_15_a_failed_run_does_not_say_done(told):
     strict = told.strict
     assert strict.code == 1 and "records can be used: broken in 1 of 3" in strict.err and "done" not in strict.out
     report = told.home / "reports" / "strict"
-    assert "records can be used" in (report / "index.html").read_text() and (report / "30_validate.html").is_file()
+    assert "records can be used" in (report / "index.html").read_text() and (report / "27_validate.html").is_file()
     state = json.loads((report / "run.json").read_text())
-    assert (state["status"], state["failed_stage"], state["gate"]) == ("failed", "30_validate", "fail")
+    assert (state["status"], state["failed_stage"], state["gate"]) == ("failed", "27_validate", "fail")
     assert published(told.home).id == "good" and not list(report.glob("kpis/*")), "readers still see the run before"
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tmdb_analysis.cli import given, main, parser
-from tmdb_analysis.settings import UsageError, settings
-from tmdb_analysis.tables import Run, open_run, publish, published, write_text
+from tmdb_analysis.core.settings import UsageError, settings
+from tmdb_analysis.core.store import Run, open_run, publish, published, write_text
+from tmdb_analysis.use.cli import given, main, parser
 
 CANARY = "cAn4ry"
 
@@ -17,7 +17,7 @@ CANARY = "cAn4ry"
 @pytest.fixture
 def place(tmp_path, monkeypatch) -> Path:
     "An empty folder where an installed package would look for config.yaml and .env."
-    monkeypatch.setattr("tmdb_analysis.settings.checkout", lambda: None)
+    monkeypatch.setattr("tmdb_analysis.core.settings.checkout", lambda: None)
     monkeypatch.chdir(tmp_path)
     for name in ("TMDB_SOURCE", "TMDB_INPUT", "TMDB_HOME", "TMDB_POSTGRES_URL", "TMDB_REDIS_URL"):
         monkeypatch.delenv(name, raising=False)

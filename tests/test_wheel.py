@@ -32,7 +32,7 @@ def wheel(tmp_path_factory) -> Path:
 
 def test_wheel_holds_the_book_and_its_data(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    chapters = {p.name for p in (ROOT / "nbs").glob("[0-9]*.ipynb")}
+    chapters = {p.name for p in (ROOT / "nbs").glob("[0-9]_*/[0-9]*.ipynb")}
     assert chapters <= {Path(n).name for n in names if "/_book/nbs/" in n}
     assert {"_book/data/sample/movies.jsonl.zst", "_book/data/reference/us_cpi_u.csv"} <= {n.split("/", 1)[1] for n in names}
 
@@ -44,7 +44,7 @@ def test_wheel_runs_the_demo_anywhere(wheel, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     env = {"PATH": os.defpath, "HOME": str(elsewhere), "PYTHONPATH": str(place)}
-    code = "import sys; from tmdb_analysis.cli import main; sys.exit(main(['demo', '--run-id', 'x']))"
+    code = "import sys; from tmdb_analysis.use.cli import main; sys.exit(main(['demo', '--run-id', 'x']))"
     done = subprocess.run([sys.executable, "-c", code], cwd=elsewhere, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads((elsewhere / "reports/x/run.json").read_text())

@@ -7,12 +7,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tmdb_analysis.cli import main
-from tmdb_analysis.numbers import KPIS, meaning
-from tmdb_analysis.runs import named
-from tmdb_analysis.settings import UsageError
-from tmdb_analysis.tables import Run, published, read_kpi
-from tmdb_analysis.why import why
+from tmdb_analysis.core.settings import UsageError
+from tmdb_analysis.core.store import Run, published, read_kpi
+from tmdb_analysis.runs.catalog import named
+from tmdb_analysis.search.numbers import KPIS, meaning
+from tmdb_analysis.search.why import why
+from tmdb_analysis.use.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_what_is_not_there_is_one_line(words, said, run, capsys):
 
 
 def test_the_page_has_a_fold_out_for_every_number(run):
-    page = Path(run.report / "48a_why.html").read_text(encoding="utf-8")
+    page = Path(run.report / "54_why.html").read_text(encoding="utf-8")
     assert page.count("<details") >= len(KPIS) and page.count("Why these numbers") == len(KPIS)
 
 

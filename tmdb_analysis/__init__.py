@@ -19,17 +19,34 @@ from importlib import import_module
 from typing import Any
 
 _FROM = {
-    "session": ("spark", "session"),
-    "published": ("tables", "published"),
-    "load": ("tables", "load"),
-    "kpi": ("tables", "read_kpi"),
-    "to_pandas": ("tables", "to_pandas"),
-    "find": ("lookup", "find"),
+    "session": ("core.engine", "session"),
+    "published": ("core.store", "published"),
+    "load": ("core.store", "load"),
+    "kpi": ("core.store", "read_kpi"),
+    "to_pandas": ("core.store", "to_pandas"),
+    "find": ("search.lookup", "find"),
 }
-_CHAPTERS = (
-    *("settings", "spark", "schema", "tables", "rules", "validate", "kpis", "franchises", "directors", "genres", "trends", "search"),
-    *("ratings", "origins", "charts", "money_charts", "group_charts", "year_charts", "pair_charts"),
-)
+_CHAPTERS = {
+    "settings": "core.settings",
+    "spark": "core.engine",
+    "schema": "core.schema",
+    "tables": "core.store",
+    "rules": "films.rules",
+    "validate": "films.validate",
+    "kpis": "kpis.rankings",
+    "franchises": "kpis.franchises",
+    "directors": "kpis.directors",
+    "genres": "kpis.genres",
+    "trends": "kpis.trends",
+    "ratings": "kpis.ratings",
+    "origins": "kpis.origins",
+    "search": "search.search",
+    "charts": "report.style",
+    "money_charts": "report.money_charts",
+    "group_charts": "report.group_charts",
+    "year_charts": "report.year_charts",
+    "pair_charts": "report.pair_charts",
+}
 
 __all__ = [*_FROM, *_CHAPTERS]
 
@@ -38,10 +55,10 @@ def command() -> int:
     "The command `tmdb` as a process of its own; gives its exit code."
     from threading import Event
 
-    from tmdb_analysis.stopping import catch_signals
+    from tmdb_analysis.core.stopping import catch_signals
 
     catch_signals(Event())  # before the imports, which take seconds
-    return import_module("tmdb_analysis.cli").main()
+    return import_module("tmdb_analysis.use.cli").main()
 
 
 def __getattr__(name: str) -> Any:
@@ -50,7 +67,7 @@ def __getattr__(name: str) -> Any:
         chapter, function = _FROM[name]
         return getattr(import_module(f"tmdb_analysis.{chapter}"), function)
     if name in _CHAPTERS:
-        return import_module(f"tmdb_analysis.{name}")
+        return import_module(f"tmdb_analysis.{_CHAPTERS[name]}")
     raise AttributeError(f"module 'tmdb_analysis' has no attribute {name!r}")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import orjson
 import zstandard
 
-from tmdb_analysis.ingest import BadRecord, records, row
+from tmdb_analysis.films.ingest import BadRecord, records, row
 
 HERE = Path(__file__).parent
 NAMED = ("id", "name")

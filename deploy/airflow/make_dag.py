@@ -4,10 +4,10 @@ package after a stage or a setting has changed: python deploy/airflow/make_dag.p
 import json
 from pathlib import Path
 
-from tmdb_analysis.page import heading
-from tmdb_analysis.schema import TABLES
-from tmdb_analysis.stages import stages
-from tmdb_analysis.steps import form
+from tmdb_analysis.core.schema import TABLES
+from tmdb_analysis.pages.page import heading
+from tmdb_analysis.runs.stages import stages
+from tmdb_analysis.use.steps import form
 
 TARGET = Path(__file__).parent / "dags" / "tmdb.json"
 

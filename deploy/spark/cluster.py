@@ -23,8 +23,8 @@ from pathlib import Path
 
 import pyspark
 
-from tmdb_analysis.settings import TmdbError, settings
-from tmdb_analysis.spark import LOOPBACK, QUICK, TOKEN, answers, environment, reachable, require_java
+from tmdb_analysis.core.engine import LOOPBACK, QUICK, TOKEN, answers, environment, reachable, require_java
+from tmdb_analysis.core.settings import TmdbError, settings
 
 SPARK = Path(pyspark.__file__).parent
 WORKERS, CORES, WORKER_MB, EXECUTOR_MB = 2, 2, 2048, 640  # an executor of the Connect server, and one of a run, fit on each worker

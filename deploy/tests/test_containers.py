@@ -130,7 +130,7 @@ def test_a_run_from_the_form_reaches_postgresql_though_a_worker_dies(stack):
     deadline, killed = time.monotonic() + 3600, False
     while (state := stack.airflow(run)["state"]) in ("queued", "running"):
         tasks = {task["task_id"]: task["state"] for task in stack.airflow(f"{run}/taskInstances")["task_instances"]}
-        if tasks.get("20_clean") == "running" and not killed:
+        if tasks.get("23_clean") == "running" and not killed:
             killed = command("docker", "kill", "tmdb-test-spark-worker-1-1").returncode == 0
         assert time.monotonic() < deadline, tasks
         time.sleep(3)

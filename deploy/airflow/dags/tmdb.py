@@ -85,7 +85,7 @@ def prepare(given: str, run_id: str, stages: list, finished: int) -> dict:
 
     sys.tracebacklimit = 0  # our errors are one line
     sys.modules.setdefault("rfc3987_syntax", None)  # three seconds, for a check of addresses that no notebook needs
-    from tmdb_analysis.steps import asked, prepare
+    from tmdb_analysis.use.steps import asked, prepare
 
     made = prepare(asked(json.loads(given), run_id), stages)
     if made is None:
@@ -99,8 +99,8 @@ def finish(run_id: str) -> dict:
 
     sys.tracebacklimit = 0
     sys.modules.setdefault("rfc3987_syntax", None)
-    from tmdb_analysis.settings import TmdbError, settings
-    from tmdb_analysis.steps import finish
+    from tmdb_analysis.core.settings import TmdbError, settings
+    from tmdb_analysis.use.steps import finish
 
     told = finish(run_id)
     page = settings().pipeline.home / "reports" / run_id / "index.html"
