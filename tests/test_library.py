@@ -34,10 +34,27 @@ def test_the_lines_of_the_readme_work_again_and_after_completion(demo):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("name", tmdb.__all__)
-def test_a_public_name_means_one_thing(name):
-    "An imported submodule is an attribute of the package: no function may have its name."
-    is_module = find_spec(f"tmdb_analysis.{name}") is not None
-    assert is_module == (name not in tmdb._FROM)
-    for found in (getattr(tmdb, name), getattr(tmdb, name)):
+PARTS = sorted(path.parent.name for path in Path(tmdb.__path__[0]).glob("*/__init__.py"))
+OFFERED = [(tmdb, name) for name in tmdb.__all__]
+OFFERED += [(part, name) for part in map(tmdb.__getattr__, PARTS) for name in part.__all__]
+
+
+@pytest.mark.parametrize(("package", "name"), OFFERED, ids=lambda x: x if isinstance(x, str) else x.__name__)
+def test_a_public_name_means_one_thing(package, name):
+    "An imported submodule is an attribute of its package: no function may have its name."
+    is_module = find_spec(f"{package.__name__}.{name}") is not None
+    for found in (getattr(package, name), getattr(package, name)):
         assert isinstance(found, ModuleType) == is_module
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_lists_its_chapters_and_a_few_functions(part):
+    package = getattr(tmdb, part)
+    chapters = {path.stem for path in Path(package.__path__[0]).glob("[a-z]*.py")}
+    assert chapters <= set(package.__all__)
+    assert 1 <= len(set(package.__all__) - chapters) <= 8
+
+
+@pytest.mark.parametrize("name", tmdb._EARLIER)
+def test_names_of_earlier_versions_still_work(name):
+    assert getattr(tmdb, name)

@@ -3,52 +3,65 @@
     import tmdb_analysis as tmdb
 
     tmdb.load("movies")      a table of the last run, as a Spark DataFrame
-    tmdb.kpi("directors")    a published number of the last run, as pandas
-    tmdb.find("genre:Horror year:1990-1999 sort:-rating")      films of the last run by conditions, as pandas
+    tmdb.kpi("directors")    a published KPI table of the last run, as pandas
+    tmdb.find("genre:Horror year:1990-1999 sort:-rating")      films that meet conditions, as pandas
     tmdb.to_pandas(frame)    a small Spark result as pandas
     tmdb.session()           the Spark session
     tmdb.published()         the last run and its folders
-    tmdb.rules, validate    rules of your own, asked of any table
-    tmdb.kpis, franchises, directors, genres, trends, search, ratings, origins      the chapters
-    tmdb.charts, money_charts, group_charts, year_charts, pair_charts      the figures
+
+The parts, in the order in which data passes through them; each lists its own functions:
+
+    tmdb.core      settings, engines, tables on disk, how values read to people
+    tmdb.tmdb      the client of TMDB
+    tmdb.films     records become films, credits, collections and a quality score
+    tmdb.stats     arrays become estimates with intervals
+    tmdb.kpis      films become KPI tables
+    tmdb.search    films that meet conditions; the films behind a number
+    tmdb.report    KPI tables become figures and sentences
+    tmdb.pages     notebooks become HTML pages
+    tmdb.runs      the chain of stages, and the runs it leaves
+    tmdb.use       the command, PostgreSQL, schedulers
 """
 
 __version__ = "0.1.0"
 
 from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
-_FROM = {
-    "session": ("core.engine", "session"),
-    "published": ("core.store", "published"),
-    "load": ("core.store", "load"),
-    "kpi": ("core.store", "read_kpi"),
-    "to_pandas": ("core.store", "to_pandas"),
-    "find": ("search.lookup", "find"),
-}
-_CHAPTERS = {
+import lazy_loader
+
+_offered, _, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["core", "films", "kpis", "pages", "report", "runs", "search", "stats", "tmdb", "use"],
+    submod_attrs={
+        "core.engine": ["session"],
+        "core.store": ["load", "published", "read_kpi", "to_pandas"],
+        "search.lookup": ["find"],
+    },
+)
+# Names of earlier versions, which notebooks may still use.
+_EARLIER = {
+    "kpi": "core.store:read_kpi",
     "settings": "core.settings",
     "spark": "core.engine",
     "schema": "core.schema",
     "tables": "core.store",
     "rules": "films.rules",
     "validate": "films.validate",
-    "kpis": "kpis.rankings",
     "franchises": "kpis.franchises",
     "directors": "kpis.directors",
     "genres": "kpis.genres",
     "trends": "kpis.trends",
     "ratings": "kpis.ratings",
     "origins": "kpis.origins",
-    "search": "search.search",
     "charts": "report.style",
     "money_charts": "report.money_charts",
     "group_charts": "report.group_charts",
     "year_charts": "report.year_charts",
     "pair_charts": "report.pair_charts",
 }
-
-__all__ = [*_FROM, *_CHAPTERS]
+__all__ += ["kpi"]
 
 
 def command() -> int:
@@ -62,13 +75,10 @@ def command() -> int:
 
 
 def __getattr__(name: str) -> Any:
-    "Import a chapter when it is first asked for, so that `import tmdb_analysis` stays instant."
-    if name in _FROM:
-        chapter, function = _FROM[name]
-        return getattr(import_module(f"tmdb_analysis.{chapter}"), function)
-    if name in _CHAPTERS:
-        return import_module(f"tmdb_analysis.{_CHAPTERS[name]}")
-    raise AttributeError(f"module 'tmdb_analysis' has no attribute {name!r}")
+    "A part, a function or a chapter, imported when it is first used, so that `import tmdb_analysis` takes no time."
+    if name in _EARLIER:
+        return resolve_name(f"{__name__}.{_EARLIER[name]}")
+    return _offered(name)
 
 
 def __dir__() -> list[str]:

@@ -1,0 +1,13 @@
+"""From records to films, credits, collections and a quality score."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["checks", "clean", "drift", "ingest", "outliers", "rules", "scope", "validate"],
+    submod_attrs={
+        "clean": ["movies"],
+        "rules": ["Rule", "check", "flags"],
+        "validate": ["GateClosed", "quality"],
+    },
+)

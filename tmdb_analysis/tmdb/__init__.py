@@ -1,0 +1,14 @@
+"""The only door to TMDB: requests, the cache, and answers on disk."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["cache", "client", "fetch", "ledger", "selection", "transport"],
+    submod_attrs={
+        "client": ["Tmdb"],
+        "fetch": ["fetch_films"],
+        "ledger": ["Ledger"],
+        "transport": ["NoAnswer", "Refused"],
+    },
+)
