@@ -8,6 +8,7 @@ AIRFLOW_READY := $(AIRFLOW)/.ready
 ENV_FILE := deploy/.env
 COMPOSE := docker compose --env-file $(ENV_FILE) --file deploy/compose.yaml
 ARGS ?=
+ASSETS := tmdb_analysis/pages/assets
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-spark test-coverage test-airflow airflow up down logs health-check \
@@ -112,9 +113,11 @@ cluster-up: $(READY) ## start Apache Spark here: master, two workers, Connect wi
 cluster-down: $(READY) ## stop it
 	@$(BIN)/python deploy/spark/cluster.py down $(ARGS)
 
-format: $(READY) ## lay out the code of chapters and tests
+format: $(READY) ## lay out the code of chapters, tests, scripts, style sheets and templates
 	$(BIN)/ruff check --quiet --select I --fix nbs tests data deploy setup.py conftest.py
 	$(BIN)/ruff format --quiet nbs tests data deploy setup.py conftest.py
+	$(BIN)/oxfmt $(ASSETS)
+	$(BIN)/djlint --quiet --reformat $(ASSETS)
 	$(BIN)/nbdev_clean
 	$(BIN)/nbdev_export
 
@@ -122,6 +125,9 @@ lint: $(READY) ## look for mistakes and for layout that differs
 	$(BIN)/ruff check --quiet nbs tests data deploy setup.py conftest.py
 	$(BIN)/ruff format --quiet --check nbs tests data deploy setup.py conftest.py
 	$(BIN)/ruff check --quiet --isolated --select F tmdb_analysis
+	$(BIN)/oxlint --quiet $(ASSETS)
+	$(BIN)/oxfmt --list-different $(ASSETS)
+	$(BIN)/djlint --quiet --lint --check $(ASSETS)
 
 type-check: $(READY) ## check the types of the library
 	$(BIN)/mypy tmdb_analysis

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    "The wheel, built from what git would commit."
+    "The wheel, built from the source archive of what git would commit."
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     source.mkdir()
@@ -25,8 +25,11 @@ def wheel(tmp_path_factory) -> Path:
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
-    subprocess.run(pip, check=True)
+    pack = "from setuptools.build_meta import build_sdist; build_sdist('..')"
+    subprocess.run([sys.executable, "-c", pack], cwd=source, check=True, capture_output=True)
+    archive = str(next(folder.glob("*.tar.gz")))
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--wheel-dir", str(folder), archive], check=True)
     return next(folder.glob("*.whl"))
 
 
@@ -35,6 +38,12 @@ def test_wheel_holds_the_book_and_its_data(wheel):
     chapters = {p.name for p in (ROOT / "nbs").glob("[0-9]_*/[0-9]*.ipynb")}
     assert chapters <= {Path(n).name for n in names if "/_book/nbs/" in n}
     assert {"_book/data/sample/movies.jsonl.zst", "_book/data/reference/us_cpi_u.csv"} <= {n.split("/", 1)[1] for n in names}
+
+
+def test_wheel_holds_the_files_of_the_pages(wheel):
+    assets = ROOT / "tmdb_analysis" / "pages" / "assets"
+    wanted = {p.relative_to(ROOT).as_posix() for p in assets.rglob("[a-z]*.*")}
+    assert len(wanted) > 15 and wanted <= set(zipfile.ZipFile(wheel).namelist())
 
 
 @pytest.mark.integration

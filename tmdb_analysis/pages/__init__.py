@@ -4,9 +4,9 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["dashboard", "hover", "linking", "page", "shell"],
+    submodules=["dashboard", "page"],
     submod_attrs={
-        "hover": ["hover_charts"],
-        "page": ["embedded", "rendered"],
+        "dashboard": ["hover_charts"],
+        "page": ["fill", "rendered"],
     },
 )

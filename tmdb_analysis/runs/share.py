@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PROVENANCE', 'FILES', 'MAY_SET', 'LARGEST', 'KINDS', 'OUTSIDE', 'BROWSERS', 'QUIET', 'FORMS', 'provenance',
-           'embedded', 'read_provenance', 'digest', 'inputs', 'repeated', 'told_sum', 'differences', 'inside',
-           'single_file', 'zipped', 'printed', 'export']
+           'read_provenance', 'digest', 'inputs', 'repeated', 'told_sum', 'differences', 'inside', 'single_file',
+           'zipped', 'printed', 'export']
 
 # %% ../../nbs/8_runs/83_share.ipynb #1e7c0f5a
 import base64
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from bs4 import BeautifulSoup
-from markupsafe import Markup
 
 from ..core.settings import SECTIONS, Settings, TmdbError, UsageError
 from ..core.store import Run, replacing
@@ -38,14 +37,6 @@ def provenance(facts: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: facts.get(name) for name in PROVENANCE}
     parameters = {k: v for k, v in part(facts, "parameters").items() if k != "base_url"}
     return told | {"parameters": parameters, "engine": str(facts.get("engine")).partition(":")[0]}
-
-
-def embedded(facts: Mapping[str, Any]) -> Markup:
-    "The provenance as an inert script; nothing in it can end the script."
-    text = json.dumps(provenance(facts), ensure_ascii=False)
-    for sign in "<>&":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(f'<script type="application/json" id="provenance">{text}</script>')
 
 
 def read_provenance(path: Path) -> dict[str, Any]:
