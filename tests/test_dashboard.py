@@ -14,7 +14,6 @@ from bs4 import BeautifulSoup
 
 from tmdb_analysis.core.schema import CREDITS, MOVIES
 from tmdb_analysis.pages.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard, page_data, sampled
-from tmdb_analysis.pages.page import ATTRIBUTION
 
 FILMS = pa.schema([MOVIES.schema.field(name) for name in FILM_COLUMNS])
 CREW = pa.schema([CREDITS.schema.field(name) for name in DIRECTOR_COLUMNS])
@@ -65,6 +64,7 @@ def many(n: int) -> list[dict]:
     ]
 
 
+ATTRIBUTION = "This product uses the TMDB API but is not endorsed or certified by TMDB."
 NOBODY = CREW.empty_table()
 
 
@@ -115,7 +115,7 @@ def test_a_run_has_a_dashboard_that_its_pages_lead_to(demo):
 
 def test_the_page_can_load_nothing_and_runs_only_its_own_scripts(demo):
     html = (demo.report / "dashboard.html").read_text(encoding="utf-8")
-    policy = re.search(r'Security-Policy" content="([^"]+)"', html)[1]
+    policy = re.search(r'Security-Policy"\s+content="([^"]+)"', html)[1]
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-")
     assert "unsafe-eval" not in policy and "script-src 'unsafe-inline'" not in policy and "http" not in policy
     soup = BeautifulSoup(html, "html.parser")
@@ -239,7 +239,7 @@ def test_filters_change_n_numbers_charts_and_table(board, movies):
     assert board.locator("#chart-money path[aria-roledescription=point]").count() == len(roi)
     assert f"n = {len(roi)} films" in board.inner_text("#chart-money figcaption")
     assert f"of {len(wanted)} films" in board.inner_text(".dt-info")
-    assert "from 1990" in board.inner_text("#asked") and "Horror" in board.inner_text("#asked")
+    assert "from 1990" in board.inner_text("#active-filters") and "Horror" in board.inner_text("#active-filters")
     board.click("#reset")
     until(lambda: board.locator("#chart-money path[aria-roledescription=point]").count() > 500)
     assert n(board) == everything
@@ -273,9 +273,24 @@ def test_an_address_that_asks_nonsense_does_no_harm(visit, demo, movies):
 def test_an_empty_selection_says_so(visit, demo, movies):
     page = visit(demo.report / "dashboard.html", "#from=2150")
     assert n(page) == f"n = 0 of {len(movies)} films"
-    assert "No film fits" in page.inner_text("#asked") and "No film fits" in page.inner_text("#table")
+    assert "No film matches" in page.inner_text("#active-filters") and "No film matches" in page.inner_text("#table")
     assert page.inner_text("#median-roi") == "–" and page.inner_text("#total-revenue") == "–"
-    assert all("No film fits" in text for text in page.locator("figure .none").all_inner_texts())
+    assert all("No film matches" in text for text in page.locator("figure .none").all_inner_texts())
+
+
+def test_a_chart_without_data_says_so(visit, place):
+    path = place / "unknown.html"
+    path.write_text(dashboard(films([film(1), film(2)]), NOBODY, {}, "unknown", place), encoding="utf-8")
+    page = visit(path)
+    assert set(page.locator("figure .none").all_inner_texts()) == {"No data for this selection."}
+
+
+def test_a_run_with_one_genre_can_be_filtered_by_it(visit, place):
+    path = place / "genre.html"
+    rows = films([film(1, genres=["Drama"]), film(2)])
+    path.write_text(dashboard(rows, NOBODY, {}, "genre", place), encoding="utf-8")
+    page = visit(path, "#genre=Drama")
+    assert n(page) == "n = 1 of 2 films" and page.inner_text("#active-filters") == "Drama"
 
 
 def test_the_table_is_searched_sorted_and_kept_in_the_address(board, movies):
@@ -375,7 +390,7 @@ def test_axe_finds_nothing(visit, demo, scheme):
 def test_dark_is_dark(visit, demo):
     page = visit(demo.report / "dashboard.html", color_scheme="dark")
     dark = "e => { const [r, g, b] = getComputedStyle(e).backgroundColor.match(/\\d+/g).map(Number); return r + g + b < 150 }"
-    assert all(page.eval_on_selector(place, dark) for place in ("body", "figure", ".films", ".told"))
+    assert all(page.eval_on_selector(place, dark) for place in ("body", "figure", ".films", ".selection"))
     page.emulate_media(color_scheme="light")
     assert not page.eval_on_selector("body", dark)
 

@@ -1,340 +1,395 @@
-const $ = (id) => document.getElementById(id),
-  read = (id) => JSON.parse($(id).textContent);
-const data = read("data-films"),
-  charts = read("data-charts"),
-  names = data.names,
-  form = $("filters"),
-  dash = "–";
+// The script of the dashboard joins the form, the charts and the table.
+//
+// Vega draws the charts and DataTables makes the table. What is left is to read the form, select
+// the films, update charts and table, and keep the URL. It is one module without a build step, in
+// the order in which it runs. Names from outside are shown as text, never as HTML. The policy of
+// the page names this script by its hash; nothing here makes code out of text or loads anything.
 
-// values as text
-const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
-const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 2 }),
-  count = new Intl.NumberFormat("en");
-const text = (write) => (v) => (v === null ? dash : write(v));
-const usd = text((v) => "$" + compact.format(v)),
-  times = text((v) => plain.format(v) + "×");
-const number = text((v) => plain.format(v)),
-  whole = text((v) => count.format(v));
+const byId = (id) => document.getElementById(id);
+const readJson = (id) => JSON.parse(byId(id).textContent);
+const data = readJson("data-films");
+const charts = readJson("data-charts");
+const form = byId("filters");
 
-// the films, from columns to rows; money in USD
-const edges = [...form.elements.budget]
-  .filter((box) => box.value !== "unknown")
-  .map((box) => +box.value);
-const below = (budget) => edges.filter((e) => e * 1e6 <= budget).pop();
-const band = (f) => (f.budget === null ? "unknown" : String(f.smallest));
-const label = (box) => box.nextSibling.data.trim();
-const million = (v) => (v === null ? null : Math.round(v * 1e6));
-const films = data.id.map((id, i) => {
-  const budget = million(data.budget[i]),
-    revenue = million(data.revenue[i]),
-    people = data.directors[i].map((d) => names.people[d]);
-  const [collection, franchise] =
-    data.franchise[i] === null ? [null, null] : names.franchises[data.franchise[i]];
-  const f = {
-    i,
+// ---- Values as text. Unknown is null everywhere, and a dash for the reader.
+
+const DASH = "–";
+const compactFormat = new Intl.NumberFormat("en", {
+  notation: "compact",
+  maximumSignificantDigits: 3,
+});
+const decimalFormat = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+const countFormat = new Intl.NumberFormat("en");
+const orDash = (write) => (value) => (value === null ? DASH : write(value));
+const asUsd = orDash((value) => "$" + compactFormat.format(value));
+const asTimes = orDash((value) => decimalFormat.format(value) + "×");
+const asDecimal = orDash((value) => decimalFormat.format(value));
+const asCount = orDash((value) => countFormat.format(value));
+
+// ---- Films. The page holds columns, with money in million USD; charts and table need rows in USD.
+
+const boxesOf = (name) => [...form.querySelectorAll(`input[name=${name}]`)];
+const budgetBoxes = boxesOf("budget");
+const boxLabel = (box) => box.nextSibling.data.trim();
+const bandEdges = budgetBoxes.map((box) => box.value).filter((value) => value !== "unknown");
+const toUsd = (millions) => (millions === null ? null : Math.round(millions * 1e6));
+const bandOf = (film) => (film.budget === null ? "unknown" : String(film.smallest));
+
+function makeFilm(id, place) {
+  const budget = toUsd(data.budget[place]);
+  const revenue = toUsd(data.revenue[place]);
+  const directors = data.directors[place].map((at) => data.names.people[at]);
+  const owner = data.franchise[place];
+  const [collection, franchise] = owner === null ? [null, null] : data.names.franchises[owner];
+  const edge = bandEdges.findLast((lowest) => lowest * 1e6 <= budget);
+  const film = {
     id,
-    title: data.title[i],
-    year: data.year[i],
-    language: data.language[i],
-    genres: data.genres[i].map((g) => names.genres[g]),
+    place,
+    title: data.title[place],
+    year: data.year[place],
+    language: data.language[place],
+    genres: data.genres[place].map((at) => data.names.genres[at]),
     collection,
     franchise,
     kind: !data.measured ? "film" : collection === null ? "standalone" : "franchise",
-    people: people.map(([id]) => id),
-    directors: people.map(([, name]) => name),
-    director: people.map(([, name]) => name).join(", ") || dash,
+    people: directors.map(([person]) => person),
+    directors: directors.map(([, name]) => name),
+    director: directors.map(([, name]) => name).join(", ") || DASH,
     budget,
     revenue,
     roi: budget && revenue !== null ? revenue / budget : null,
-    smallest: budget === null ? null : below(budget),
-    votes: data.votes[i],
-    rating: data.rating[i],
-    popularity: data.popularity[i],
+    smallest: budget === null ? null : Number(edge),
+    votes: data.votes[place],
+    rating: data.rating[place],
+    popularity: data.popularity[place],
   };
-  const texts = {
-    budget_text: usd(budget),
-    revenue_text: usd(revenue),
-    roi_text: times(f.roi),
-    rating_text: number(f.rating),
-    votes_text: whole(f.votes),
-    popularity_text: number(f.popularity),
-    money: f.roi === null ? "money not known" : "money known",
-  };
-  return {
-    ...f,
-    ...texts,
-    band: label([...form.elements.budget].find((box) => box.value === band(f))),
-  };
-});
+  return Object.assign(film, {
+    band: boxLabel(budgetBoxes.find((box) => box.value === bandOf(film))),
+    budget_text: asUsd(budget),
+    revenue_text: asUsd(revenue),
+    roi_text: asTimes(film.roi),
+    rating_text: asDecimal(film.rating),
+    votes_text: asCount(film.votes),
+    popularity_text: asDecimal(film.popularity),
+    money: film.roi === null ? "budget or revenue missing" : "budget and revenue known",
+  });
+}
 
-// the form is the question, and the address of the page holds it
-let picked = films,
-  inside = new Set(),
-  table;
-const asked = () =>
-  new URLSearchParams([...new FormData(form)].filter(([, value]) => value.trim() !== ""));
-const chooser = (p) => {
-  const bound = (name) => (p.has(name) ? +p.get(name) : null),
-    all = (name) => new Set(p.getAll(name));
-  const from = bound("from"),
-    to = bound("to"),
-    votes = bound("votes"),
-    genres = all("genre"),
-    bands = all("budget");
-  const franchise = p.get("franchise"),
-    director = p.get("director"),
-    language = p.get("language");
-  const within = (f) =>
-    !franchise ||
-    (franchise === "yes"
-      ? f.collection !== null
-      : franchise === "no"
-        ? f.collection === null
-        : f.collection === +franchise);
-  return (f) =>
-    (from === null || (f.year !== null && f.year >= from)) &&
-    (to === null || (f.year !== null && f.year <= to)) &&
-    (votes === null || (f.votes !== null && f.votes >= votes)) &&
-    (!genres.size || f.genres.some((g) => genres.has(g))) &&
-    (!bands.size || bands.has(band(f))) &&
-    (!language || f.language === language) &&
-    (!director || f.people.includes(+director)) &&
-    within(f);
-};
-const restore = () => {
-  const p = new URLSearchParams(location.hash.slice(1));
-  for (const e of form.elements) {
-    if (e.type === "checkbox") e.checked = p.getAll(e.name).includes(e.value);
-    else if (e.name) {
-      e.value = p.get(e.name) ?? "";
-      if (e.selectedIndex < 0) e.selectedIndex = 0;
+const films = data.id.map(makeFilm);
+
+// ---- Filters. The values of the form are the hash of the URL, so a link or a reload restores
+// them. Invalid parameters in a URL are ignored.
+
+let selected = films;
+let selectedPlaces = new Set();
+
+function formParams() {
+  const filled = [...new FormData(form)].filter(([, value]) => value.trim() !== "");
+  return new URLSearchParams(filled);
+}
+
+function matcher(params) {
+  const bound = (name) => (params.has(name) ? Number(params.get(name)) : null);
+  const first = bound("from");
+  const last = bound("to");
+  const votes = bound("votes");
+  const genres = new Set(params.getAll("genre"));
+  const bands = new Set(params.getAll("budget"));
+  const franchise = params.get("franchise");
+  const director = params.get("director");
+  const language = params.get("language");
+  const inFranchise = (film) => {
+    if (!franchise) return true;
+    if (franchise === "yes") return film.collection !== null;
+    if (franchise === "no") return film.collection === null;
+    return film.collection === Number(franchise);
+  };
+  return (film) =>
+    (first === null || (film.year !== null && film.year >= first)) &&
+    (last === null || (film.year !== null && film.year <= last)) &&
+    (votes === null || (film.votes !== null && film.votes >= votes)) &&
+    (!genres.size || film.genres.some((genre) => genres.has(genre))) &&
+    (!bands.size || bands.has(bandOf(film))) &&
+    (!language || film.language === language) &&
+    (!director || film.people.includes(Number(director))) &&
+    inFranchise(film);
+}
+
+function restoreForm() {
+  const params = new URLSearchParams(location.hash.slice(1));
+  for (const field of form.elements) {
+    if (field.type === "checkbox") {
+      field.checked = params.getAll(field.name).includes(field.value);
+    } else if (field.name) {
+      field.value = params.get(field.name) ?? "";
+      if (field.selectedIndex < 0) field.selectedIndex = 0;
     }
   }
-  return p;
-};
-const said = (p) =>
-  [...new Set(p.keys())].map((name) => {
-    const element = form.elements[name],
-      values = p.getAll(name);
-    if (name === "from" || name === "to") return name + " " + values[0];
-    if (name === "votes") return count.format(values[0]) + " votes or more";
-    return element.options
-      ? element.selectedOptions[0].text
-      : [...element]
-          .filter((box) => box.checked)
-          .map(label)
-          .join(" or ");
-  });
+  return params;
+}
 
-// the numbers
-const known = (v) => (Array.isArray(v) ? v.length > 0 : v !== null && v !== 0);
-const sorted = (name) =>
-  picked
-    .map((f) => f[name])
-    .filter((v) => v !== null)
-    .sort((a, b) => a - b);
-const median = (v) => (v[v.length >> 1] + v[(v.length - 1) >> 1]) / 2;
-const card = (id, values, write) => {
-  $(id).textContent = values.length ? write(values) : dash;
-  $(id + "-n").textContent = "n = " + count.format(values.length);
-};
-const cards = () => {
-  const roi = sorted("roi"),
-    revenue = sorted("revenue");
-  card("median-roi", roi, (v) => times(median(v)));
-  card("even", roi, (v) => Math.round((100 * v.filter((r) => r >= 1).length) / v.length) + "%");
-  card("median-revenue", revenue, (v) => usd(median(v)));
-  card("median-budget", sorted("budget"), (v) => usd(median(v)));
-  card("total-revenue", revenue, (v) => usd(v.reduce((sum, x) => sum + x, 0)));
-  card("median-rating", sorted("rating"), (v) => number(median(v)));
-};
+function describeFilter(params, name) {
+  if (name === "from" || name === "to") return name + " " + params.get(name);
+  if (name === "votes") return "at least " + countFormat.format(params.get(name)) + " votes";
+  const checked = boxesOf(name).filter((box) => box.checked);
+  if (checked.length) return checked.map(boxLabel).join(" or ");
+  return form.elements[name].selectedOptions[0].text;
+}
 
-// the charts: those in sight are drawn at once, the others when they come into sight
-const views = {},
-  stale = new Set(),
-  seen = new Set();
-const rows = (name) => picked.filter((f) => charts[name].needs.every((field) => known(f[field])));
+// ---- Key numbers. They are exact, over the films of the selection in which the value is known.
+
+const median = (values) => (values[values.length >> 1] + values[(values.length - 1) >> 1]) / 2;
+const total = (values) => values.reduce((sum, value) => sum + value, 0);
+const breakEven = (returns) => returns.filter((value) => value >= 1).length / returns.length;
+
+function knownValues(name) {
+  const values = selected.map((film) => film[name]).filter((value) => value !== null);
+  return values.toSorted((a, b) => a - b);
+}
+
+function showNumber(id, values, write) {
+  byId(id).textContent = values.length ? write(values) : DASH;
+  byId(id + "-n").textContent = "n = " + countFormat.format(values.length);
+}
+
+function showNumbers() {
+  const returns = knownValues("roi");
+  const revenues = knownValues("revenue");
+  showNumber("median-roi", returns, (values) => asTimes(median(values)));
+  showNumber("even", returns, (values) => Math.round(100 * breakEven(values)) + "%");
+  showNumber("median-revenue", revenues, (values) => asUsd(median(values)));
+  showNumber("median-budget", knownValues("budget"), (values) => asUsd(median(values)));
+  showNumber("total-revenue", revenues, (values) => asUsd(total(values)));
+  showNumber("median-rating", knownValues("rating"), (values) => asDecimal(median(values)));
+}
+
+// ---- Charts. A filter redraws the charts in sight at once, the others when they come into sight.
+// Vega interprets its expressions instead of compiling them (`ast`), because the policy of the page
+// forbids making code out of text. It gets copies of the rows, because it writes its own fields
+// into them.
+
+const views = {};
+const staleCharts = new Set();
+const chartsInSight = new Set();
+const figureOf = (name) => byId("chart-" + name);
+const chartOf = (element) => element.closest("figure").id.replace("chart-", "");
+const isDark = matchMedia("(prefers-color-scheme: dark)");
+
+// Vega's log goes nowhere but for errors.
 const logger = {
-  error: (...told) => {
-    console.error(...told);
+  error: (...parts) => {
+    console.error(...parts);
     return logger;
   },
 };
 for (const level of ["level", "warn", "info", "debug"]) logger[level] = () => logger;
-const look = () => {
-  const css = getComputedStyle(document.documentElement),
-    font = "system-ui, sans-serif";
-  const [soft, line, first, second] = ["soft", "line", "first", "second"].map((name) =>
-    css.getPropertyValue("--" + name).trim(),
-  );
-  const words = {
-    labelColor: soft,
-    titleColor: soft,
+
+// Vega's configuration, in the colours of the style sheet.
+function chartTheme() {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue("--" + name).trim();
+  const labels = {
+    labelColor: colour("soft"),
+    titleColor: colour("soft"),
     labelFontSize: 12,
     titleFontSize: 12,
     titleFontWeight: "normal",
   };
+  const lines = {
+    gridColor: colour("line"),
+    domainColor: colour("line"),
+    tickColor: colour("line"),
+  };
   return {
     background: null,
-    font,
+    font: "system-ui, sans-serif",
     view: { stroke: null },
-    mark: { color: first },
-    rule: { color: first },
-    range: { category: [first, second] },
-    style: { limit: { color: soft, strokeWidth: 1 }, half: { strokeWidth: 3 } },
-    legend: words,
-    axis: { ...words, gridColor: line, domainColor: line, tickColor: line, labelOverlap: true },
+    mark: { color: colour("first") },
+    rule: { color: colour("first") },
+    range: { category: [colour("first"), colour("second")] },
+    style: { limit: { color: colour("soft"), strokeWidth: 1 }, half: { strokeWidth: 3 } },
+    legend: labels,
+    axis: { ...labels, ...lines, labelOverlap: true },
     axisY: { labelLimit: 260 },
   };
-};
-const caption = (name) => {
-  const n = rows(name).length,
-    figure = $("chart-" + name),
-    none = figure.querySelector(".none");
-  figure.querySelector(".n").textContent =
-    "n = " + count.format(n) + (n === 1 ? " film." : " films.");
-  none.textContent = n
-    ? ""
-    : picked.length
-      ? "Of no film in the selection is this known."
-      : "No film fits all filters.";
-  none.hidden = n > 0;
-  figure.querySelector(".chart").classList.toggle("empty", !n);
-};
-const feed = async (name) => {
-  stale.delete(name);
-  await views[name]
-    ?.data(
-      "films",
-      rows(name).map((f) => ({ ...f })),
-    )
-    .runAsync();
-  list(name);
-};
-const refresh = () =>
-  requestAnimationFrame(() =>
-    [...stale].filter((name) => seen.has(name) && views[name]).forEach(feed),
-  );
-const draw = async () => {
-  const config = look(),
-    dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.classList.toggle("dark", dark); // DataTables asks for this class
-  for (const [name, chart] of Object.entries(charts)) {
-    views[name]?.finalize();
-    stale.delete(name);
-    const filled = {
-      ...chart.spec,
-      data: { name: "films", values: rows(name).map((f) => ({ ...f })) },
-    };
-    const how = {
-      mode: "vega-lite",
-      ast: true,
-      actions: false,
-      logger,
-      config,
-      tooltip: { theme: dark ? "dark" : "light" },
-    };
-    const { view } = await vegaEmbed($("chart-" + name).querySelector(".chart"), filled, {
-      ...how,
-      renderer: films.length > 1500 ? "canvas" : "svg",
-    });
-    views[name] = view;
-    list(name);
-    if (clicks[name])
-      view.addEventListener("click", (_, item) => item?.datum?.n && clicks[name](item.datum));
-  }
+}
+
+const isKnown = (value) =>
+  Array.isArray(value) ? value.length > 0 : value !== null && value !== 0;
+
+function chartRows(name) {
+  const { needs } = charts[name];
+  const rows = selected.filter((film) => needs.every((field) => isKnown(film[field])));
+  return rows.map((film) => ({ ...film }));
+}
+
+function showCaption(name) {
+  const count = chartRows(name).length;
+  const figure = figureOf(name);
+  const none = figure.querySelector(".none");
+  const words = count === 1 ? " film." : " films.";
+  figure.querySelector(".n").textContent = "n = " + countFormat.format(count) + words;
+  none.textContent = selected.length
+    ? "No data for this selection."
+    : "No film matches all filters.";
+  none.hidden = count > 0;
+  figure.querySelector(".chart").classList.toggle("empty", count === 0);
+}
+
+async function updateChart(name) {
+  staleCharts.delete(name);
+  await views[name]?.data("films", chartRows(name)).runAsync();
+  showChartTable(name);
+}
+
+function updateChartsInSight() {
+  requestAnimationFrame(() => {
+    const due = [...staleCharts].filter((name) => chartsInSight.has(name) && views[name]);
+    due.forEach(updateChart);
+  });
+}
+
+async function drawChart(name) {
+  const spec = { ...charts[name].spec, data: { name: "films", values: chartRows(name) } };
+  views[name]?.finalize();
+  staleCharts.delete(name);
+  const { view } = await vegaEmbed(figureOf(name).querySelector(".chart"), spec, {
+    mode: "vega-lite",
+    ast: true,
+    actions: false,
+    logger,
+    config: chartTheme(),
+    tooltip: { theme: isDark.matches ? "dark" : "light" },
+    renderer: films.length > 1500 ? "canvas" : "svg",
+  });
+  views[name] = view;
+  showChartTable(name);
+  const click = chartClicks[name];
+  if (click) view.addEventListener("click", (_, mark) => mark?.datum?.n && click(mark.datum));
+}
+
+async function drawCharts() {
+  document.documentElement.classList.toggle("dark", isDark.matches); // for DataTables
+  for (const name of Object.keys(charts)) await drawChart(name);
+}
+
+// A click on a group in a chart sets its filter in the form, or clears it.
+const chartClicks = {
+  genres: (group) => toggleFilter("genre", group.genres),
+  bands: (group) => toggleFilter("budget", group.smallest),
+  franchises: (group) => toggleFilter("franchise", group.group),
+  directors: (group) => toggleFilter("director", group.group),
 };
 
-// a click on a group is the same as choosing it in the form
-const choose = (name, value) => {
-  const element = form.elements[name];
-  if (element.options) element.value = element.value === String(value) ? "" : value;
-  else for (const box of element) if (box.value === String(value)) box.checked = !box.checked;
+function toggleFilter(name, value) {
+  const box = boxesOf(name).find((each) => each.value === String(value));
+  const list = form.elements[name];
+  if (box) box.checked = !box.checked;
+  else list.value = list.value === String(value) ? "" : value;
   update();
-};
-const clicks = {
-  genres: (group) => choose("genre", group.genres),
-  bands: (group) => choose("budget", group.smallest),
-  franchises: (group) => choose("franchise", group.group),
-  directors: (group) => choose("director", group.group),
-};
+}
 
-// the numbers of a chart as a table, from top to bottom or from left to right
-const marks = (item) => [
-  ...(item.tooltip?.Films === undefined ? [] : [item]),
-  ...(item.items ?? []).flatMap(marks),
-];
-const list = (name) => {
-  const box = $("chart-" + name).querySelector("details");
-  if (!box?.open || !views[name]) return;
-  const { encoding } = charts[name].spec,
-    along = encoding.y.type === "nominal" ? "y" : "x";
-  const items = marks(views[name].scenegraph().root).sort(
-    (a, b) => a[along] - b[along] || a.y - b.y,
-  );
-  const lines = new Map(
-    items.map(({ tooltip }) => [Object.values(tooltip).join("\u001f"), tooltip]),
-  ); // a group may have two marks
-  const table = box.querySelector("table");
+// ---- The numbers behind a chart. A chart of groups has a table of the tooltips of its marks, from
+// top to bottom or from left to right. It is read from the marks, so table and chart cannot differ.
+
+function groupMarks(item) {
+  const inner = (item.items ?? []).flatMap(groupMarks);
+  return item.tooltip?.Films === undefined ? inner : [item, ...inner];
+}
+
+function showChartTable(name) {
+  const details = figureOf(name).querySelector("details");
+  if (!details?.open || !views[name]) return;
+  const axis = charts[name].spec.encoding.y.type === "nominal" ? "y" : "x";
+  const marks = groupMarks(views[name].scenegraph().root);
+  marks.sort((a, b) => a[axis] - b[axis] || a.y - b.y);
+  // A group may have two marks with the same tooltip.
+  const keyed = marks.map(({ tooltip }) => [Object.values(tooltip).join("\u001f"), tooltip]);
+  const tooltips = [...new Map(keyed).values()];
+  const table = details.querySelector("table");
   table.replaceChildren();
-  for (const told of lines.values()) {
-    if (!table.rows.length) {
-      const heads = table.createTHead().insertRow();
-      for (const word of Object.keys(told)) {
-        const textContent = word === "title" ? "Name" : word;
-        heads.append(Object.assign(document.createElement("th"), { scope: "col", textContent }));
-      }
-      table.createTBody();
-    }
-    const row = table.tBodies[0].insertRow();
-    for (const value of Object.values(told)) row.insertCell().textContent = value;
+  if (!tooltips.length) return;
+  const heads = table.createTHead().insertRow();
+  for (const word of Object.keys(tooltips[0])) {
+    const textContent = word === "title" ? "Name" : word;
+    heads.append(Object.assign(document.createElement("th"), { scope: "col", textContent }));
   }
+  const body = table.createTBody();
+  for (const tooltip of tooltips) {
+    const row = body.insertRow();
+    for (const value of Object.values(tooltip)) row.insertCell().textContent = value;
+  }
+}
+
+// ---- The table of films. DataTables searches, sorts, pages and exports. Unknown values sort last
+// in both directions. A cell of the CSV file that a spreadsheet would take for a formula gets an
+// apostrophe.
+
+const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en") : a - b);
+
+const unknownLast = (sign) => (a, b) => {
+  if (a === b) return 0;
+  if (a === null) return 1;
+  if (b === null) return -1;
+  return sign * compare(a, b);
 };
 
-// the table: text as text, unknown last in both directions, no formula in the file
-const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en") : a - b);
-const inOrder = (sign) => (a, b) =>
-  a === b ? 0 : a === null ? 1 : b === null ? -1 : sign * compare(a, b);
-DataTable.type("known", { order: { asc: inOrder(1), desc: inOrder(-1) }, detect: () => false });
-const escaped = (v) => String(v).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
-const joined = (v, by) => (Array.isArray(v) ? v.join(by) || null : v);
-const words = (v) => (joined(v, ", ") === null ? dash : `<bdi>${escaped(joined(v, ", "))}</bdi>`);
-const column = (title, name, write = words) => ({
+const ESCAPED = /[&<>"']/g;
+const escapeHtml = (text) => text.replace(ESCAPED, (sign) => `&#${sign.charCodeAt(0)};`);
+const joined = (value, by) => (Array.isArray(value) ? value.join(by) || null : value);
+const asWords = orDash((value) => `<bdi>${escapeHtml(String(value))}</bdi>`);
+const withoutFormula = (value) =>
+  typeof value === "string" && /^\s*[=+\-@\t\r]/.test(value) ? "'" + value : value;
+
+const column = (title, name, write) => ({
   title,
   name,
-  data: (f) => f[name],
-  type: "known",
-  className: write === words ? "" : "number",
-  render: (v, use) =>
-    use === "export" ? (joined(v, "|") ?? "") : use === "display" ? write(v) : joined(v, ", "),
+  data: (film) => film[name],
+  type: "unknown-last",
+  className: write ? "number" : "",
+  render: (value, use) => {
+    if (use === "export") return joined(value, "|") ?? "";
+    if (use === "display") return (write ?? asWords)(joined(value, ", "));
+    return joined(value, ", ");
+  },
 });
+
 const columns = [
   column("Title", "title"),
-  column("Year", "year", text(String)),
+  column("Year", "year", orDash(String)),
   column("Genres", "genres"),
   column("Director", "directors"),
   column("Franchise", "franchise"),
   column("Language", "language"),
-  column("Budget", "budget", usd),
-  column("Revenue", "revenue", usd),
-  column("Return", "roi", times),
-  column("Rating", "rating", number),
-  column("Votes", "votes", whole),
-  column("Popularity", "popularity", number),
+  column("Budget", "budget", asUsd),
+  column("Revenue", "revenue", asUsd),
+  column("Return", "roi", asTimes),
+  column("Rating", "rating", asDecimal),
+  column("Votes", "votes", asCount),
+  column("Popularity", "popularity", asDecimal),
 ];
-const harmless = (v) => (typeof v === "string" && /^\s*[=+\-@\t\r]/.test(v) ? "'" + v : v);
-const file = {
-  orthogonal: "export",
-  stripHtml: false,
-  decodeEntities: false,
-  trim: false,
-  stripNewlines: false,
-  format: { body: harmless },
+const columnAt = (name) => columns.findIndex((each) => each.name === name);
+const DEFAULT_ORDER = [columnAt("revenue"), "desc"];
+
+const csvButton = {
+  extend: "csvHtml5",
+  text: "Download as CSV",
+  filename: "films",
+  title: null,
+  exportOptions: {
+    orthogonal: "export",
+    stripHtml: false,
+    decodeEntities: false,
+    trim: false,
+    stripNewlines: false,
+    format: { body: withoutFormula },
+  },
 };
-const makeTable = (p) => {
-  const [by, way] = (p.get("sort") ?? "").split("."),
-    at = columns.findIndex((c) => c.name === by);
-  const made = new DataTable("#table", {
+
+function makeTable(params) {
+  const [name, direction] = (params.get("sort") ?? "").split(".");
+  const at = columnAt(name);
+  const table = new DataTable("#table", {
     data: films,
     columns,
     deferRender: true,
@@ -342,95 +397,107 @@ const makeTable = (p) => {
     pageLength: 15,
     lengthChange: false,
     searchDelay: 150,
-    order: at < 0 ? [[7, "desc"]] : [[at, way === "asc" ? "asc" : "desc"]],
-    search: { search: p.get("search") ?? "" },
+    order: [at < 0 ? DEFAULT_ORDER : [at, direction === "asc" ? "asc" : "desc"]],
+    search: { search: params.get("search") ?? "" },
     layout: { topStart: "search", topEnd: "buttons", bottomStart: "info", bottomEnd: "paging" },
-    buttons: [
-      {
-        extend: "csvHtml5",
-        text: "Download as CSV",
-        filename: "films",
-        title: null,
-        exportOptions: file,
-      },
-    ],
+    buttons: [csvButton],
     language: {
       search: "Search the table",
       info: "_START_ to _END_ of _TOTAL_ films",
       infoEmpty: "0 films",
       infoFiltered: "",
       emptyTable: "There are no films.",
-      zeroRecords: "No film fits all filters and the search.",
+      zeroRecords: "No film matches the filters and the search.",
     },
   });
-  made.search.fixed("filters", (_, film) => inside.has(film.i));
-  made.on("search order", () => setTimeout(keep));
-  return made;
-};
-const keep = () => {
-  const p = asked(),
-    [[at, way] = [7, "desc"]] = table.order(),
-    search = table.search();
-  if (search) p.set("search", search);
-  if (at !== 7 || way !== "desc") p.set("sort", columns[at].name + "." + way);
-  history.replaceState(null, "", location.pathname + location.search + (p.size ? "#" + p : ""));
-};
-
-// all together
-const update = () => {
-  const p = asked(),
-    question = said(p);
-  picked = films.filter(chooser(p));
-  inside = new Set(picked.map((f) => f.i));
-  $("n").textContent =
-    "n = " + count.format(picked.length) + " of " + count.format(films.length) + " films";
-  $("asked").textContent =
-    (picked.length || !question.length ? "" : "No film fits: ") + question.join(" · ");
-  for (const name of ["genre", "budget"])
-    $(name + "-asked").textContent = p.has(name) ? p.getAll(name).length + " chosen" : "any";
-  $("reset").hidden = !question.length;
-  cards();
-  table.draw();
-  keep();
-  for (const name in charts) {
-    caption(name);
-    stale.add(name);
-  }
-  refresh();
-};
-const language = new Intl.DisplayNames(["en"], { type: "language" });
-for (const option of form.elements.language.options) {
-  if (/^[a-z]{2}$/.test(option.value))
-    option.text = `${language.of(option.value)} (${option.dataset.n})`;
+  table.search.fixed("filters", (_, film) => selectedPlaces.has(film.place));
+  table.on("search order", () => setTimeout(saveUrl));
+  return table;
 }
-document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault();
-  $("main").focus();
-});
+
+// ---- Everything together. Whatever changes the form calls `update`.
+
+function saveUrl() {
+  const params = formParams();
+  const [[at, direction] = DEFAULT_ORDER] = filmTable.order();
+  const search = filmTable.search();
+  if (search) params.set("search", search);
+  if (at !== DEFAULT_ORDER[0] || direction !== DEFAULT_ORDER[1]) {
+    params.set("sort", columns[at].name + "." + direction);
+  }
+  const hash = params.size ? "#" + params : "";
+  history.replaceState(null, "", location.pathname + location.search + hash);
+}
+
+function showSelection(params) {
+  const filters = [...new Set(params.keys())].map((name) => describeFilter(params, name));
+  const counts = [selected.length, films.length].map((count) => countFormat.format(count));
+  byId("n").textContent = `n = ${counts[0]} of ${counts[1]} films`;
+  const none = filters.length && !selected.length ? "No film matches: " : "";
+  byId("active-filters").textContent = none + filters.join(" · ");
+  for (const name of ["genre", "budget"]) {
+    const chosen = params.getAll(name).length;
+    byId(name + "-chosen").textContent = chosen ? chosen + " chosen" : "any";
+  }
+  byId("reset").hidden = !filters.length;
+}
+
+function update() {
+  const params = formParams();
+  selected = films.filter(matcher(params));
+  selectedPlaces = new Set(selected.map((film) => film.place));
+  showSelection(params);
+  showNumbers();
+  filmTable.draw();
+  saveUrl();
+  for (const name of Object.keys(charts)) {
+    showCaption(name);
+    staleCharts.add(name);
+  }
+  updateChartsInSight();
+}
+
+const languageNames = new Intl.DisplayNames(["en"], { type: "language" });
+for (const option of form.elements.language.options) {
+  if (/^[a-z]{2}$/.test(option.value)) {
+    option.text = `${languageNames.of(option.value)} (${option.dataset.n})`;
+  }
+}
+
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("input", update);
 form.addEventListener("reset", () => setTimeout(update));
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the hash holds the filters
+  byId("main").focus();
+});
 addEventListener("hashchange", () => {
-  table.search(restore().get("search") ?? "");
+  filmTable.search(restoreForm().get("search") ?? "");
   update();
 });
-addEventListener("beforeprint", () => stale.forEach(feed));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-table = makeTable(restore());
+addEventListener("beforeprint", () => staleCharts.forEach(updateChart));
+isDark.addEventListener("change", drawCharts);
+
+DataTable.type("unknown-last", {
+  order: { asc: unknownLast(1), desc: unknownLast(-1) },
+  detect: () => false,
+});
+const filmTable = makeTable(restoreForm());
 update();
-await draw();
+await drawCharts();
+
 const sight = new IntersectionObserver(
   (changes) => {
-    for (const { target, isIntersecting } of changes)
-      seen[isIntersecting ? "add" : "delete"](target.id.replace("chart-", ""));
-    refresh();
+    for (const { target, isIntersecting } of changes) {
+      if (isIntersecting) chartsInSight.add(chartOf(target));
+      else chartsInSight.delete(chartOf(target));
+    }
+    updateChartsInSight();
   },
   { rootMargin: "200px" },
 );
-document.querySelectorAll("figure").forEach((figure) => sight.observe(figure));
-document
-  .querySelectorAll("figure details")
-  .forEach((box) =>
-    box.addEventListener("toggle", () => list(box.closest("figure").id.replace("chart-", ""))),
-  );
+for (const figure of document.querySelectorAll("figure")) sight.observe(figure);
+for (const details of document.querySelectorAll("figure details")) {
+  details.addEventListener("toggle", () => showChartTable(chartOf(details)));
+}
 document.documentElement.dataset.ready = "yes";
