@@ -125,7 +125,7 @@ lint: $(READY) ## look for mistakes and for layout that differs
 	$(BIN)/ruff check --quiet nbs tests data deploy setup.py conftest.py
 	$(BIN)/ruff format --quiet --check nbs tests data deploy setup.py conftest.py
 	$(BIN)/ruff check --quiet --isolated --select F tmdb_analysis
-	$(BIN)/oxlint --quiet $(ASSETS)
+	$(BIN)/oxlint --quiet --format=unix $(ASSETS)
 	$(BIN)/oxfmt --list-different $(ASSETS)
 	$(BIN)/djlint --quiet --lint --check $(ASSETS)
 

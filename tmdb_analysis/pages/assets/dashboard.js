@@ -71,7 +71,7 @@ function makeFilm(id, place) {
     rating_text: asDecimal(film.rating),
     votes_text: asCount(film.votes),
     popularity_text: asDecimal(film.popularity),
-    money: film.roi === null ? "budget or revenue missing" : "budget and revenue known",
+    money: film.roi === null ? "money missing" : "money known",
   });
 }
 
