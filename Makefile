@@ -117,7 +117,7 @@ format: $(READY) ## lay out the code of chapters, tests, scripts, style sheets a
 	$(BIN)/ruff check --quiet --select I --fix nbs tests data deploy setup.py conftest.py
 	$(BIN)/ruff format --quiet nbs tests data deploy setup.py conftest.py
 	$(BIN)/oxfmt $(ASSETS)
-	$(BIN)/djlint --quiet --reformat $(ASSETS)
+	$(BIN)/djlint --quiet --warn --reformat $(ASSETS)
 	$(BIN)/nbdev_clean
 	$(BIN)/nbdev_export
 
@@ -127,7 +127,7 @@ lint: $(READY) ## look for mistakes and for layout that differs
 	$(BIN)/ruff check --quiet --isolated --select F tmdb_analysis
 	$(BIN)/oxlint --quiet --format=unix $(ASSETS)
 	$(BIN)/oxfmt --list-different $(ASSETS)
-	$(BIN)/djlint --quiet --lint --check $(ASSETS)
+	$(BIN)/djlint --lint --check $(ASSETS)
 
 type-check: $(READY) ## check the types of the library
 	$(BIN)/mypy tmdb_analysis
