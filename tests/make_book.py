@@ -42,7 +42,7 @@ def readme() -> str:
     nb.metadata["language_info"] = {"name": "python"}  # so that code gets a language
     exporter = MarkdownExporter(config={"NbConvertBase": {"display_data_priority": ["text/markdown", "text/plain"]}})
     text, _ = exporter.from_notebook_node(nb)
-    text = re.sub(r"\]\((\d_\w+/\d\d\w+\.ipynb)", r"](nbs/\1", text).replace("](../", "](")
+    text = re.sub(r"\]\((\d_\w+)", r"](nbs/\1", text).replace("](../", "](")
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 

@@ -13,6 +13,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tmdb_analysis.core.schema import CREDITS, MOVIES
+from tmdb_analysis.kpis.franchises import NOT_MEASURED
 from tmdb_analysis.pages.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard, page_data, sampled
 
 FILMS = pa.schema([MOVIES.schema.field(name) for name in FILM_COLUMNS])
@@ -283,6 +284,18 @@ def test_a_chart_without_data_says_so(visit, place):
     path.write_text(dashboard(films([film(1), film(2)]), NOBODY, {}, "unknown", place), encoding="utf-8")
     page = visit(path)
     assert set(page.locator("figure .none").all_inner_texts()) == {"No data for this selection."}
+
+
+def test_films_without_collections_have_no_franchise_filter_and_are_of_one_kind(visit, place):
+    path = place / "collections.html"
+    rows = films([film(1, budget_musd=1.0, revenue_musd=3.0), film(2, budget_musd=2.0, revenue_musd=1.0)])
+    path.write_text(dashboard(rows, NOBODY, {}, "none", place, measured=False), encoding="utf-8")
+    page = visit(path)
+    assert page.inner_text(".rule[role=note]") == NOT_MEASURED
+    assert page.locator("[name=franchise], #chart-franchises").count() == 0
+    money = page.locator("#chart-money")
+    until(lambda: money.locator("path[aria-roledescription=point]").count() == 2)
+    assert money.locator(".role-legend").count() == 0
 
 
 def test_a_run_with_one_genre_can_be_filtered_by_it(visit, place):

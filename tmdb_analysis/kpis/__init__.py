@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "directors": ["director_scores"],
         "franchises": ["franchise_effect"],
         "genres": ["genre_returns"],
-        "money": ["money_cohort", "returns"],
+        "money": ["money_cohort"],
         "rankings": ["money_kpis", "ranking"],
         "ratings": ["best_rated"],
         "trends": ["yearly_money"],
