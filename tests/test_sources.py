@@ -104,14 +104,14 @@ def tmdb():
 
 
 def test_the_source_api_fetches_first_and_refuses_another_question(tmdb, tmp_path):
-    chosen = fetching.chosen(tmdb.url, tmp_path, ids="11,13", run_id="a")
+    chosen = fetching.chosen(tmdb.url, tmp_path, ids="19995,299534", run_id="a")
     source, run = TmdbApi(chosen), Run("a", tmp_path)
     source.check()
     source.resume(run)
     assert not raw_folder(run).exists(), "to look makes nothing"
     found = dict(source.records(run))
-    assert {record["id"] for record in found.values()} == {11, 13} and source.fetch["done"] == 2
+    assert {record["id"] for record in found.values()} == {19995, 299534} and source.fetch["done"] == 2
     source.resume(run)
     assert dict(source.records(run)) == found, "it goes on with what it has"
     with pytest.raises(UsageError, match="another ids"):
-        TmdbApi(fetching.chosen(tmdb.url, tmp_path, ids="11", run_id="a")).resume(run)
+        TmdbApi(fetching.chosen(tmdb.url, tmp_path, ids="19995", run_id="a")).resume(run)
