@@ -22,10 +22,11 @@ from tmdb_analysis.core.engine import java_version, one_server, session
 from tmdb_analysis.core.settings import settings
 from tmdb_analysis.core.store import Run, open_run, read, save, save_kpi
 from tmdb_analysis.films import clean
-from tmdb_analysis.films.ingest import ingest, sample
+from tmdb_analysis.films.ingest import ingest
 from tmdb_analysis.kpis import directors, franchises, genres, trends
 from tmdb_analysis.kpis import rankings as kpis
 from tmdb_analysis.search import search
+from tmdb_analysis.tmdb.sources import sample
 
 
 def copies(n: int) -> list[dict]:

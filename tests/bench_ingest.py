@@ -25,7 +25,8 @@ from tests.fake_tmdb.catalogue import Synthetic
 from tests.fake_tmdb.server import TOKEN
 from tests.fetching import bodies, ended, go, started
 from tmdb_analysis.core.store import open_run
-from tmdb_analysis.films.ingest import ingest, stream
+from tmdb_analysis.films.ingest import ingest
+from tmdb_analysis.tmdb import ledger
 
 PER_SECOND, WORKERS = 36, 12  # what the settings allow
 
@@ -100,7 +101,7 @@ def crash(films: list[str], kills: int, home: Path) -> None:
     quiet = bodies(home / "quiet")
     assert all(bodies(home / name) == quiet for name in ("killed", "often", "bare")), "nothing lost, nothing double"
     run = open_run("a", home / "quiet")
-    landing = timed(lambda: ingest(stream(run, "api", []), run))
+    landing = timed(lambda: ingest(ledger.fetched(ledger.raw_folder(run)), run))
     grid = Grid("fetch", "seconds", "requests", "films a second", "ratio", title=f"{len(films):,} films, no latency, no limit")
     for name, (taken, n) in found.items():
         grid.add_row(name, f"{taken:.1f}", f"{n:,}", f"{len(films) / taken:,.0f}", f"{taken / found['undisturbed'][0]:.2f}")

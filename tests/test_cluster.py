@@ -13,9 +13,9 @@ from tests.compare import assert_same, published
 from tmdb_analysis.core.engine import free_port, java_version, one_server, reachable
 from tmdb_analysis.core.settings import settings
 from tmdb_analysis.core.store import Run
-from tmdb_analysis.films.ingest import sample
 from tmdb_analysis.runs.chain import run_chain
 from tmdb_analysis.tmdb.ledger import lines_of
+from tmdb_analysis.tmdb.sources import sample
 from tmdb_analysis.use.cli import checks, main
 
 pytestmark = [

@@ -14,9 +14,10 @@ from tests.fetching import asked, bodies, chosen, go, lines, raw, segments, star
 from tmdb_analysis.core import schema
 from tmdb_analysis.core.settings import TmdbError, UsageError
 from tmdb_analysis.core.store import Run, open_run
-from tmdb_analysis.films.ingest import ingest, stream
+from tmdb_analysis.films.ingest import ingest
 from tmdb_analysis.tmdb import selection
 from tmdb_analysis.tmdb.client import Tmdb
+from tmdb_analysis.tmdb.ledger import fetched, raw_folder
 
 N = 12_000
 CATALOGUE = Synthetic(N)
@@ -51,7 +52,7 @@ def old(home: Path, days: int, run_id: str = "a") -> None:
 def landed(home: Path, run_id: str) -> dict[int, dict]:
     "The raw table of a run by id."
     run = open_run(run_id, home)
-    ingest(stream(run, "api", []), run)
+    ingest(fetched(raw_folder(run)), run)
     return {row["id"]: row for row in pq.read_table(run.path(schema.RAW)).to_pylist()}
 
 
@@ -253,8 +254,8 @@ def test_from_some_films_to_their_collections_and_people(tmdb, tmp_path):
 def test_new_and_absent_fields_are_counted_and_break_nothing(tmdb, tmp_path):
     tmdb.faults("extra:key=softcore:path=/3/movie/,missing:keys=tagline+homepage:path=/3/movie/")
     run = open_run("a", tmp_path)
-    fetched = go(tmdb.url, tmp_path, ids=FEW)
-    counts = ingest(stream(run, "api", []), run, fetched)
+    fetch_counts = go(tmdb.url, tmp_path, ids=FEW)
+    counts = ingest(fetched(raw_folder(run)), run, fetch_counts)
     assert counts["landed"] == 60 and counts["quarantined"] == 0
     assert counts["new_fields"]["softcore"] == 60 and {"tagline", "homepage"} <= set(counts["absent_fields"])
 

@@ -16,9 +16,9 @@ from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COLLECTIONS, CREDITS, MOVIES, RAW
 from tmdb_analysis.core.store import Run, read, to_pandas
 from tmdb_analysis.films import clean
-from tmdb_analysis.films.ingest import sample
 from tmdb_analysis.kpis import directors, franchises, money
 from tmdb_analysis.kpis import rankings as kpis
+from tmdb_analysis.tmdb.sources import sample
 from tmdb_analysis.use.cli import main
 
 CATALOGUES = int(os.environ.get("TEST_CATALOGUES", 50))

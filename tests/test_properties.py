@@ -23,7 +23,8 @@ from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import CREDITS, CSV_COLUMNS, DROPPED, MOVIES, QUARANTINE, RAW, conform
 from tmdb_analysis.core.store import open_run, read, save, save_movies_csv
 from tmdb_analysis.films import clean
-from tmdb_analysis.films.ingest import ingest, records, row
+from tmdb_analysis.films.ingest import ingest, row
+from tmdb_analysis.tmdb.files import records
 
 LEAST = 7  # known columns that a film needs here, so that poor records stay too
 quick = settings(deadline=None, derandomize=True, max_examples=80, suppress_health_check=list(HealthCheck))

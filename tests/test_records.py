@@ -15,7 +15,9 @@ from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import QUARANTINE, RAW
 from tmdb_analysis.core.store import Run, open_run, read
 from tmdb_analysis.films import clean
-from tmdb_analysis.films.ingest import csv_records, files, ingest, records, row, sample, skipped_files
+from tmdb_analysis.films.ingest import ingest, row
+from tmdb_analysis.tmdb.files import csv_records, files, records, skipped_files
+from tmdb_analysis.tmdb.sources import sample
 from tmdb_analysis.use.cli import main
 
 LISTED = "id title original_title overview release_date popularity vote_average vote_count adult video genre_ids".split()

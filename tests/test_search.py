@@ -20,10 +20,10 @@ from tmdb_analysis.core.engine import java_version, session
 from tmdb_analysis.core.schema import CREDITS, MOVIES
 from tmdb_analysis.core.settings import UsageError
 from tmdb_analysis.core.store import load
-from tmdb_analysis.films.ingest import sample
 from tmdb_analysis.search.lookup import answer, answered, find, near, printable
 from tmdb_analysis.search.query import FIELDS, OTHER_NAMES, SORTS, Condition, Query, bounds, fold, fold_words, query
 from tmdb_analysis.search.search import SEARCHES, folded, folded_words, search
+from tmdb_analysis.tmdb.sources import sample
 from tmdb_analysis.use.cli import main
 
 ROOT = Path(__file__).parent.parent

@@ -17,11 +17,11 @@ from tests import oracle
 from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import MOVIES, RAW
 from tmdb_analysis.core.store import read
-from tmdb_analysis.films.ingest import sample
 from tmdb_analysis.kpis import money
 from tmdb_analysis.stats import intervals as stats
 from tmdb_analysis.stats import shrinkage
 from tmdb_analysis.stats.intervals import Estimate
+from tmdb_analysis.tmdb.sources import sample
 
 quick = settings(deadline=None, derandomize=True, max_examples=60, suppress_health_check=list(HealthCheck))
 plain = st.floats(-1e6, 1e6) | st.integers(-20, 20).map(float)

@@ -20,7 +20,7 @@ from tmdb_analysis.core.schema import COLLECTIONS, CREDITS, MOVIES, QUARANTINE, 
 from tmdb_analysis.core.store import open_run, published, read, save, save_movies_csv, to_pandas
 from tmdb_analysis.films import clean
 from tmdb_analysis.films.checks import answers, credit_rules, form_rules, placed
-from tmdb_analysis.films.ingest import ingest, records
+from tmdb_analysis.films.ingest import ingest
 from tmdb_analysis.films.rules import evaluate
 from tmdb_analysis.kpis.directors import directors
 from tmdb_analysis.kpis.franchises import franchise_vs_standalone
@@ -31,6 +31,7 @@ from tmdb_analysis.report.group_charts import roi_by_genre
 from tmdb_analysis.search.lookup import answer
 from tmdb_analysis.search.query import query
 from tmdb_analysis.search.search import search
+from tmdb_analysis.tmdb.files import records
 from tmdb_analysis.use.cli import main
 
 MILLION = 1_000_000

@@ -6,8 +6,8 @@
 __all__ = ['FILES_OF_HOME', 'OF_WINDOWS', 'PLAIN_URL', 'SECTIONS', 'SECTION_OF', 'SECRETS', 'SCOPE', 'FOR_SOURCE', 'TmdbError',
            'UsageError', 'TryLater', 'package', 'checkout', 'book', 'root', 'local', 'refuse_mixed_url', 'parts',
            'Section', 'Api', 'Spark', 'Pipeline', 'Quality', 'Report', 'is_loopback', 'nearest', 'safe_name', 'placed',
-           'refuse_secret', 'is_given', 'with_source', 'from_environment', 'from_yaml', 'from_dotenv', 'Settings',
-           'settings', 'parameters']
+           'refuse_secret', 'is_given', 'with_source', 'of_one_source', 'from_environment', 'from_yaml', 'from_dotenv',
+           'Settings', 'settings', 'parameters']
 
 # %% ../../nbs/0_core/00_settings.ipynb #1c79fe83
 import difflib
@@ -200,7 +200,7 @@ class Pipeline(Section):
     "What the run reads and where it writes."
 
     home: Path = Field(default_factory=root, description="folder that gets data/ and reports/")
-    source: Literal["sample", "files", "api"] = Field("sample", description="sample (embedded), files (saved answers) or api (TMDB itself)")
+    source: str = Field("sample", description="where records come from; see `tmdb run --help`")
     input: list[str] = Field([], description="files or folders with saved answers, for source=files")
     fetched_on: str = Field("", description="day on which saved answers were fetched that do not say so, as 2026-11-22, for source=files")
     ids: list[str] = Field([], description="films to fetch, by TMDB id, for source=api")
@@ -272,14 +272,6 @@ class Pipeline(Section):
         if re.fullmatch(f"{FILES_OF_HOME}|{OF_WINDOWS}", run_id.lower()):
             raise ValueError(f"the home or Windows uses the name {run_id}; choose another")
         return run_id
-
-    @model_validator(mode="after")
-    def of_one_source(self) -> "Pipeline":
-        "Drop what is said for another source, so that no record of a run repeats it."
-        for name, source in FOR_SOURCE.items():
-            if source != self.source:
-                setattr(self, name, type(self).model_fields[name].get_default())
-        return self
 
 
 class Quality(Section):
@@ -391,7 +383,7 @@ def refuse_secret(name: str, value: Any) -> None:
 # %% ../../nbs/0_core/00_settings.ipynb #def59705
 FOR_SOURCE = {"input": "files", "fetched_on": "files"} | dict.fromkeys(
     ("ids", "ids_file", "discover", "tmdb_list", "export", "expand", "update", "refresh"), "api"
-)  # settings that only one source reads
+)  # the source that a setting means where none is named
 
 
 def is_given(
@@ -410,6 +402,9 @@ def with_source(
 ) -> dict[str, dict[str, Any]]:
     "The sections with the source that they ask for. Raises `UsageError` if they ask for two."
     told = sections.get("pipeline", {})
+    own = {Pipeline.model_fields["source"].default, *FOR_SOURCE.values()}
+    if told.get("source") and told["source"] not in own:
+        return sections  # another source checks itself which of these settings it reads
     asking = [name for name in FOR_SOURCE if name in told and is_given(name, told[name])]
     wanted: dict[str, str] = {}  # source -> the first setting that needs it
     for name in asking:
@@ -421,6 +416,21 @@ def with_source(
         but = f"{reason} needs source {other}" if reason else f"source is {other}"
         raise UsageError(f"{where}: {name} needs source {source}, but {but}; give only one of them")
     return sections | {"pipeline": told | {"source": next(iter(wanted))}} if wanted else sections
+
+
+def of_one_source(
+    places: list[dict[str, dict[str, Any]]],  # from `with_source`, the winning place first
+) -> list[dict[str, dict[str, Any]]]:
+    "The places without what they say for another source, so that no record of a run repeats it."
+    pipelines = [place.get("pipeline", {}) for place in places]
+    wanted = next((told["source"] for told in pipelines if told.get("source")), None)
+
+    def kept(told: dict[str, Any]) -> dict[str, Any]:
+        "What one place says, without the settings of another source."
+        same = told.get("source") == wanted
+        return {name: value for name, value in told.items() if same or name not in FOR_SOURCE}
+
+    return [{**place, "pipeline": kept(told)} for place, told in zip(places, pipelines, strict=True)]
 
 # %% ../../nbs/0_core/00_settings.ipynb #5cb8de70
 def from_environment(
@@ -497,7 +507,8 @@ class Settings(BaseSettings):
             "config.yaml": from_yaml(root() / "config.yaml"),
         }
         layers = [with_source(told, where) for where, told in places.items()]
-        return (init_settings, *(InitSettingsSource(settings_cls, layer) for layer in layers))
+        layers = of_one_source([init_settings.init_kwargs, *layers])
+        return tuple(InitSettingsSource(settings_cls, layer) for layer in layers)
 
     def flat(self) -> dict[str, Any]:
         "Every setting but the secrets, by name; paths as text."

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['new_run_id', 'versions', 'now', 'begun', 'summary', 'save_run', 'unfinished', 'claimed', 'admit', 'cleared',
-           'same_question', 'checked', 'run_chain', 'close', 'complete', 'nearly_finished', 'run_stages', 'results']
+           'checked', 'run_chain', 'close', 'complete', 'nearly_finished', 'run_stages', 'results']
 
 # %% ../../nbs/8_runs/88_chain.ipynb #a877fd08
 import json
@@ -26,7 +26,6 @@ from ..core.engine import answers, one_server
 from ..core.settings import Settings, TmdbError, TryLater, UsageError, checkout
 from ..core.stopping import stop_if_asked
 from ..core.store import Run, open_run, publish, read_counts, write_text
-from ..films.ingest import chosen, files, skipped_words
 from ..films.scope import scope_words
 from .catalog import LOCK, all_runs, going_on, is_published, noted, owner, read_facts, stamps
 from .changes import since_previous
@@ -34,7 +33,9 @@ from .metrics import write_metrics
 from .share import inputs
 from .site import render, render_home
 from .stages import MEMORY_ADVICE, Kernel, execute, one_kernel, parameters_of, sources, stages, without_lessons
-from ..tmdb.ledger import Ledger, only_fetch, raw_folder
+from ..tmdb.files import skipped_words
+from ..tmdb.ledger import Ledger, raw_folder
+from ..tmdb.sources import source_of
 
 # %% ../../nbs/8_runs/88_chain.ipynb #403c0b7d
 def new_run_id() -> str:
@@ -100,9 +101,10 @@ def save_run(run: Run, told: dict[str, Any]) -> None:
 # %% ../../nbs/8_runs/88_chain.ipynb #763b34e3
 def unfinished(settings: Settings) -> str | None:
     "The newest run that fetches what these settings ask for and has not come to its end; None when there is none."
-    from tmdb_analysis.tmdb.selection import selection  # only a fetch needs what this imports
-
-    asked, home = selection(settings), settings.pipeline.home
+    source, home = source_of(settings), settings.pipeline.home
+    if not source.fetches:
+        return None
+    asked = source.question()
     folders = sorted((home / "data" / "raw").glob("*/ledger.sqlite"), key=lambda p: p.stat().st_mtime, reverse=True)
     for folder in (path.parent for path in folders):
         try:
@@ -138,11 +140,7 @@ def claimed(
     with going_on(run):
         try:
             admit(run, before, process, scheduled)
-            if settings.pipeline.source == "api":
-                with only_fetch(run.home):  # said now rather than after the engine has started
-                    pass
-                if raw_folder(run).is_dir():
-                    same_question(settings)
+            source_of(settings).resume(run)  # said now rather than after the engine has started
         except TmdbError:
             if new:
                 shutil.rmtree(run.report)
@@ -180,25 +178,9 @@ def cleared(run: Run) -> None:
             path.unlink()
 
 
-def same_question(settings: Settings) -> None:
-    "Look whether a fetch that goes on is asked what it was asked before. Raises `UsageError`."
-    from tmdb_analysis.tmdb.selection import selection
-
-    ledger = Ledger(raw_folder(Run(settings.pipeline.run_id, settings.pipeline.home)))
-    ledger.asked(selection(settings))
-    ledger.close()
-
-
 def checked(settings: Settings) -> None:
     "Look at what can be looked at before anything starts. Raises `UsageError` or `TmdbError`."
-    if settings.pipeline.source == "api":
-        from tmdb_analysis.tmdb.selection import selection
-
-        selection(settings)
-        if not (settings.api.read_token or settings.api.api_key):
-            raise UsageError("source api needs a secret: put TMDB_READ_TOKEN=... into .env (tmdb doctor checks it)")
-    else:
-        files(chosen(settings.pipeline.source, settings.pipeline.input))
+    source_of(settings).check()
 
 
 def run_chain(

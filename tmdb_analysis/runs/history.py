@@ -261,7 +261,7 @@ def notes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     versions = [part(facts, "versions") for facts in (before, after)]
     names = [name for name in ("tmdb_analysis", "commit") if versions[0].get(name) != versions[1].get(name)]
     lines = [f"made by other code: {name} {versions[0].get(name)} and {versions[1].get(name)}" for name in names]
-    if before.get("source") == "files" and before.get("input") != after.get("input"):
+    if before.get("input") and before.get("input") != after.get("input"):
         lines.append("read from files of other names")
     lines += [f"run {f.get('run_id')} is {f.get('status')}, so it may be incomplete" for f in (before, after) if f.get("status") != "ok"]
     return lines

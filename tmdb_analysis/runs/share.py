@@ -4,12 +4,11 @@
 
 # %% auto #0
 __all__ = ['PROVENANCE', 'FILES', 'MAY_SET', 'LARGEST', 'KINDS', 'OUTSIDE', 'BROWSERS', 'QUIET', 'FORMS', 'provenance',
-           'read_provenance', 'digest', 'inputs', 'repeated', 'told_sum', 'differences', 'inside', 'single_file',
-           'zipped', 'printed', 'export']
+           'read_provenance', 'inputs', 'repeated', 'told_sum', 'differences', 'inside', 'single_file', 'zipped',
+           'printed', 'export']
 
 # %% ../../nbs/8_runs/83_share.ipynb #1e7c0f5a
 import base64
-import hashlib
 import json
 import os
 import re
@@ -18,6 +17,7 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from bs4 import BeautifulSoup
 
 from ..core.settings import SECTIONS, Settings, TmdbError, UsageError
 from ..core.store import Run, replacing
-from ..films.ingest import chosen, files
 from .catalog import otherwise, part
+from ..tmdb.files import digest
+from ..tmdb.sources import source_named, source_of
 
 # %% ../../nbs/8_runs/83_share.ipynb #3261b0f2
 PROVENANCE = "run_id status started finished seconds source input inputs engine parameters versions films score gate definitions".split()
@@ -54,30 +55,18 @@ def read_provenance(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path.name}: no provenance in it; give the index.html of a run, or a page that `tmdb export` made")
     return found
 
-# %% ../../nbs/8_runs/83_share.ipynb #35ded1f7
-def digest(paths: list[Path]) -> dict[str, Any]:
-    "How many files there are, how large, and their SHA-256. Raises `OSError`."
-    sums = []
-    for path in paths:
-        with open(path, "rb") as f:
-            sums.append(hashlib.file_digest(f, "sha256").hexdigest())
-    listed = "".join(f"{mark}  {path.name}\n" for mark, path in zip(sums, paths, strict=True))
-    whole = sums[0] if len(sums) == 1 else hashlib.sha256(listed.encode()).hexdigest()
-    return {"files": len(paths), "bytes": sum(path.stat().st_size for path in paths), "sha256": whole}
-
 # %% ../../nbs/8_runs/83_share.ipynb #aecc79fc
 FILES = {"input": "--input", "ids_file": "--ids-file", "rules_file": "-p rules_file="}
 
 
 def inputs(settings: Settings) -> dict[str, dict[str, Any]]:
     "The digest of the files that a run is made from, by the setting that names them; without those that cannot be read."
-    source, given = settings.pipeline.source, settings.pipeline.input
-    named, found = {"ids_file": settings.pipeline.ids_file, "rules_file": settings.quality.rules_file, "input": source != "api"}, {}
-    for name in (name for name in FILES if named[name]):
-        try:
-            found[name] = digest(files(chosen(source, given)) if name == "input" else [Path(str(named[name]))])
-        except (OSError, TmdbError):
-            continue  # the stage that reads it says what is wrong
+    source, rules = source_of(settings), settings.quality.rules_file
+    found: dict[str, dict[str, Any]] = {}
+    with suppress(OSError, TmdbError):  # the stage that reads it says what is wrong
+        found |= source.provenance()
+    with suppress(OSError):
+        found |= {"rules_file": digest([Path(rules)])} if rules else {}
     return found
 
 # %% ../../nbs/8_runs/83_share.ipynb #30f6c5b1
@@ -104,10 +93,11 @@ def repeated(
     lines = [
         f"{name} is set here, the report has {known[name]}" for name in known if name in given and str(given[name]) != str(known[name])
     ]
+    source = source_named(report["source"])
     for name, option in FILES.items():
-        if part(report, "inputs", name) and name not in given and not (name == "input" and report["source"] == "sample"):
+        if part(report, "inputs", name) and name not in given and not (name == "input" and source.embedded):
             raise UsageError(f"the report was made with {option}: give that file too (SHA-256 {told_sum(report, name)})")
-    if report["source"] == "api":
+    if source.fetches:
         lines.append("TMDB's answers have moved on since, so the numbers may differ")
     return known | {"source": report["source"]} | given, lines
 
@@ -122,12 +112,13 @@ def differences(
     here: Mapping[str, Any],  # `source`, `inputs` and `versions` of the run that repeats it
 ) -> list[str]:
     "How versions and files differ from those of a report, in words. Raises `UsageError` for a given file that is another one."
+    embedded = source_named(here["source"]).embedded
     for name in FILES:
         ours, theirs = part(here, "inputs", name).get("sha256"), part(report, "inputs", name).get("sha256")
-        if ours != theirs and ours and theirs and not (name == "input" and here["source"] == "sample"):
+        if ours != theirs and ours and theirs and not (name == "input" and embedded):
             raise UsageError(f"{FILES[name].rstrip('=')}: not what the report was made from (its SHA-256 is {theirs}, this one is {ours})")
     lines = [told for told in [otherwise(part(report, "versions"), part(here, "versions"))] if told]
-    if here["source"] == "sample" and told_sum(report, "input") != told_sum(here, "input"):
+    if embedded and told_sum(report, "input") != told_sum(here, "input"):
         lines.append("the embedded sample is another one")
     return lines
 

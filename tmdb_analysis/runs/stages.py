@@ -33,6 +33,7 @@ from ..core.engine import linked
 from ..core.settings import SECTION_OF, Settings, TmdbError, TryLater, book
 from ..core.stopping import STOP, stop_if_asked
 from ..core.store import Run
+from ..tmdb.sources import source_named
 
 # %% ../../nbs/8_runs/87_stages.ipynb #984e616c
 def tagged(cell: Any, tag: str) -> bool:
@@ -266,7 +267,8 @@ def execute(
     manager, client = kernel
     target = run.report / f"{name}.ipynb"
     try:
-        with interruptible(manager, TO_DISK if parameters.get("source") == "api" else AT_ONCE):
+        fetches = source_named(parameters.get("source")).fetches
+        with interruptible(manager, TO_DISK if fetches else AT_ONCE):
             wipe(manager, client)
             papermill.execute_notebook(
                 nb, str(target), parameters, kernel_name="python3", progress_bar=False, km=manager, request_save_on_cell_execute=False

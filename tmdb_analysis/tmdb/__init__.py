@@ -4,11 +4,12 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["cache", "client", "fetch", "ledger", "selection", "transport"],
+    submodules=["cache", "client", "fetch", "files", "ledger", "selection", "sources", "transport"],
     submod_attrs={
         "client": ["Tmdb"],
         "fetch": ["fetch_films"],
         "ledger": ["Ledger"],
+        "sources": ["Source"],
         "transport": ["NoAnswer", "Refused"],
     },
 )

@@ -38,11 +38,12 @@ from ..core.stopping import raise_again, stop_if_asked, stoppable
 from ..core.store import published
 from ..films.scope import scope_words
 from ..search.query import grammar
+from ..tmdb.sources import SOURCES, Sample, choices, source_of
 from .verbs import VERBS, add_verbs, as_reported, how_close
 
 # %% ../../nbs/9_use/95_cli.ipynb #b2041d85
 RUN_OPTIONS: dict[str, dict[str, Any]] = {
-    "--source": dict(choices=["sample", "files", "api"], help="what to read (default: what other options need, or the sample)"),
+    "--source": dict(choices=list(SOURCES), help=f"{choices()} (default: what other options need, or sample)"),
     "--input": dict(nargs="+", metavar="PATH", help="files or folders with saved answers, for --source files"),
     "--ids": dict(metavar="1,2", help="films to fetch, by TMDB id, for --source api; so are all options down to --refresh"),
     "--ids-file": dict(metavar="F", help="a file with an id a line"),
@@ -144,7 +145,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         options, report = as_reported(args.from_report, options, versions(), console)
     chosen = settings(**options)
     checked(chosen)
-    going_on = unfinished(chosen) if chosen.pipeline.source == "api" and not options.get("run_id") else None
+    going_on = None if options.get("run_id") else unfinished(chosen)
     chosen = settings(**options | {"run_id": options.get("run_id") or going_on or new_run_id()})
     place = chosen.pipeline
     console.print(
@@ -170,7 +171,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.print(how_close(report, told), highlight=False, markup=False, soft_wrap=True)
     code = conclude(told, time.monotonic() - start, place.home / "reports" / place.run_id / "index.html", console)
     if code == 75:
-        what = "the fetch goes on where it stopped" if place.source == "api" else "all stages run again"
+        fetches = source_of(chosen).fetches
+        what = "the fetch goes on where it stopped" if fetches else "all stages run again"
         console.print(f"again   {same_command(args, place.run_id)}  ({what})", highlight=False, markup=False, soft_wrap=True)
     elif code == 0 and (scope := scope_words(told["parameters"])):
         console.print(f"a report on films {scope} only; {still_published(place.home)}", highlight=False, markup=False, soft_wrap=True)
@@ -275,6 +277,7 @@ def checks(home: str | None = None, engine: str | None = None) -> list[tuple[str
     found = [("ok" if sys.version_info >= (3, 11) else "fail", "Python", f"{sys.version.split()[0]} (3.11 or newer is needed)")]
     try:
         chosen = settings(home=home, engine=engine)
+        source_of(chosen)
     except UsageError as e:
         return [*found, ("fail", "settings", str(e))]
     found.append(("ok", "settings", "all known"))
@@ -404,7 +407,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.verb == "doctor":
             return doctor(args.home, args.engine, console)
         if args.verb == "demo":
-            args.source = "sample"
+            args.source = Sample.name
         with stoppable():
             return run(args, console)
     except TmdbError as e:

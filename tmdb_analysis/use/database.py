@@ -30,7 +30,7 @@ RUNS = Table(
             column("started", TIME, "when it began", null=False),
             column("finished", TIME, "when it ended", null=False),
             column("seconds", FLOAT, "how long it took", null=False),
-            column("source", TEXT, "sample, files or api", null=False),
+            column("source", TEXT, "name of the source, such as sample", null=False),
             column("engine", TEXT, "what computed it", null=False),
             column("films", INT, "films that were kept"),
             column("score", FLOAT, "score of quality, 0 to 100; null when it was not looked at"),

@@ -21,6 +21,7 @@ from ..runs.catalog import is_published, noted, read_facts, stamps
 from ..runs.chain import begun, checked, claimed, close, now, results, save_run, summary
 from ..runs.site import notebooks
 from ..runs.stages import environment, parameters_of, sources, stages, without_lessons
+from ..tmdb.sources import SOURCES, choices
 from .publish import publish_run, target
 
 # %% ../../nbs/9_use/93_steps.ipynb #aa6a0b16
@@ -42,6 +43,7 @@ def form() -> dict[str, dict[str, Any]]:
                     schema["enum"] = [value or None for value in schema["enum"]]
                     schema["values_display"] = {"null": "none"}
             found[name] = {"default": default, "section": section, **schema}
+    found["source"] |= {"enum": list(SOURCES), "description": choices()}
     return found
 
 # %% ../../nbs/9_use/93_steps.ipynb #b54c375a
