@@ -271,8 +271,9 @@ def script_policy(
 
 
 def inert_json(values: Any) -> Markup:
-    "Values as JSON that cannot end the script element it is in."
-    return Markup(json.dumps(values, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
+    "Values as JSON that cannot end its script element. Raises `ValueError` for NaN."
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
 
 # %% ../../nbs/7_pages/71_page.ipynb #a2958d7e
 def page(
