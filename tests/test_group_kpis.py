@@ -16,7 +16,7 @@ from tests import oracle_groups as oracle
 from tests.compare import assert_same, published
 from tmdb_analysis.core import estimates
 from tmdb_analysis.core.engine import session
-from tmdb_analysis.core.schema import MOVIES, RAW
+from tmdb_analysis.core.schema import COHORT, MOVIES, RAW
 from tmdb_analysis.core.store import Run, collected, read, to_pandas
 from tmdb_analysis.films.clean import earliest_day, with_day
 from tmdb_analysis.films.cohort import cohort_table
@@ -36,7 +36,7 @@ def computed(films, least=10, firm=30, pair=20, year=20) -> dict[str, pd.DataFra
     "All tables of the four chapters, from a movies table."
     year, month = (F.col(f"release_{part}").alias(part) for part in ("year", "month"))
     lists = ("genres", "production_companies", "production_countries")
-    chosen = session().createDataFrame(cohort_table(films))
+    chosen = session().createDataFrame(cohort_table(films), COHORT.spark)
     cohort = returns_with(chosen, films, *lists, "original_language", "vote_average", year, month)
     counts, (as_of, _), arrays = trends.release_counts(films), snapshot(films), ratings.ratings(films)
     prior = prior_votes(arrays["vote_average"], arrays["vote_count"])

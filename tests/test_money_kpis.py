@@ -190,7 +190,9 @@ def test_catalogues_equal_plain_python(seed):
         "franchise_path": franchises.franchise_path(dated, collections)
         .orderBy("collection_id", F.asc_nulls_last("instalment"), "id")
         .toArrow(),
-        "director_scores": directors.director_scores(directors.director_films(session().createDataFrame(chosen), credits), least),
+        "director_scores": directors.director_scores(
+            directors.director_films(session().createDataFrame(chosen, COHORT.spark), credits), least
+        ),
     }
     if seed < 10:  # these ask for more
         ours["sensitivity"] = kpis.sensitivity(dated, rankings, top_n, **limits).sort_by(
