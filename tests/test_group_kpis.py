@@ -34,10 +34,10 @@ SMALL = dict(least=2, firm=4, pair=2, year=2)
 
 def computed(films, least=10, firm=30, pair=20, year=20) -> dict[str, pd.DataFrame]:
     "All tables of the four chapters, from a movies table."
-    year, month = (F.col(f"release_{part}").alias(part) for part in ("year", "month"))
+    parts = [F.col(f"release_{part}").alias(part) for part in ("year", "month")]
     lists = ("genres", "production_companies", "production_countries")
     chosen = session().createDataFrame(cohort_table(films), COHORT.spark)
-    cohort = returns_with(chosen, films, *lists, "original_language", "vote_average", year, month)
+    cohort = returns_with(chosen, films, *lists, "original_language", "vote_average", *parts)
     counts, (as_of, _), arrays = trends.release_counts(films), snapshot(films), ratings.ratings(films)
     prior = prior_votes(arrays["vote_average"], arrays["vote_count"])
     found = {
