@@ -18,7 +18,6 @@ from tmdb_analysis.core.schema import MOVIES
 from tmdb_analysis.core.store import read, read_kpi, to_pandas
 from tmdb_analysis.report.group_charts import (
     franchise_vs_standalone,
-    placed,
     return_by_director,
     return_by_franchise,
     return_by_genre,
@@ -275,11 +274,8 @@ def test_boxes_end_where_the_caption_says():
 
 
 def test_franchise_groups_and_their_points():
-    films = pd.DataFrame({"id": [4, 3, 2, 1, 5], "collection_id": [7, 7, None, 7, 7], "roi": [1.0, 2.0, 3.0, None, 5.0]})
-    films = films.assign(release_date=pd.to_datetime(["2001", "2001", "1999", "2010", None], format="%Y"))
-    assert placed(films)["group"].tolist() == ["standalone", "first", "sequel", "standalone"]
-    groups = TABLES[return_by_franchise]
-    fig = return_by_franchise(groups, TABLES[revenue_vs_budget])
+    groups, films = TABLES[return_by_franchise], TABLES[revenue_vs_budget]
+    fig = return_by_franchise(groups, films.assign(group=[["first", "sequel", "standalone"][i % 3] for i in range(400)]))
     lines, dots, *strips = fig.axes[0].collections
     assert sum(len(strip.get_offsets()) for strip in strips) == 400 and len(strips) == 3
     assert np.allclose(dots.get_offsets()[:, 0], groups["median_return"][::-1])

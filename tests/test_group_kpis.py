@@ -16,11 +16,12 @@ from tests import oracle_groups as oracle
 from tests.compare import assert_same, published
 from tmdb_analysis.core import estimates
 from tmdb_analysis.core.engine import session
-from tmdb_analysis.core.schema import MOVIES, RAW
+from tmdb_analysis.core.schema import COHORT, MOVIES, RAW
 from tmdb_analysis.core.store import Run, collected, read, to_pandas
+from tmdb_analysis.films.clean import earliest_day, with_day
+from tmdb_analysis.films.cohort import cohort_table
 from tmdb_analysis.kpis import genres, origins, ratings, trends
-from tmdb_analysis.kpis.groups import returns_with, shown_as
-from tmdb_analysis.kpis.money import money_cohort, real, snapshot, with_answer
+from tmdb_analysis.kpis.groups import returns_with, shown_as, snapshot
 from tmdb_analysis.stats.shrinkage import prior_votes
 from tmdb_analysis.use.cli import main
 
@@ -31,12 +32,12 @@ SMALL = dict(least=2, firm=4, pair=2, year=2)
 # --- the package and the oracle on the same films ----------------------------------------------
 
 
-def computed(films, raw, least=10, firm=30, pair=20, year=20) -> dict[str, pd.DataFrame]:
-    "All tables of the four chapters, from a movies and a raw table."
-    films = with_answer(films, raw)
-    money, month = real("revenue_musd").alias("real_revenue_musd"), F.col("release_month").alias("month")
+def computed(films, least=10, firm=30, pair=20, year=20) -> dict[str, pd.DataFrame]:
+    "All tables of the four chapters, from a movies table."
+    parts = [F.col(f"release_{part}").alias(part) for part in ("year", "month")]
     lists = ("genres", "production_companies", "production_countries")
-    cohort = returns_with(money_cohort(films), *lists, "original_language", "vote_average", money, month)
+    chosen = session().createDataFrame(cohort_table(films), COHORT.spark)
+    cohort = returns_with(chosen, films, *lists, "original_language", "vote_average", *parts)
     counts, (as_of, _), arrays = trends.release_counts(films), snapshot(films), ratings.ratings(films)
     prior = prior_votes(arrays["vote_average"], arrays["vote_count"])
     found = {
@@ -126,8 +127,7 @@ def test_intervals_are_those_of_a_slow_bootstrap(demo):
 
 
 def test_same_films_in_another_order_give_the_same_digits(demo):
-    films, raw = read(session(), MOVIES, demo), read(session(), RAW, demo)
-    ours = computed(films.orderBy(F.desc("title")), raw)
+    ours = computed(read(session(), MOVIES, demo).orderBy(F.desc("title")))
     for name in NAMES - {"genre_pairs", "correlations"}:
         pd.testing.assert_frame_equal(ours[name], published(demo)[name], check_exact=True)
 
@@ -178,23 +178,25 @@ def catalogue(seed: int) -> tuple[list[dict], dict[int, datetime | None]]:
 
 
 def frames(films: list[dict], answers: dict[int, datetime | None]):
-    "The same as Spark tables."
+    "The same as a movies table."
     spark = session()
     raw = [
         {"origin": "a", "status": "Released", "fetched_at": answers[f["id"]], "release_date": f"{f['release_date'] or ''}"}
         | {"revenue": int(1e6 * (f["revenue_musd"] or 0)), **{name: f[name] for name in ("seq", "id", "adult", "video")}}
         for f in films
     ]
-    return [
+    timed = [f | {"fetched_at": answers[f["id"]]} for f in films]
+    movies, records = (
         spark.createDataFrame([tuple(row.get(c) for c in contract.columns) for row in rows], contract.spark)
-        for contract, rows in ((MOVIES, films), (RAW, raw))
-    ]
+        for contract, rows in ((MOVIES, timed), (RAW, raw))
+    )
+    return with_day(movies, earliest_day(records)).select(MOVIES.columns)
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("TEST_CATALOGUES", 50))))
 def test_generated_catalogues_equal_the_oracle(seed):
     films, answers = catalogue(seed)
-    check(computed(*frames(films, answers), **SMALL), oracle.tables(plain(films, answers), **SMALL))
+    check(computed(frames(films, answers), **SMALL), oracle.tables(plain(films, answers), **SMALL))
 
 
 def test_a_later_answer_makes_a_film_mature():

@@ -11,7 +11,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tmdb_analysis.core.store import Run
-from tmdb_analysis.runs.catalog import read_facts
+from tmdb_analysis.films.cohort import LIMITS
+from tmdb_analysis.runs.catalog import apart, read_facts
 from tmdb_analysis.runs.history import compared
 from tmdb_analysis.runs.share import repeated
 from tmdb_analysis.runs.site import render_home
@@ -159,6 +160,17 @@ def test_other_limits_are_not_compared(place, capsys):
     assert result["kpis"]["highest_rated"]["apart"] == "min_votes was 10 and is 50"
     assert result["kpis"]["yearly"]["apart"] is None and not result["kpis"]["yearly"]["changes"] and not result["films"]["new"]
     assert "not comparable: min_votes was 10 and is 50" in said(capsys, "diff", "two", "strict", "--home", str(place))
+
+
+def test_a_number_on_money_notes_the_limits_of_the_cohort(demo):
+    "The stage that publishes a number on money no longer takes the limits, and runs with others must stay apart."
+    facts = read_facts(demo.report)
+    filters = {name: definition["filters"] for name, definition in facts["definitions"].items()}
+    assert set(LIMITS) <= filters["cohort"].keys() & filters["money"].keys() & filters["companies"].keys()
+    assert not set(LIMITS) & filters["highest_revenue"].keys() and set(LIMITS) <= filters["funnel"].keys()
+    other = json.loads(json.dumps(facts))
+    other["definitions"]["windows"]["filters"]["mature_days"] = 90
+    assert apart("windows", other, facts) == "mature_days was 90 and is 180"
 
 
 @pytest.mark.integration

@@ -1,5 +1,6 @@
 """The tables on money: against plain Python on the sample and on generated catalogues, and what their intervals must be."""
 
+import json
 import math
 import os
 import random
@@ -13,11 +14,13 @@ from pyspark.sql import functions as F
 from tests import oracle, oracle_money
 from tests.compare import assert_same, published
 from tmdb_analysis.core.engine import session
-from tmdb_analysis.core.schema import COLLECTIONS, CREDITS, MOVIES, RAW
-from tmdb_analysis.core.store import Run, read, to_pandas
+from tmdb_analysis.core.schema import COHORT, COLLECTIONS, CREDITS, MOVIES
+from tmdb_analysis.core.store import Run, read, read_arrow, to_pandas
 from tmdb_analysis.films import clean
-from tmdb_analysis.kpis import directors, franchises, money
+from tmdb_analysis.films.cohort import cohort_table, funnel, money_cohort
+from tmdb_analysis.kpis import directors, franchises, groups
 from tmdb_analysis.kpis import rankings as kpis
+from tmdb_analysis.report.group_charts import return_by_franchise
 from tmdb_analysis.tmdb.sources import sample
 from tmdb_analysis.use.cli import main
 
@@ -31,15 +34,9 @@ def films() -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def dated(demo):
-    "The movies of the demo run with the day of their answer and their instalment."
-    return money.with_answer(read(session(), MOVIES, demo), read(session(), RAW, demo))
-
-
-@pytest.fixture(scope="module")
-def cohort(dated) -> pd.DataFrame:
+def cohort(demo) -> pd.DataFrame:
     "The cohort of the demo run, with its groups."
-    return franchises.franchise_films(money.money_cohort(dated))
+    return read_arrow(COHORT, demo).to_pandas()
 
 
 # --- the sample --------------------------------------------------------------------------------
@@ -67,8 +64,8 @@ def test_every_value_lies_in_its_interval(demo):
     assert (ranks.rank_low >= 1).all() and (ranks.rank_low <= ranks.rank_high).all() and (ranks.rank_high <= len(ranks)).all()
 
 
-def test_rows_in_any_order_give_the_same_digits(cohort, dated, demo):
-    made = directors.director_films(money.money_cohort(dated), read(session(), CREDITS, demo))
+def test_rows_in_any_order_give_the_same_digits(cohort, demo):
+    made = directors.director_films(read(session(), COHORT, demo), read(session(), CREDITS, demo))
     for table, frame in ((franchises.franchise_groups, cohort), (franchises.franchise_effect, cohort)):
         assert table(frame).equals(table(frame.sample(frac=1, random_state=3)))
     assert directors.director_scores(made).equals(directors.director_scores(made.copy()))
@@ -161,17 +158,20 @@ def catalogue(seed: int) -> list[dict]:
 
 
 def spark_tables(films: list[dict]) -> tuple:
-    "The films of a catalogue as the tables of a run: movies with `as_of`, credits, collections."
+    "The films of a catalogue as the tables of a run: movies, credits, collections."
     spark = session()
     days = [f["release_date"] and date.fromisoformat(f["release_date"]) for f in films]
-    known = [f | {"seq": f["id"], "known_columns": 10, "release_date": day} for f, day in zip(films, days, strict=True)]
+    more = {"known_columns": 10, "as_of": date(2017, 1, 1)}
+    known = [f | more | {"seq": f["id"], "release_date": day} for f, day in zip(films, days, strict=True)]
     movies = spark.createDataFrame([tuple(f.get(c) for c in MOVIES.columns) for f in known], MOVIES.spark)
     crew = [(f["id"], "crew", i, p, name, "Director", None) for f in films for i, (p, name) in enumerate(f["director_ids"].items())]
     names = {f["collection_id"]: f["belongs_to_collection"] for f in films if f["collection_id"]}
     counts = [(c, name, sum(f["collection_id"] == c for f in films)) for c, name in names.items()]
-    kinds = spark.createDataFrame([(f["id"], f["adult"], f["video"]) for f in films], "id long, adult boolean, video boolean")
-    dated = movies.withColumn("as_of", F.lit(date(2017, 1, 1))).withColumn("instalment", clean.instalment()).join(kinds, "id")
-    return dated, spark.createDataFrame(crew, CREDITS.spark), spark.createDataFrame(counts, COLLECTIONS.spark)
+    return (
+        movies.withColumn("instalment", clean.instalment()),
+        spark.createDataFrame(crew, CREDITS.spark),
+        spark.createDataFrame(counts, COLLECTIONS.spark),
+    )
 
 
 @pytest.mark.parametrize("seed", range(CATALOGUES))
@@ -179,18 +179,20 @@ def test_catalogues_equal_plain_python(seed):
     plain = catalogue(seed)
     top_n, min_votes, least_musd, least = 1 + seed % 4, (10, 100, 50)[seed % 3], (10.0, 3.0)[seed % 2], 1 + seed % 3
     dated, credits, collections = spark_tables(plain)
-    chosen = money.money_cohort(dated)
-    cohort, limits = franchises.franchise_films(chosen), dict(min_votes=min_votes, roi_min_budget_musd=least_musd)
+    chosen = cohort_table(dated)
+    cohort, limits = chosen.to_pandas(), dict(min_votes=min_votes, roi_min_budget_musd=least_musd)
     rankings = {name: to_pandas(kpis.ranking(dated, name, top_n, **limits).orderBy("rank")) for name in kpis.RANKINGS if seed < 10}
     ours = {
-        "money": kpis.money_kpis(chosen),
-        "money_funnel": kpis.money_funnel(dated),
+        "money": kpis.money_kpis(cohort),
+        "money_funnel": kpis.money_funnel(funnel(dated)),
         "franchise_groups": franchises.franchise_groups(cohort),
         "instalments": franchises.instalments(cohort, franchises.instalment_counts(dated)),
         "franchise_path": franchises.franchise_path(dated, collections)
         .orderBy("collection_id", F.asc_nulls_last("instalment"), "id")
         .toArrow(),
-        "director_scores": directors.director_scores(directors.director_films(chosen, credits), least),
+        "director_scores": directors.director_scores(
+            directors.director_films(session().createDataFrame(chosen, COHORT.spark), credits), least
+        ),
     }
     if seed < 10:  # these ask for more
         ours["sensitivity"] = kpis.sensitivity(dated, rankings, top_n, **limits).sort_by(
@@ -308,7 +310,7 @@ def test_pages_say_in_words_that_nothing_is_known(tmp_path):
 
 
 def test_definitions_on_the_pages_are_the_docstrings(demo):
-    shown = {"42_rankings": [money.money_summary, kpis.money_kpis, kpis.money_funnel], "44_directors": [directors.director_scores]}
+    shown = {"42_rankings": [groups.money_summary, kpis.money_kpis, kpis.money_funnel], "44_directors": [directors.director_scores]}
     shown["43_franchises"] = [franchises.franchise_groups, franchises.franchise_effect, clean.instalment, franchises.instalments]
     for name, functions in shown.items():
         page = (demo.report / f"{name}.html").read_text(encoding="utf-8").replace("<code>", "`").replace("</code>", "`")
@@ -321,4 +323,34 @@ def test_a_film_is_mature_on_the_day():
     for film in plain:
         film |= {"runtime": 100, "budget": 10**7, "revenue": 10**7, "budget_musd": 10.0, "revenue_musd": 10.0, "roi": 1.0}
     dated, *_ = spark_tables(plain)
-    assert [r.id for r in money.money_cohort(dated).collect()] == [plain[0]["id"]] == [f["id"] for f in oracle_money.steps(plain)[-1]]
+    assert [r.id for r in money_cohort(dated).collect()] == [plain[0]["id"]] == [f["id"] for f in oracle_money.steps(plain)[-1]]
+
+
+# --- a run on some films -----------------------------------------------------------------------
+
+
+def action(id: int, day: str, **more) -> dict:
+    "A saved record of an action film."
+    known = {"id": id, "title": f"Film {id}", "status": "Released", "release_date": day, "runtime": 100, "overview": "A film."}
+    known |= {"budget": 10**7, "revenue": (id % 4 + 1) * 10**7, "vote_count": 20, "vote_average": 7, "original_language": "en"}
+    return known | {"genres": [{"id": 28, "name": "Action"}], "belongs_to_collection": None} | more
+
+
+@pytest.mark.integration
+def test_a_sequel_stays_one_where_its_first_film_is_out_of_scope(tmp_path):
+    "In a run on one genre the figure draws each film in the group in which the table counts it."
+    saga = {"belongs_to_collection": {"id": 8091, "name": "Alien Collection"}}
+    alien = action(348, "1979-05-25", **saga) | {"genres": [{"id": 27, "name": "Horror"}]}
+    films = [alien, action(679, "1986-07-18", **saga), *(action(i, "2000-01-01") for i in (1, 2, 3))]
+    path = tmp_path / "films.json"
+    path.write_text(json.dumps(films), encoding="utf-8")
+    command = ["run", "--source", "files", "--input", str(path), "--home", str(tmp_path), "--run-id", "action"]
+    assert main([*command, "-p", "genre=Action", "-p", "min_known_columns=0"]) == 0
+    run = Run("action", tmp_path)
+    table = published(run)["franchise_groups"]
+    counted = dict(zip(table["group"], table["films"], strict=True))
+    assert counted == {"first": 0, "sequel": 1, "standalone": 3}
+    axes = return_by_franchise(table, read_arrow(COHORT, run).to_pandas()).axes[0]
+    labels = [label.get_text().split(" (")[0].lower() for label in axes.get_yticklabels()]
+    strips = axes.collections[2:]  # after the intervals and the dots
+    assert dict(zip(labels, (len(s.get_offsets()) for s in strips), strict=True)) == {"sequel": 1, "standalone": 3}

@@ -26,7 +26,7 @@ from tmdb_analysis.core.store import Run
 from tmdb_analysis.runs.catalog import read_facts
 from tmdb_analysis.use import loading
 from tmdb_analysis.use.cli import main
-from tmdb_analysis.use.database import CURRENT, EVERY, HISTORY
+from tmdb_analysis.use.database import CURRENT, EVERY, FILMS, HISTORY
 from tmdb_analysis.use.publish import publish_run, target
 from tmdb_analysis.use.steps import finish
 
@@ -127,7 +127,7 @@ def few(demo: Run, tmp_path_factory) -> Run:
 
 @pytest.mark.parametrize("name", CURRENT)
 def test_a_table_holds_what_the_run_holds(name, filled, demo):
-    folder = demo.tables if name in ("movies", "credits", "collections", "flags") else demo.report / "kpis"
+    folder = demo.tables if name in FILMS else demo.report / "kpis"
     stored = pq.read_table(folder / f"{name}.parquet")
     if name == "movies":
         stored = stored.drop_columns("seq")  # says where the record came in, and nothing about the film

@@ -15,14 +15,15 @@ from scipy import stats as scipy_stats
 
 from tests import oracle
 from tmdb_analysis.core.engine import session
-from tmdb_analysis.core.schema import MOVIES, RAW
-from tmdb_analysis.core.store import read
-from tmdb_analysis.kpis import money
+from tmdb_analysis.core.schema import COHORT, MOVIES, RAW
+from tmdb_analysis.core.store import read, read_arrow
+from tmdb_analysis.films.clean import earliest_day, with_day
+from tmdb_analysis.films.cohort import cohort_rules, cohort_table, consumer_prices, funnel, money_cohort, real
+from tmdb_analysis.kpis.groups import money_summary, snapshot
 from tmdb_analysis.stats import intervals as stats
 from tmdb_analysis.stats import shrinkage
 from tmdb_analysis.stats.intervals import Estimate
 from tmdb_analysis.tmdb.sources import sample
-
 quick = settings(deadline=None, derandomize=True, max_examples=60, suppress_health_check=list(HealthCheck))
 plain = st.floats(-1e6, 1e6) | st.integers(-20, 20).map(float)
 gaps = st.sampled_from([None, math.nan, pd.NA])
@@ -305,7 +306,7 @@ def test_order_and_gaps_change_nothing(rows, random, gap):
 
 def test_consumer_prices_as_published():
     "Anchors of the BLS table, and the definition of its base."
-    prices = money.consumer_prices()
+    prices = consumer_prices()
     anchors = {1913: 9.9, 1918: 15.1, 1933: 13.0, 1950: 24.1, 1982: 96.5, 1983: 99.6, 1984: 103.9, 2000: 172.2, 2010: 218.056}
     anchors |= {2020: 258.811, 2021: 270.970, 2022: 292.655, 2023: 304.702, 2024: 313.689, 2025: 321.943}
     assert {year: prices[year] for year in anchors} == anchors
@@ -322,10 +323,10 @@ def table(contract, rows):
 def test_real_dollars_are_unknown_without_prices():
     years = [1900, 1950, 2025, 2026, None]
     rows = [{"id": i, "title": "x", "release_year": y, "budget_musd": 1.0, "seq": i, "known_columns": 9} for i, y in enumerate(years, 1)]
-    worth = table(MOVIES, rows).select("id", money.real("budget_musd", reference_year=2000).alias("real")).orderBy("id")
+    worth = table(MOVIES, rows).select("id", real("budget_musd", reference_year=2000).alias("real")).orderBy("id")
     assert [r.real for r in worth.collect()] == [None, pytest.approx(172.2 / 24.1), pytest.approx(172.2 / 321.943), None, None]
     with pytest.raises(ValueError, match="no consumer prices for 2026"):
-        money.real("budget_musd", reference_year=2026)
+        real("budget_musd", reference_year=2026)
 
 
 def film(id, day="2010-06-01", budget=10.0, revenue=20.0, runtime=100):
@@ -344,7 +345,8 @@ def with_answers(films, **times):
         | {kind: f.get(kind) for kind in ("adult", "video")}
         for f in films
     ]
-    return money.with_answer(table(MOVIES, films), table(RAW, answers))
+    timed = [f | {"fetched_at": times.get(f"f{f['id']}")} for f in films]
+    return with_day(table(MOVIES, timed), earliest_day(table(RAW, answers))).select(MOVIES.columns)
 
 
 def test_each_rule_takes_what_it_says():
@@ -355,7 +357,7 @@ def test_each_rule_takes_what_it_says():
         film(16) | {"adult": True}, film(17) | {"video": True}, film(18, "2999-01-01"),
     ]  # fmt: skip
     dated = with_answers(films, f13=None)
-    told = money.funnel(dated)
+    told = funnel(dated).to_pandas()
     assert dict(zip(told.rule, told.taken, strict=True)) == {
         "released films": 0,
         "not an adult film": 1,
@@ -368,18 +370,18 @@ def test_each_rule_takes_what_it_says():
         "revenue of $1,000 or more": 1,
         "released 180 days or more before the answer": 3,
     }
-    kept = [r.id for r in money.money_cohort(dated).orderBy("id").collect()]
+    kept = [r.id for r in money_cohort(dated).orderBy("id").collect()]
     assert kept == [1, 5, 9, 11, 14] and told.films.iloc[-1] == 5, "2012-01-01 less 180 days is 2011-07-05"
-    assert money.snapshot(dated) == (date(2012, 1, 1), "1 January 2012 or later"), "a date without revenue or to come proves nothing"
-    assert money.snapshot(dated.filter("id = 1"))[0] == date(2012, 1, 1), "of some films it is that of all"
-    assert money.funnel(dated, mature_days=0).films.iloc[-1] == 7
-    answers = dated.select(*[r.met.alias(r.rule) for r in money.money_rules()]).toPandas()
+    assert snapshot(dated) == (date(2012, 1, 1), "1 January 2012 or later"), "a date without revenue or to come proves nothing"
+    assert snapshot(dated.filter("id = 1"))[0] == date(2012, 1, 1), "of some films it is that of all"
+    assert funnel(dated, mature_days=0)["films"].to_pylist()[-1] == 7
+    answers = dated.select(*[r.met.alias(r.rule) for r in cohort_rules()]).toPandas()
     assert not answers.isna().any(axis=None), "a rule is met or not, also where the value is unknown"
 
 
 def test_shares_count_the_multiple_itself():
     roi = [0.99, 1.0, 2.49, 2.5]
-    told = money.money_summary(pd.DataFrame({"roi": roi, "revenue_musd": roi, "budget_musd": [1.0] * 4}))
+    told = money_summary(pd.DataFrame({"roi": roi, "revenue_musd": roi, "budget_musd": [1.0] * 4}))
     assert told["grossed_budget"].value == 3 / 4 and told["earned_back"].value == 1 / 4
 
 
@@ -388,13 +390,13 @@ def test_a_film_is_mature_by_the_day_of_its_own_answer():
     answered = datetime(2025, 12, 9, 23, 30, tzinfo=UTC)
     dated = with_answers(films, f1=answered, f4=answered)
     assert [r.as_of.isoformat() for r in dated.orderBy("id").collect()] == ["2025-12-09", "2016-12-01", "2016-12-01", "2025-12-09"]
-    assert [r.id for r in money.money_cohort(dated).orderBy("id").collect()] == [2, 4]
-    assert money.snapshot(dated) == (date(2025, 12, 9), "9 December 2025")
+    assert [r.id for r in money_cohort(dated).orderBy("id").collect()] == [2, 4]
+    assert snapshot(dated) == (date(2025, 12, 9), "9 December 2025")
 
 
 def test_no_films_no_numbers():
-    cohort = money.returns(money.money_cohort(with_answers([film(1, day=None)])))
-    assert len(cohort) == 0 and set(money.money_summary(cohort).values()) == {UNKNOWN}
+    cohort = cohort_table(with_answers([film(1, day=None)])).to_pandas()
+    assert len(cohort) == 0 and set(money_summary(cohort).values()) == {UNKNOWN}
     assert cohort.dtypes.astype(str)[["id", "cluster", "roi", "log2_return"]].tolist() == ["int64", "int64", "float64", "float64"]
 
 
@@ -425,16 +427,17 @@ def expected_cohort() -> tuple[list[int], list[dict]]:
 
 
 def test_sample_equals_plain_python(demo):
-    films = money.with_answer(read(session(), MOVIES, demo), read(session(), RAW, demo))
+    films = read(session(), MOVIES, demo)
     counts, kept = expected_cohort()
-    assert money.funnel(films).films.tolist() == counts and counts[0] > counts[-1] > 400
-    cohort = money.returns(money.money_cohort(films))
+    assert funnel(films)["films"].to_pylist() == counts and counts[0] > counts[-1] > 400
+    cohort = cohort_table(films).to_pandas()
+    assert cohort_table(films).equals(read_arrow(COHORT, demo)), "the chain has kept the same"
     assert cohort.id.tolist() == [f["id"] for f in kept]
     roi = [f["revenue"] / f["budget"] for f in kept]
     assert cohort.roi.tolist() == pytest.approx(roi, rel=1e-12)
     assert cohort.log2_return.tolist() == pytest.approx([math.log2(r) for r in roi], rel=1e-9, abs=1e-12)
     assert cohort.cluster.tolist() == [f["collection_id"] or -f["id"] for f in kept]
-    told = money.money_summary(cohort)
+    told = money_summary(cohort)
     assert told["median_return"].value == pytest.approx(median(roi)) and told["median_return"].n == len(roi)
     assert told["pooled_return"].value == pytest.approx(sum(f["revenue"] for f in kept) / sum(f["budget"] for f in kept))
     assert told["grossed_budget"].value == sum(r >= 1 for r in roi) / len(roi)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['INT', 'FLOAT', 'TEXT', 'BOOL', 'DATE', 'TIME', 'TEXTS', 'NAMED', 'COUNTRY', 'LANGUAGE', 'CAST_MEMBER', 'CREW_MEMBER',
-           'RAW', 'QUARANTINE', 'MOVIES', 'CREDITS', 'COLLECTIONS', 'DROPPED', 'FLAGS', 'TABLES', 'CSV_COLUMNS',
-           'Table', 'column', 'ContractError', 'conform', 'dictionary']
+           'RAW', 'QUARANTINE', 'MOVIES', 'CREDITS', 'COLLECTIONS', 'DROPPED', 'FLAGS', 'COHORT', 'FUNNEL', 'VALIDATED',
+           'TABLES', 'CSV_COLUMNS', 'Table', 'column', 'ContractError', 'conform', 'dictionary']
 
 # %% ../../nbs/0_core/04_schema.ipynb #963a89e3
 from dataclasses import dataclass
@@ -150,6 +150,14 @@ MOVIES = Table(
             column("crew_size", INT, "crew credits; null when the answer had no credits"),
             column("doubts", TEXTS, "what makes the money of the film hard to believe; null when nothing does"),
             column("known_columns", INT, "how many of the 22 columns of movies.csv are known", null=False),
+            column("adult", BOOL, "adult film"),
+            column("video", BOOL, "not a film but a video"),
+            column("fetched_at", TIME, "when the record was fetched; null where the data do not say"),
+            column(
+                "as_of",
+                DATE,
+                "day that the figures of the film are of: that of fetched_at, else the earliest day possible",
+            ),
             column("seq", INT, "position in the input of the record that the film is made from", null=False),
         ]
     ),
@@ -216,7 +224,41 @@ FLAGS = Table(
     ),
 )
 
-TABLES = {table.name: table for table in (RAW, QUARANTINE, MOVIES, DROPPED, CREDITS, COLLECTIONS, FLAGS)}
+COHORT = Table(
+    "cohort",
+    ("id",),
+    pa.schema(
+        [
+            column("id", INT, "TMDB id of a film with usable budget and revenue", null=False),
+            column("group", TEXT, "first, sequel or standalone; null where the data carry no collections"),
+            column("instalment", INT, "place in the franchise, as in movies; null without franchise"),
+            column("cluster", INT, "id of the franchise; for other films -id", null=False),
+            column("release_year", INT, "year of the first release", null=False),
+            column("budget_musd", FLOAT, "production budget in million USD", null=False),
+            column("revenue_musd", FLOAT, "worldwide gross in million USD", null=False),
+            column("real_budget_musd", FLOAT, "budget in dollars of the last year with prices"),
+            column("real_revenue_musd", FLOAT, "gross in dollars of the last year with prices"),
+            column("roi", FLOAT, "revenue / budget", null=False),
+            column("log2_return", FLOAT, "log2 of roi: each step is a doubling", null=False),
+        ]
+    ),
+)
+
+FUNNEL = Table(
+    "funnel",
+    ("step",),
+    pa.schema(
+        [
+            column("step", INT, "place of the rule in the order of application, from 0", null=False),
+            column("rule", TEXT, "what a film needs to be in the cohort", null=False),
+            column("films", INT, "films left after the rule", null=False),
+            column("taken", INT, "films that the rule took out", null=False),
+        ]
+    ),
+)
+
+VALIDATED = (RAW, QUARANTINE, MOVIES, DROPPED, CREDITS, COLLECTIONS, FLAGS)
+TABLES = {table.name: table for table in (*VALIDATED, COHORT, FUNNEL)}
 CSV_COLUMNS = (
     "id title tagline release_date genres belongs_to_collection original_language budget_musd revenue_musd "
     "production_companies production_countries vote_count vote_average popularity "

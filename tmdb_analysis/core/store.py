@@ -305,7 +305,7 @@ def unpublished(home: Path) -> str:
 
 # %% ../../nbs/0_core/07_store.ipynb #cbdf6541
 def load(
-    name: str,  # raw, quarantine, movies, dropped, credits or collections
+    name: str,  # one of TABLES, such as movies or cohort
     run: Run | None = None,  # None: the run that is published
 ) -> DataFrame:
     "A table of a run as a Spark DataFrame, by name. Raises `UsageError` for a name that no table has."

@@ -4,9 +4,10 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["checks", "clean", "drift", "ingest", "outliers", "rules", "scope", "validate"],
+    submodules=["checks", "clean", "cohort", "drift", "ingest", "outliers", "rules", "scope", "validate"],
     submod_attrs={
         "clean": ["movies"],
+        "cohort": ["cohort_table", "money_cohort"],
         "rules": ["Rule", "check", "flags"],
         "validate": ["GateClosed", "quality"],
     },

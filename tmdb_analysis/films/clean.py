@@ -6,10 +6,11 @@
 __all__ = ['BLANK', 'NO_TEXT', 'BY_NAME', 'MONEY_FLOOR_USD', 'ROI_RANGE', 'DETAILS', 'BREAKS', 'OUTSIDE', 'RULES', 'known_text',
            'says_nothing', 'known_date', 'Unknown', 'unknowns', 'known', 'filled', 'some', 'names_of', 'languages',
            'billed_cast', 'directors', 'id_of_name', 'id_or_name', 'size_of', 'detailed', 'parts', 'with_values',
-           'doubts', 'with_features', 'best_first', 'instalment', 'judged', 'narrowed', 'candidates', 'movies',
-           'dropped', 'credits', 'collections', 'touched', 'rows_by_rule']
+           'doubts', 'with_features', 'earliest_day', 'with_day', 'best_first', 'instalment', 'judged', 'narrowed',
+           'candidates', 'movies', 'dropped', 'credits', 'collections', 'touched', 'rows_by_rule']
 
 # %% ../../nbs/2_films/23_clean.ipynb #a91b04c0
+from datetime import date
 from functools import reduce
 from hashlib import md5
 from operator import or_
@@ -162,7 +163,7 @@ def with_values(raw: DataFrame) -> DataFrame:
     names = {c: names_of(c) for c in ("genres", "production_companies", "production_countries")}
     collection = known_text(F.col("belongs_to_collection.name"))
     return raw.select(
-        "seq", "origin", "fetched_at", "id", "status", "vote_count", "popularity",
+        "seq", "origin", "fetched_at", "adult", "video", "id", "status", "vote_count", "popularity",
         detailed().alias("detailed"), parts().alias("parts"),
         known_text(known("title")).alias("title"),
         known_date(known("release_date")).alias("release_date"),
@@ -208,6 +209,26 @@ def with_features(films: DataFrame) -> DataFrame:
         }
     )
 
+# %% ../../nbs/2_films/23_clean.ipynb #a4d10002
+def earliest_day(
+    raw: DataFrame,  # RAW contract
+) -> DataFrame:
+    """One row with `earliest`, the first day on which the records without a time can have been given:
+    the newest release date so far of a film with a known revenue among them."""
+    released = known_date(F.col("release_date"))
+    grossed = (F.col("status") == "Released") & (F.col("revenue") > 0)
+    counts = F.col("fetched_at").isNull() & grossed & (released <= F.lit(date.today()))
+    return raw.agg(F.max(F.when(counts, released)).alias("earliest"))
+
+
+def with_day(
+    films: DataFrame,  # with `fetched_at`
+    earliest: DataFrame,  # as `earliest_day` gives it
+) -> DataFrame:
+    "Add `as_of`, the day that the figures of a film are of."
+    day = F.coalesce(F.col("fetched_at").cast("date"), "earliest")
+    return films.crossJoin(earliest).withColumn("as_of", day).drop("earliest")
+
 # %% ../../nbs/2_films/23_clean.ipynb #4c50a39c
 def best_first() -> Column:
     """The place of a record among those of the same film; 1 is the one that counts. Details come before items of lists, sound records
@@ -238,7 +259,7 @@ def judged(
     min_known_columns: int = 10,  # of the 22 columns of movies.csv
 ) -> DataFrame:
     "All raw records with values and features; in `rule` what takes them out, null for films that stay, in `reasons` all that would."
-    films = raw.transform(with_values).transform(with_features)
+    films = raw.transform(with_values).transform(with_features).transform(with_day, earliest_day(raw))
     films = films.withColumn("broken", broken(impossible()))
     faults = (
         F.col("title").isNull(),

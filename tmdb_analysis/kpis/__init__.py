@@ -4,12 +4,12 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["directors", "franchises", "genres", "groups", "money", "origins", "rankings", "ratings", "trends"],
+    submodules=["directors", "franchises", "genres", "groups", "origins", "rankings", "ratings", "trends"],
     submod_attrs={
         "directors": ["director_scores"],
         "franchises": ["franchise_effect"],
         "genres": ["genre_returns"],
-        "money": ["money_cohort"],
+        "groups": ["returns_with"],
         "rankings": ["money_kpis", "ranking"],
         "ratings": ["best_rated"],
         "trends": ["yearly_money"],

@@ -14,9 +14,7 @@ from pyspark.sql import functions as F
 
 from ..core.contracts import DIRECTORS
 from ..core.estimates import DIRECTOR_SCORES
-from ..core.store import to_pandas
 from ..films.clean import id_or_name
-from .money import returns
 from .rankings import described, numbered
 from ..stats.shrinkage import group_prior, rank_interval, shrunken
 
@@ -49,13 +47,12 @@ def directors(
 
 # %% ../../nbs/4_kpis/44_directors.ipynb #ced52e0a
 def director_films(
-    cohort: DataFrame,  # as `money_cohort` gives it
+    cohort: DataFrame,  # COHORT contract
     credits: DataFrame,  # CREDITS contract
 ) -> pd.DataFrame:
-    "One row a film of the cohort and director of it, by both: `person_id`, `director`, `together`, and the columns of `returns`."
-    who = to_pandas(directed(credits).join(cohort.select("id"), "id", "left_semi"))
-    who = who.astype({"id": "int64", "person_id": "int64", "together": "int64"})
-    return who.merge(returns(cohort), on="id").sort_values(["person_id", "id"], ignore_index=True)
+    "One row a film of the cohort and director of it, by both: `person_id`, `director`, `together`, and the columns of the cohort."
+    made = directed(credits).join(cohort, "id").toArrow().to_pandas()
+    return made.sort_values(["person_id", "id"], ignore_index=True)
 
 
 def director_scores(

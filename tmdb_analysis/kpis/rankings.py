@@ -23,8 +23,8 @@ from ..core.contracts import RANKING
 from ..core.display import escaped, words
 from ..core.estimates import MONEY, MONEY_FUNNEL, SENSITIVITY
 from ..core.store import to_pandas
-from .groups import columns_of
-from .money import Need, consumer_prices, funnel, money_summary, real, returns
+from ..films.cohort import Need, consumer_prices
+from .groups import columns_of, money_summary
 from ..stats.intervals import Estimate, median_interval
 
 # %% ../../nbs/4_kpis/42_rankings.ipynb #5b71298d
@@ -203,14 +203,13 @@ def changes_of(
 
 # %% ../../nbs/4_kpis/42_rankings.ipynb #4633039b
 def money_kpis(
-    cohort: DataFrame,  # as `money_cohort` gives it
+    cohort: pd.DataFrame,  # COHORT contract
     earned_back: float = 2.5,  # revenue / budget from which a film counts as earned back
 ) -> pa.Table:  # MONEY contract
     """The measures of `money_summary` over all films of the cohort, and `median_real_budget` and `median_real_revenue`: the medians in
     dollars of the last year with consumer prices, over the films of years with prices."""
-    worth = returns(cohort.withColumns({column: real(column) for column in ("budget_musd", "revenue_musd")}))
-    medians = {f"median_real_{name}": median_interval(worth[f"{name}_musd"]) for name in ("budget", "revenue")}
-    summary = money_summary(returns(cohort), earned_back) | medians
+    medians = {f"median_real_{name}": median_interval(cohort[f"real_{name}_musd"]) for name in ("budget", "revenue")}
+    summary = money_summary(cohort, earned_back) | medians
     units = dict(median_return="revenue / budget", pooled_return="revenue / budget", earned_back="share", grossed_budget="share")
     dollars = f"million USD of {max(consumer_prices())}"
     rows = [{"measure": measure, "unit": units.get(measure, dollars), **e._asdict()} for measure, e in summary.items()]
@@ -218,11 +217,10 @@ def money_kpis(
 
 
 def money_funnel(
-    films: DataFrame,  # MOVIES contract with `as_of`
-    **limits: int,  # of `money_rules`
+    steps: pa.Table,  # FUNNEL contract
 ) -> pa.Table:  # MONEY_FUNNEL contract
     "How many films are left after each rule of the cohort and how many it took."
-    return pa.Table.from_pandas(funnel(films, **limits).rename_axis("step").reset_index(), MONEY_FUNNEL.schema, preserve_index=False)
+    return steps.select(MONEY_FUNNEL.columns).cast(MONEY_FUNNEL.schema)
 
 
 def with_interval(name: str, estimate: Estimate) -> dict[str, float | int | None]:

@@ -59,7 +59,7 @@ def quartiles(
 def money_by(
     key: str,  # year or decade
     counts: pd.DataFrame,  # as `release_counts` gives it
-    cohort: pd.DataFrame,  # as `returns_with` gives it, with `real_revenue_musd`
+    cohort: pd.DataFrame,  # as `returns_with` gives it, with `year`
     last: pd.Timestamp | date | None,  # day of the snapshot; None when unknown
     length: int = 1,  # years in a period
     min_year: int = 20,  # films of the cohort; fewer are marked as few
@@ -77,7 +77,7 @@ def money_by(
 
 def yearly_money(
     counts: pd.DataFrame,  # as `release_counts` gives it
-    cohort: pd.DataFrame,  # as `returns_with` gives it, with `real_revenue_musd`
+    cohort: pd.DataFrame,  # as `returns_with` gives it, with `year`
     as_of: date | None,  # day of the snapshot; None when unknown
     min_year: int = 20,  # films of the cohort; years with fewer are marked
 ) -> pa.Table:  # YEARLY_MONEY contract
@@ -90,7 +90,7 @@ def yearly_money(
 
 def decades(
     counts: pd.DataFrame,  # as `release_counts` gives it
-    cohort: pd.DataFrame,  # as `returns_with` gives it, with `real_revenue_musd`
+    cohort: pd.DataFrame,  # as `returns_with` gives it, with `year`
     as_of: date | None,  # day of the snapshot; None when unknown
     min_year: int = 20,  # films of the cohort; decades with fewer are marked
 ) -> pa.Table:  # DECADES contract

@@ -184,7 +184,8 @@ ALWAYS = ("min_known_columns", *SCOPE)  # what decides which films there are
 
 def stamps(run: Run) -> dict[Path, tuple[int, int]]:
     "The tables of a run that people see, and its films and its quality, with a mark that changes when one is written anew."
-    paths = [*(run.report / "kpis").glob("*.parquet"), run.tables / "movies.parquet", run.report / "quality.json"]
+    paths = [*(run.report / "kpis").glob("*.parquet"), run.report / "quality.json"]
+    paths += [run.tables / f"{name}.parquet" for name in ("movies", "cohort", "funnel")]
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths if path.is_file()}
 
 
@@ -196,11 +197,14 @@ def noted(
     common: Mapping[str, Any],  # all parameters of the run
 ) -> dict[str, dict[str, Any]]:
     "What the tables of a stage mean, for `definitions` in `run.json`: `stage`, `hash`, and `filters`, the limits they are made with."
+    from tmdb_analysis.search.numbers import KPIS  # takes a second, and only a run needs it
+
     said = docstrings(sources)
     filters = {k: v for k, v in {**{name: common[name] for name in ALWAYS}, **parameters}.items() if k not in NO_FILTERS}
     filters.pop("rules_file", None)  # a path; its content is among the inputs
     hashes = {path.stem: fingerprint(said, meanings(path) if path.suffix == ".parquet" else rules(path)) for path in sorted(paths)}
-    return {name: {"stage": stage, "hash": mark, "filters": filters} for name, mark in hashes.items()}
+    limits = {name: {p: common[p] for p in KPIS[name].parameters} for name in hashes.keys() & KPIS.keys()}
+    return {name: {"stage": stage, "hash": mark, "filters": filters | limits.get(name, {})} for name, mark in hashes.items()}
 
 
 def rules(path: Path) -> list[list[str]]:

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['REVISED', 'MOVING', 'GROUPS', 'DECLARED', 'CONTRACTS', 'LABELS', 'films_of', 'told', 'titled', 'revisions',
            'film_changes', 'measured', 'parts', 'grouped', 'identity', 'bounds', 'verdict', 'same', 'row_changes',
-           'label_of', 'read_rows', 'table_changes', 'answered', 'money_films', 'typical_return', 'head', 'notes',
-           'kpi_changes', 'compared']
+           'label_of', 'read_rows', 'table_changes', 'money_films', 'typical_return', 'head', 'notes', 'kpi_changes',
+           'compared']
 
 # %% ../../nbs/8_runs/81_history.ipynb #e9ece491
 import math
@@ -32,7 +32,7 @@ MOVING = ["vote_average", "vote_count", "popularity"]
 def films_of(run: Run) -> pd.DataFrame:
     "The films of a run by id, with the columns that are compared. Raises `TmdbError` when its tables are gone."
     try:
-        table = pq.read_table(run.path(schema.MOVIES), columns=["id", "seq", *REVISED, *MOVING, "release_year", "roi"])
+        table = pq.read_table(run.path(schema.MOVIES), columns=["id", *REVISED, *MOVING, "release_year", "roi"])
     except (OSError, pa.ArrowException) as e:
         raise TmdbError(f"the tables of run {run.id} are gone or cannot be read; its films cannot be compared") from e
     at = table.schema.get_field_index("genres")
@@ -216,35 +216,18 @@ def table_changes(name: str, before: list[dict[str, Any]], after: list[dict[str,
     }
 
 # %% ../../nbs/8_runs/81_history.ipynb #73323c95
-def answered(run: Run, films: pd.DataFrame) -> pd.DataFrame:
-    "The films with `as_of`, `adult` and `video`, as `money.with_answer` has them."
-    columns = ["seq", "fetched_at", "status", "revenue", "release_date", "adult", "video"]
-    raw = pq.read_table(run.path(schema.RAW), columns=columns).to_pandas().set_index("seq")
-    days = raw["fetched_at"].dt.tz_localize(None).dt.normalize()
-    released = pd.to_datetime(raw["release_date"], format="%Y-%m-%d", errors="coerce")
-    known = days.isna() & (raw["status"] == "Released") & (raw["revenue"] > 0) & (released <= pd.Timestamp.today())
-    facts = raw[["adult", "video"]].eq(True).assign(as_of=days.fillna(released[known].max()))
-    return films.join(facts, on="seq")
-
-
-def money_films(run: Run, films: pd.DataFrame, limits: Mapping[str, Any]) -> pd.DataFrame | None:
-    "The films behind the typical return; None when they are not those of the published number."
+def money_films(run: Run, films: pd.DataFrame) -> pd.DataFrame | None:
+    "The films behind the typical return; None when the run has no table of them."
     try:
-        published = next(row for row in read_rows(run, "money") if row["measure"] == "median_return")
-        mature = pd.to_datetime(films["release_date"], errors="coerce") + pd.Timedelta(days=limits["mature_days"])
-        known = (films["runtime"] >= limits["min_runtime"]) & (films["budget_musd"] >= limits["money_min_budget_usd"] / 1e6)
-        known &= films["revenue_musd"] >= limits["money_min_revenue_usd"] / 1e6
-        answers = answered(run, films)
-        known &= (mature <= answers["as_of"]) & ~answers["adult"] & ~answers["video"]
-    except (TmdbError, OSError, pa.ArrowException, KeyError, StopIteration):
+        ids = pq.read_table(run.path(schema.COHORT), columns=["id"])["id"].to_pandas()
+    except (OSError, pa.ArrowException):
         return None
-    chosen = films[known]
-    return chosen if len(chosen) == published["n"] and same(told(chosen["roi"].median()), published["value"]) else None
+    return films.loc[ids]
 
 
-def typical_return(runs: tuple[Run, Run], films: tuple[pd.DataFrame, pd.DataFrame], limits: Mapping[str, Any]) -> list[dict[str, Any]]:
+def typical_return(runs: tuple[Run, Run], films: tuple[pd.DataFrame, pd.DataFrame]) -> list[dict[str, Any]]:
     "The change of the typical return, taken apart; a film is new in it also when its money has become known."
-    chosen = [money_films(run, frame, limits) for run, frame in zip(runs, films, strict=True)]
+    chosen = [money_films(run, frame) for run, frame in zip(runs, films, strict=True)]
     if chosen[0] is None or chosen[1] is None:
         return []
     rows = parts(chosen[0], chosen[1])
@@ -294,5 +277,5 @@ def compared(before: Run, after: Run) -> dict[str, Any]:
         kpis[name]["parts"] = [row for row in each if row["change"] != 0]
     totals = parts(*films)
     if "money" in kpis and not kpis["money"]["apart"]:
-        totals += typical_return((before, after), films, part(facts[1], "definitions", "money", "filters"))
+        totals += typical_return((before, after), films)
     return result | {"films": {"apart": None, **film_changes(*films)}, "totals": totals, "kpis": kpis}

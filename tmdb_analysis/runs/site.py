@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.schema import CREDITS, MOVIES
 from ..core.store import Run, read_arrow, read_counts, write_text
+from ..films.cohort import carries_collections
 from ..films.scope import scope_words
-from ..kpis.franchises import measured
 from ..pages.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard
 from ..pages.page import cleaned, failure, fill, heading, page, page_cells, rendered
 from .cards import MEASURES, cards, followed
@@ -141,7 +141,7 @@ def notebooks(run: Run) -> dict[str, "NotebookNode"]:
 def dashboard_page(run: Run, pages: Mapping[str, str]) -> str:
     "The dashboard of a run that came to its films."
     movies, credits = read_arrow(MOVIES, run, FILM_COLUMNS), read_arrow(CREDITS, run, DIRECTOR_COLUMNS)
-    return dashboard(movies, credits, pages, run.id, run.home / "data" / "cache", measured=measured(read_counts(run)))
+    return dashboard(movies, credits, pages, run.id, run.home / "data" / "cache", measured=carries_collections(read_counts(run)))
 
 
 def render(

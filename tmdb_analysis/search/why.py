@@ -26,10 +26,10 @@ from rich.text import Text
 
 from ..core.display import field, printable, shown, words
 from ..core.engine import session
-from ..core.schema import CREDITS, MOVIES, RAW
+from ..core.schema import COHORT, CREDITS, MOVIES, RAW
 from ..core.settings import UsageError, nearest, settings
 from ..core.store import Run, published, read, read_counts, read_kpi, to_pandas
-from ..kpis.money import Need, with_answer
+from ..films.cohort import Need
 from .numbers import KPIS, Tables, meaning
 
 # %% ../../nbs/5_search/54_why.ipynb #b532def4
@@ -116,15 +116,17 @@ def why(
     if name not in KPIS:
         raise UsageError(f"there is no KPI {name!r}; {nearest(name, list(KPIS))}")
     run, kpi, spark = run or published(), KPIS[name], session()
-    table, parameters, raw = read_kpi(name, run), parameters_of(run), read(spark, RAW, run)
-    tables = Tables(with_answer(read(spark, MOVIES, run), raw), read(spark, CREDITS, run), raw, parameters)
+    table, parameters = read_kpi(name, run), parameters_of(run)
+    films, credits, money = (read(spark, contract, run) for contract in (MOVIES, CREDITS, COHORT))
+    tables = Tables(films, credits, money, parameters)
     funnel = funnels(read_counts(run), tables.films, {name: kpi.rules(parameters)})[name]
     used = {p: parameters[p] for p in kpi.parameters}
     if row is None:
         return Answer(name, meaning(name), used, funnel, table)
     meant = chosen(table, row, kpi.label)
-    films = kpi.behind(tables, meant)
-    return Answer(name, meaning(name), used, funnel, table, meant, films.count(), evidence(films, raw, kpi.values))
+    mine = kpi.behind(tables, meant)
+    records = evidence(mine, read(spark, RAW, run), kpi.values)
+    return Answer(name, meaning(name), used, funnel, table, meant, mine.count(), records)
 
 
 def parameters_of(run: Run) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from ..core.contracts import RANKING, SEARCH
-from ..core.schema import BOOL, COLLECTIONS, CREDITS, DATE, FLAGS, FLOAT, INT, MOVIES, TEXT, TEXTS, TIME, Table, column
+from ..core.schema import BOOL, COHORT, COLLECTIONS, CREDITS, DATE, FLAGS, FLOAT, INT, MOVIES, TEXT, TEXTS, TIME, Table, column
 from ..runs.history import CONTRACTS
 from ..search.numbers import KPIS, meaning
 from ..search.search import SEARCHES
@@ -132,7 +132,7 @@ def without(table: Table, *columns: str) -> Table:
     return replace(table, schema=pa.schema([field for field in table.schema if field.name not in columns]))
 
 
-FILMS = {table.name: keyed(table) for table in (without(MOVIES, "seq"), CREDITS, COLLECTIONS, FLAGS)}
+FILMS = {table.name: keyed(table) for table in (without(MOVIES, "seq"), CREDITS, COLLECTIONS, FLAGS, COHORT)}
 NUMBERS = {name: keyed(contract_of(name)) for name in KPIS}
 CURRENT = FILMS | NUMBERS
 EVERY = HISTORY | {METRIC_NAMES.name: METRIC_NAMES} | CURRENT
@@ -148,6 +148,7 @@ ABOUT = {
     "movies": "The films of the current run.",
     "credits": "Who is credited in the films of the current run.",
     "collections": "The franchises of the current run.",
+    "cohort": "The films of the current run with usable budget and revenue, and what they returned.",
     "flags": "Which films of the current run break which rules of quality.",
 }
 
