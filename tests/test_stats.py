@@ -24,6 +24,7 @@ from tmdb_analysis.stats import intervals as stats
 from tmdb_analysis.stats import shrinkage
 from tmdb_analysis.stats.intervals import Estimate
 from tmdb_analysis.tmdb.sources import sample
+
 quick = settings(deadline=None, derandomize=True, max_examples=60, suppress_health_check=list(HealthCheck))
 plain = st.floats(-1e6, 1e6) | st.integers(-20, 20).map(float)
 gaps = st.sampled_from([None, math.nan, pd.NA])
