@@ -6,8 +6,8 @@
 __all__ = ['JAVA_NEEDED', 'INSTALL_JAVA', 'TOKEN', 'ENGINE_HOME', 'TIER_4', 'LATER', 'QUICK', 'LOOPBACK', 'LINKED', 'FEW_FILMS',
            'java_version', 'require_java', 'sail_command', 'masters', 'spark_command', 'free_port', 'reachable',
            'answers', 'listen', 'linked', 'work_done', 'environment', 'token_for', 'exposed_to', 'server', 'attached',
-           'hold_on_ipv6', 'started', 'wait_for', 'session', 'sized', 'leave', 'close', 'one_server', 'seen_by_engine',
-           'within', 'require_cluster']
+           'hold_on_ipv6', 'started', 'wait_for', 'session', 'sized', 'leave', 'fresh_session', 'close', 'one_server',
+           'seen_by_engine', 'within', 'require_cluster']
 
 # %% ../../nbs/0_core/03_engine.ipynb #76810999
 import atexit
@@ -342,6 +342,13 @@ def leave() -> None:
     active = SparkSession.getActiveSession()
     if active is not None:
         active.stop()
+
+
+def fresh_session(films: int | None = None) -> None:
+    "Replace the session of this process, so that no setting of an earlier stage is left in it; sized for `films` if given."
+    leave()
+    if films is not None:
+        sized(session(), films)
 
 
 def close() -> None:

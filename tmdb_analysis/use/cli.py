@@ -33,6 +33,7 @@ from rich.table import Table as Grid
 from .. import __version__
 from ..core.engine import INSTALL_JAVA, JAVA_NEEDED, exposed_to, free_port, java_version, one_server, require_cluster
 from ..core.isolation import can_isolate
+from ..core.records import StageRecord
 from ..core.settings import Api, Spark, TmdbError, TryLater, UsageError, parameters, refuse_secret, settings
 from ..core.stopping import raise_again, stop_if_asked, stoppable
 from ..core.store import published
@@ -158,12 +159,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
     progress = place.home / "data" / "raw" / place.run_id / "progress.json"
     with console.status("starting the engine") as status, watching(progress, status, console):
 
-        def tell(i: int, n: int, state: dict[str, Any]) -> None:
+        def tell(i: int, n: int, stage: StageRecord) -> None:
             "A line for a stage that is done, the spinner for one that is not."
-            if state["status"] == "running":
-                status.update(f"{i}/{n} {state['stage']}")
+            if stage.status == "running":
+                status.update(f"{i}/{n} {stage.chapter}")
                 return
-            line = f"{i:>2}/{n}  {state['stage']:<14} {state['status']:<6} {state['seconds']:>6.1f} s  {state['summary']}"
+            line = f"{i:>2}/{n}  {stage.chapter:<14} {stage.status:<6} {stage.seconds:>6.1f} s  {stage.summary}"
             console.print(line.rstrip(), highlight=False, markup=False, soft_wrap=True)
 
         told = run_chain(chosen, tell)
