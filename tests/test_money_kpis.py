@@ -332,7 +332,14 @@ def test_a_film_is_mature_on_the_day():
 def action(id: int, day: str, **more) -> dict:
     "A saved record of an action film."
     known = {"id": id, "title": f"Film {id}", "status": "Released", "release_date": day, "runtime": 100, "overview": "A film."}
-    known |= {"budget": 10**7, "revenue": (id % 4 + 1) * 10**7, "vote_count": 20, "vote_average": 7, "original_language": "en"}
+    known |= {
+        "fetched_at": "2020-01-01T00:00:00Z",
+        "budget": 10**7,
+        "revenue": (id % 4 + 1) * 10**7,
+        "vote_count": 20,
+        "vote_average": 7,
+        "original_language": "en",
+    }
     return known | {"genres": [{"id": 28, "name": "Action"}], "belongs_to_collection": None} | more
 
 
