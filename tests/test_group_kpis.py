@@ -14,13 +14,13 @@ from pyspark.sql import functions as F
 
 from tests import oracle_groups as oracle
 from tests.compare import assert_same, published
-from tmdb_analysis.core import estimates
 from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import MOVIES, RAW
 from tmdb_analysis.core.store import Run, collected, read, to_pandas
 from tmdb_analysis.kpis import genres, origins, ratings, trends
 from tmdb_analysis.kpis.groups import returns_with, shown_as
 from tmdb_analysis.kpis.money import money_cohort, real, snapshot, with_answer
+from tmdb_analysis.kpis.registry import all_kpis
 from tmdb_analysis.stats.shrinkage import prior_votes
 from tmdb_analysis.use.cli import main
 
@@ -54,7 +54,7 @@ def computed(films, raw, least=10, firm=30, pair=20, year=20) -> dict[str, pd.Da
         "countries": origins.countries(films, cohort, least, firm),
         "languages": origins.languages(films, cohort, least, firm),
     }
-    return {name: to_pandas(collected(table, getattr(estimates, name.upper()))) for name, table in found.items()}
+    return {name: to_pandas(collected(table, all_kpis()[name].contract)) for name, table in found.items()}
 
 
 def check(ours: dict[str, pd.DataFrame], theirs: dict[str, list[dict]]) -> None:
