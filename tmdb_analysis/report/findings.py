@@ -21,7 +21,7 @@ from IPython.display import HTML
 from ..core.display import FEW, count, musd, shown, times, words
 from ..films.clean import BY_NAME
 from ..kpis.franchises import FIRST, NOT_MEASURED
-from ..search.numbers import meaning
+from ..kpis.registry import all_kpis
 
 # %% ../../nbs/6_report/65_findings.ipynb #459e8da9
 class Finding(NamedTuple):
@@ -66,7 +66,7 @@ def data(
     rows = f"{cut}{len(table):,} {'row' if len(table) == 1 else 'rows'}"
     head = f"<details{' open' * open}><summary>{html.escape(words(name))} ({rows})</summary>"
     why = f'<a href="54_why.ipynb#{words(name).lower().replace(" ", "-")}">Why these numbers</a>'
-    told = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(meaning(name)))
+    told = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(all_kpis()[name].definition))
     grid = shown(table.head(first or len(table)), *columns)._repr_html_() if len(table) else "<p>No film is in this table.</p>"
     return HTML(f"{head}{grid}<p>{told} {why}</p></details>")
 

@@ -27,12 +27,12 @@ from ..core.settings import Settings, TmdbError, TryLater, UsageError, checkout
 from ..core.stopping import stop_if_asked
 from ..core.store import Run, open_run, publish, read_counts, write_text
 from ..films.scope import scope_words
-from .catalog import LOCK, all_runs, going_on, is_published, noted, owner, read_facts, stamps
+from .catalog import LOCK, all_runs, definitions, going_on, is_published, owner, read_facts
 from .changes import since_previous
 from .metrics import write_metrics
 from .share import inputs
 from .site import render, render_home
-from .stages import MEMORY_ADVICE, Kernel, execute, one_kernel, parameters_of, sources, stages, without_lessons
+from .stages import MEMORY_ADVICE, Kernel, execute, one_kernel, parameters_of, stages, without_lessons
 from ..tmdb.files import skipped_words
 from ..tmdb.ledger import Ledger, raw_folder
 from ..tmdb.sources import source_of
@@ -218,6 +218,7 @@ def close(
     told: dict[str, Any],  # run.json of a run that is at its end; gets what changed since the run before
 ) -> None:
     "Write what a run leaves behind: the comparison with the run before, the metrics, all pages, and at last what its run.json says."
+    told["definitions"] = definitions(run, told)
     if told["status"] == "ok":
         try:
             complete(run, told)
@@ -277,10 +278,8 @@ def run_stages(
             stop_if_asked()
             if not answers(address, 10):
                 raise TmdbError(f"the engine is gone before {name}: if memory ran out, try -p memory_gb=8")
-            lean, parameters, before = without_lessons(nb), parameters_of(nb, settings), stamps(run)
+            lean, parameters = without_lessons(nb), parameters_of(nb, settings)
             execute(name, lean, parameters, run, kernel)
-            made = [path for path, stamp in stamps(run).items() if before.get(path) != stamp]
-            told["definitions"] |= noted(made, name, sources(lean), parameters, settings.flat()) if made else {}
             state |= {"status": "ok", "summary": summary(read_counts(run).get(name[3:], {}))}
         except BaseException as e:
             stopped = isinstance(e, TryLater | KeyboardInterrupt)

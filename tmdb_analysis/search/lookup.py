@@ -21,13 +21,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..core.contracts import SEARCH
 from ..core.display import Grid, printable, shown
 from ..core.schema import MOVIES
 from ..core.settings import UsageError
 from ..core.store import Run, collected, load, piped, published, to_pandas
 from .query import FIELDS, SORTS, Condition, Query, fold, query
-from .search import by_name, folded, listed, marked, matching, met_by_all, order, people
+from .search import SEARCH, by_name, folded, listed, marked, matching, met_by_all, order, people
 
 # %% ../../nbs/5_search/52_lookup.ipynb #195ee2b6
 def namesakes(films: DataFrame, credits: DataFrame, conditions: Sequence[Condition]) -> list[str]:
