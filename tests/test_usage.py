@@ -229,7 +229,7 @@ def test_after_deleting_the_newest_run_readers_see_the_one_before(folders, tmp_p
     for words in (["open", "--no-browser"], ["search", "genre:Horror"], ["why", "directors"]):
         assert main([*words, "--home", str(home)]) == 1
         line = capsys.readouterr().err
-        assert "only runs on a part of the films are here (" in line
+        assert "only runs on some of the films exist (" in line
     assert main(["runs", "--home", str(home)]) == 0 and "horror" in capsys.readouterr().out
 
 
