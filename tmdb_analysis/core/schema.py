@@ -140,7 +140,7 @@ MOVIES = Table(
             column(
                 "instalment",
                 INT,
-                "position in the franchise by release date, from 1, counting films in the data only; "
+                "position by release date among the films of the franchise in the data, from 1; "
                 "null without franchise or date",
             ),
             column("original_language", TEXT, "ISO 639-1 code"),
