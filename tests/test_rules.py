@@ -359,8 +359,8 @@ def test_faults_of_a_table_are_named(tmp_path):
     good = pq.read_table(run.path(COLLECTIONS))
     for bad, said in (
         (good.drop_columns("films"), "column films is missing"),
-        (good.append_column("more", good["films"]), "more is not in the contract"),
-        (good.set_column(2, "films", good["films"].cast("string")), "films is string, not int64"),
+        (good.append_column("more", good["films"]), "column more is not in the contract"),
+        (good.set_column(2, "films", good["films"].cast("string")), "column films is string, not int64"),
         (good.set_column(2, "films", pd.array([None], "int64[pyarrow]").__arrow_array__()), "column films contains null"),
     ):
         write_parquet(run.path(COLLECTIONS), bad)

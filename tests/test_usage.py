@@ -237,7 +237,7 @@ def test_a_run_without_tables_says_so(tmp_path, capsys):
     run = finished(tmp_path, "a", 1)
     shutil.rmtree(run.tables)
     assert main(["search", "genre:Horror", "--home", str(tmp_path), "--run-id", "a"]) == 1
-    assert "run a has no tables: data/tables/a is gone" in capsys.readouterr().err
+    assert "run a has no tables: data/tables/a is missing" in capsys.readouterr().err
 
 
 # Secrets
