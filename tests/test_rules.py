@@ -353,15 +353,15 @@ def test_new_fields_are_named():
 
 def test_faults_of_a_table_are_named(tmp_path):
     run = open_run("faults", tmp_path)
-    assert faults(COLLECTIONS, run) == ["the table is not there"]
+    assert faults(COLLECTIONS, run) == ["the table is missing"]
     save(frame(COLLECTIONS, [bundle(1).collection]), COLLECTIONS, run)
     assert faults(COLLECTIONS, run) == []
     good = pq.read_table(run.path(COLLECTIONS))
     for bad, said in (
-        (good.drop_columns("films"), "films lacks"),
-        (good.append_column("more", good["films"]), "more is not in the contract"),
-        (good.set_column(2, "films", good["films"].cast("string")), "films is string, not int64"),
-        (good.set_column(2, "films", pd.array([None], "int64[pyarrow]").__arrow_array__()), "films is null"),
+        (good.drop_columns("films"), "column films is missing"),
+        (good.append_column("more", good["films"]), "column more is not in the contract"),
+        (good.set_column(2, "films", good["films"].cast("string")), "column films is string, not int64"),
+        (good.set_column(2, "films", pd.array([None], "int64[pyarrow]").__arrow_array__()), "column films contains null"),
     ):
         write_parquet(run.path(COLLECTIONS), bad)
         assert faults(COLLECTIONS, run) == [said]

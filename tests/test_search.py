@@ -376,7 +376,7 @@ def test_a_run_that_is_not_there(demo, tmp_path, capsys):
     assert main(["search", "genre:Horror", "--home", str(demo.home), "--run-id", "dmo"]) == 2
     assert "did you mean demo?" in capsys.readouterr().err
     assert main(["search", "genre:Horror", "--home", str(tmp_path)]) == 1
-    assert "no finished run here yet" in capsys.readouterr().err
+    assert "no finished run exists yet" in capsys.readouterr().err
     assert not list(tmp_path.iterdir()), "looking makes no folders"
 
 
