@@ -97,7 +97,7 @@ def ids_of_export(
     "The ids of the newest daily export that is there, without adult films, and how many lines were broken."
     newest = today or datetime.now(UTC).date()
     for day in (newest - timedelta(n) for n in range(3)):
-        answer = tmdb.export(f"/p/exports/movie_ids_{day:%m_%d_%Y}.json.gz")
+        answer = tmdb.daily_export(f"/p/exports/movie_ids_{day:%m_%d_%Y}.json.gz")
         if answer is not None:
             return ids_of_lines(answer)
     raise TmdbError("there is no daily export of the last three days: try again later, or name the films with --ids or --discover")
