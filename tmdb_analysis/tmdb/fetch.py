@@ -95,14 +95,14 @@ class Previous:
 
     def known_until(self) -> date | None:
         "The day from which on a film may have changed without its knowing: its start, or that of its oldest answer of its own."
-        if not (self.ledger and (begun := self.ledger.begun("listed"))):
+        if not (self.ledger and (begun := self.ledger.start_day("listed"))):
             return None
         oldest = self.ledger.db.execute("SELECT min(fetched_at) FROM item WHERE source IN ('live', 'cache')").fetchone()[0]
         return min(begun, date.fromisoformat(oldest[:10])) if oldest else begun
 
     def complete(self) -> bool:
         "Whether it came to its end."
-        return self.ledger is not None and self.ledger.begun("expanded") is not None and not self.ledger.counts()["pending"]
+        return self.ledger is not None and self.ledger.start_day("expanded") is not None and not self.ledger.counts()["pending"]
 
     def close(self) -> None:
         "Close its ledger."
