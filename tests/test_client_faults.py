@@ -983,7 +983,7 @@ def test_ids_that_are_none_start_nothing(options, said, no_secret, monkeypatch, 
     ("content", "said"),
     [
         (b"597\nnot an id\n", "ids.txt line 2: 'not an id' is no TMDB id"),
-        (b"\n# nothing\n", "there is no id in it"),
+        (b"\n# nothing\n", "the file has no ids"),
         (os.urandom(300) + b"\xff", "cannot be read as a list of ids"),
         (None, "cannot be read as a list of ids"),
     ],
