@@ -270,7 +270,7 @@ def test_one_value_has_no_interval():
         (lambda: stats.cliffs_delta(["a"], [1.0]), "could not convert"),
         (lambda: shrinkage.group_prior([1.0], [1.0], [0]), "fewer than one"),
         (lambda: shrinkage.group_prior([None, 1.0], [1.0, 1.0], [3, 3]), "no mean"),
-        (lambda: shrinkage.prior_votes([7.0], [0]), "without votes"),
+        (lambda: shrinkage.prior_votes([7.0], [0]), "fewer than one vote"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(call, told):
