@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LEAST_FREE_GB', 'SIX_MONTHS', 'Previous', 'latest', 'details', 'worker', 'taken', 'under_way', 'keep', 'free_gb',
-           'started_threads', 'fetch', 'progress_file', 'disk_errors_told', 'to_refresh', 'copy_unchanged', 'expand',
+           'start_threads', 'fetch', 'progress_file', 'disk_errors_told', 'to_refresh', 'copy_unchanged', 'expand',
            'concluded', 'fetch_films']
 
 # %% ../../nbs/1_tmdb/15_fetch.ipynb #354b5570
@@ -254,14 +254,14 @@ def free_gb(
     return shutil.disk_usage(folder).free / 1e9
 
 
-def started_threads(
+def start_threads(
     tmdb: Tmdb,
     films: list[int],  # ids
     done: queue.Queue,  # receives (id, answer or error)
     refresh: set[int],  # ids to ask TMDB for even if the cache has a fresh answer
     stop: threading.Event,  # set it to end after the current films
 ) -> list[threading.Thread]:
-    "Threads that fetch films, already running; as many as the settings say."
+    "Start the threads that fetch films, as many as the settings say; the threads."
     todo = iter(films)  # next() of a list's iterator is atomic
     arguments = (tmdb, todo, done, refresh, stop)
     threads = [
@@ -286,7 +286,7 @@ def fetch(
     then is stored."""
     films = ledger.ids("pending")
     done: queue.Queue = queue.Queue(maxsize=4 * tmdb.api.workers)
-    threads = started_threads(tmdb, films, done, refresh, stop)
+    threads = start_threads(tmdb, films, done, refresh, stop)
     segments, start, n = Segments(ledger), time.monotonic(), 0
     postponed: list[tuple[int, NoAnswer]] = []
 

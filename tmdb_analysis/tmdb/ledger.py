@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'STATES', 'LEDGER_TABLES', 'only_fetch', 'state_of', 'Ledger', 'one_line', 'line_of', 'synced', 'Segments',
-           'lines_of', 'sha256_of', 'recovered', 'raw_folder', 'fetched', 'earlier']
+           'lines_of', 'file_sha256', 'recovered', 'raw_folder', 'fetched', 'earlier']
 
 # %% ../../nbs/1_tmdb/13_ledger.ipynb #2d2a9980
 import fcntl
@@ -347,7 +347,7 @@ def lines_of(
         raise TmdbError(f"segment {path.name} cannot be read ({reason})") from e
 
 # %% ../../nbs/1_tmdb/13_ledger.ipynb #061564bc
-def sha256_of(
+def file_sha256(
     path: Path,  # of a file
 ) -> str:
     "The SHA-256 of a file, hexadecimal."
@@ -364,7 +364,7 @@ def recovered(
     adopted = lost = 0
     for name, sha256 in known.items():
         path = folder / name
-        if not path.is_file() or sha256_of(path) != sha256:
+        if not path.is_file() or file_sha256(path) != sha256:
             lost += 1
             ledger.forget(name)
             if path.is_file():
@@ -372,7 +372,7 @@ def recovered(
     for path in sorted(folder.glob("[0-9]*.jsonl.zst")):
         if path.name not in known:
             try:
-                ledger.enter(path.name, sha256_of(path), lines_of(path))
+                ledger.enter(path.name, file_sha256(path), lines_of(path))
                 adopted += 1
             except TmdbError:  # damaged, and the ledger is too new to know its SHA-256
                 lost += 1
