@@ -266,13 +266,13 @@ def test_one_value_has_no_interval():
         (lambda: stats.pooled_interval([1.0], [-1.0]), "not above 0"),
         (lambda: stats.pooled_interval([-1.0], [1.0]), "below 0"),
         (lambda: stats.pooled_interval([1.0, 2.0], [0.0, 1.0]), "not above 0"),
-        (lambda: stats.pooled_interval([1.0, 2.0], [1.0]), "different length"),
-        (lambda: stats.wilson(3, 2), "no share"),
-        (lambda: stats.wilson(1, 2, level=1), "no share"),
+        (lambda: stats.pooled_interval([1.0, 2.0], [1.0]), "different lengths"),
+        (lambda: stats.wilson(3, 2), "not a share"),
+        (lambda: stats.wilson(1, 2, level=1), "not a share"),
         (lambda: stats.cliffs_delta(["a"], [1.0]), "could not convert"),
         (lambda: shrinkage.group_prior([1.0], [1.0], [0]), "fewer than one"),
         (lambda: shrinkage.group_prior([None, 1.0], [1.0, 1.0], [3, 3]), "no mean"),
-        (lambda: shrinkage.prior_votes([7.0], [0]), "without votes"),
+        (lambda: shrinkage.prior_votes([7.0], [0]), "fewer than one vote"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(call, told):
