@@ -115,8 +115,8 @@ def notable(
         on_trend = line.level * films["budget_musd"] ** line.slope
     films = films.assign(times=films["revenue_musd"] / on_trend).sort_values("id", kind="stable")
     quarter = n // 4
-    rules = (("revenue_musd", False, n - 2 * quarter), ("times", False, quarter))
-    rules += (("times", True, quarter),)
+    rules = [("revenue_musd", False, n - 2 * quarter), ("times", False, quarter)]
+    rules.append(("times", True, quarter))
     best = [films.sort_values(c, ascending=up, kind="stable")[:k] for c, up, k in rules]
     return pd.concat(best).drop_duplicates("id")
 

@@ -185,10 +185,11 @@ def thresholds(
 ) -> None:
     "Draw vertical lines at 1 and 2.5 times the budget, with labels at the top."
     place: dict[str, Any] = dict(xytext=(0, 3), textcoords="offset points", va="bottom")
+    place |= dict(size=10, color=GREY)
     lines = ((1, "1× budget", "-", "right"), (THUMB, f"{times(THUMB)} budget", "--", "left"))
     for multiple, words, look, side in lines:
         ax.axvline(multiple, color=GREY, lw=1, ls=look, zorder=0)
-        top = dict(xycoords=ax.get_xaxis_transform(), size=10, color=GREY, ha=side)
+        top: dict[str, Any] = dict(xycoords=ax.get_xaxis_transform(), ha=side)
         ax.annotate(words, (multiple, 1), **top, **place)
 
 # %% ../../nbs/6_report/60_style.ipynb #27c3e256

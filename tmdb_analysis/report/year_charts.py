@@ -67,14 +67,24 @@ class Measure(NamedTuple):
 
 BY_YEAR = {
     "revenue": Measure(
-        *("median_real_revenue_musd", "p25_real_revenue_musd", "p75_real_revenue_musd"),
-        *("n_real_revenue", musd, "worldwide gross, {dollars} dollars", "median gross"),
-        "the middle half of the films",
+        value="median_real_revenue_musd",
+        low="p25_real_revenue_musd",
+        high="p75_real_revenue_musd",
+        n="n_real_revenue",
+        form=musd,
+        axis="worldwide gross, {dollars} dollars",
+        name="median gross",
+        band="the middle half of the films",
     ),
     "return": Measure(
-        *("median_return", "median_return_low", "median_return_high", "n_return"),
-        *(times, "worldwide gross / budget", "median return"),
-        "95% confidence interval of the median",
+        value="median_return",
+        low="median_return_low",
+        high="median_return_high",
+        n="n_return",
+        form=times,
+        axis="worldwide gross / budget",
+        name="median return",
+        band="95% confidence interval of the median",
     ),
 }
 
