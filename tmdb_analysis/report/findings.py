@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STRENGTH', 'Finding', 'brief', 'listed', 'section', 'paragraph', 'data', 'interval', 'behind', 'told', 'percent',
-           'clearly', 'on_money', 'by_return', 'rivals', 'leaders', 'best_of', 'best_heading', 'first_capital',
+           'clearly', 'on_money', 'by_return', 'rivals', 'leaders', 'best_of', 'best_group_heading', 'first_capital',
            'on_genres', 'on_years', 'ratio_in_words', 'on_franchises', 'told_score', 'on_directors', 'with_popularity',
            'on_ratings', 'on_origins', 'on_quality']
 
@@ -215,7 +215,7 @@ def best_of(
     return f"{sentence} The lead over {close[0]}{more} is within the margin of error."
 
 # %% ../../nbs/6_report/65_findings.ipynb #bf319e89
-def best_heading(
+def best_group_heading(
     rows: pd.DataFrame,  # at least two groups, as for `best_of`
     label: str,  # column with the name of a group
 ) -> str:
@@ -247,7 +247,7 @@ def on_genres(
     sentence = f"Among the {len(firm)} genres with enough films, {comparison}"
     sentence += " A film counts in each of its genres."
     evidence = behind(best, "median_return", best.n_return)
-    return Finding("genres", best_heading(firm, "genre"), sentence, evidence)
+    return Finding("genres", best_group_heading(firm, "genre"), sentence, evidence)
 
 
 def on_years(
@@ -266,7 +266,7 @@ def on_years(
     best = by_return(firm, "name").iloc[0]
     sentence = f"{first_capital(by_decade)} {season}".strip()
     evidence = behind(best, "median_return", best.n_return)
-    return Finding("time", best_heading(firm, "name"), sentence, evidence)
+    return Finding("time", best_group_heading(firm, "name"), sentence, evidence)
 
 # %% ../../nbs/6_report/65_findings.ipynb #0bdb878e
 def ratio_in_words(
@@ -331,7 +331,7 @@ def on_directors(
     if best.rank_high > 1:
         span = f"the true rank could be anywhere from {best.rank_low} to {best.rank_high}"
         heading = f"{heading}, but {span}"
-        sentence += f" By score, {span}."
+        sentence += f" {first_capital(span)}."
     evidence = f"{interval(best)}, n = {best.films} films"
     return Finding("directors", heading, f"{sentence}{note}", evidence)
 

@@ -78,14 +78,14 @@ def names(
 
 
 def near(
-    names: DataFrame,  # column `name`, one row for each use
+    values: DataFrame,  # column `name`, one row for each use
     name: str,  # as it was typed
     n: int = 3,  # names to return, at most
 ) -> list[tuple[str, int]]:
     "The names most similar to `name`, each with its number of uses; `name` itself included."
     wanted = fold(name)
     most = max(1, len(wanted) // 4)  # letters that may differ
-    uses = names.filter(F.col("name").isNotNull()).groupBy("name").agg(F.count("*").alias("uses"))
+    uses = values.filter(F.col("name").isNotNull()).groupBy("name").agg(F.count("*").alias("uses"))
     own, typed = folded("name"), F.lit(wanted)
     by_word = F.transform(F.split(own, " "), lambda word: F.levenshtein(word, typed))
     distances = [F.levenshtein(own, typed), F.array_min(by_word)]
@@ -155,8 +155,8 @@ def all_but_one(
     misses = sum([(~F.col(f"met_{i}")).cast("int") for i in numbers], F.lit(0))
     nth = F.row_number().over(Window.orderBy(*order(request))).alias("nth")
     place = F.row_number().over(Window.partitionBy("left").orderBy("nth")).alias("place")
-    near = marks.filter(misses == 1).select("title", "release_year", left_out.alias("left"), nth)
-    rows = near.select("*", place).filter(F.col("place") <= n).orderBy("nth").collect()
+    missed = marks.filter(misses == 1).select("title", "release_year", left_out.alias("left"), nth)
+    rows = missed.select("*", place).filter(F.col("place") <= n).orderBy("nth").collect()
     titles: dict[int, list[str]] = {}
     for i in numbers:
         found = [f"{r.title} ({r.release_year or 'no date'})" for r in rows if r.left == i]
