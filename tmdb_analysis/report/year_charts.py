@@ -177,7 +177,7 @@ def known_money_by_year(
     fig, top, strip = over_strip(years["year"], 3)
     colours = np.where(years["firm"], BLUE, PALE)
     top.bar(years["year"], years["share"], width=0.8, color=colours)
-    top.set(ylim=(0, 1), ylabel="budget and revenue known")
+    top.set(ylim=(0, 1), ylabel="both known")
     top.yaxis.set_major_formatter(PercentFormatter(1))
     strip.bar(years["year"], years["films"], width=0.8, color=colours)
     films, n, firm = int(years["films"].sum()), years["n_money"].sum(), years[years["firm"]]

@@ -183,7 +183,7 @@ def search(
     text: str = "",  # the query, as `tmdb_analysis.search.query.grammar` explains; empty: all films
     **conditions: Any,  # genres=["Horror"], cast="Uma Thurman", years="1990-1999", limit=10 ...
 ) -> DataFrame:
-    """The films that meet all conditions of a query, in its order, as the SEARCH contract.
+    """The films that meet all conditions of a query, in its order.
 
     Unknown values come last; among equal films the smaller id comes first. Raises `UsageError`."""
     request = query(text, **conditions)
