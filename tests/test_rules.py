@@ -17,11 +17,26 @@ from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COLLECTIONS, CREDITS, DROPPED, MOVIES, RAW
 from tmdb_analysis.core.settings import UsageError, settings
 from tmdb_analysis.core.store import faults, open_run, save, write_parquet
-from tmdb_analysis.films.checks import MOVIE_COLUMNS, answer_rules, answers, credit_rules, movie_rules, neighboured, placed
+from tmdb_analysis.films.checks import (
+    MOVIE_COLUMNS,
+    answer_rules,
+    answers,
+    credit_rules,
+    movie_rules,
+    neighboured,
+    placed,
+)
 from tmdb_analysis.films.drift import changes, trend_rules
 from tmdb_analysis.films.outliers import measured, outlier_rules
 from tmdb_analysis.films.rules import WEIGHTS, broken, evaluate, flags, impossible
-from tmdb_analysis.films.validate import GateClosed, conservation, limited, quality, require_gate, table_rules
+from tmdb_analysis.films.validate import (
+    GateClosed,
+    conservation,
+    limited,
+    quality,
+    require_gate,
+    table_rules,
+)
 from tmdb_analysis.use.cli import main
 
 TODAY = datetime.now(UTC)

@@ -18,7 +18,14 @@ from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COHORT, MOVIES, RAW
 from tmdb_analysis.core.store import read, read_arrow
 from tmdb_analysis.films.clean import earliest_day, with_day
-from tmdb_analysis.films.cohort import cohort_rules, cohort_table, consumer_prices, funnel, money_cohort, real
+from tmdb_analysis.films.cohort import (
+    cohort_rules,
+    cohort_table,
+    consumer_prices,
+    funnel,
+    money_cohort,
+    real,
+)
 from tmdb_analysis.kpis.groups import money_summary, snapshot
 from tmdb_analysis.stats import intervals as stats
 from tmdb_analysis.stats import shrinkage

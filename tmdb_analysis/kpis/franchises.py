@@ -21,8 +21,22 @@ from ..core.schema import DATE, FLOAT, INT, TEXT, Table, column
 from ..films.cohort import COHORT_PARAMETERS, COHORT_VERSION, money_needs, real
 from .groups import money_summary
 from .rankings import described, described_columns, numbered, with_interval
-from .registry import SAME_FILM, Tables, definition, estimate_columns, films_where, known_value, kpi
-from ..stats.intervals import Estimate, clustered_interval, delta_interval, median_interval, shift_interval
+from tmdb_analysis.kpis.registry import (
+    SAME_FILM,
+    Tables,
+    definition,
+    estimate_columns,
+    films_where,
+    known_value,
+    kpi,
+)
+from tmdb_analysis.stats.intervals import (
+    Estimate,
+    clustered_interval,
+    delta_interval,
+    median_interval,
+    shift_interval,
+)
 
 # %% ../../nbs/4_kpis/43_franchises.ipynb #863643c9
 FIRST = "First means the earliest film of its collection in these data; some are sequels whose predecessors are missing."

@@ -20,9 +20,25 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from ..core.display import escaped, words
-from ..core.schema import DATE, FLOAT, INT, MOVIES, TEXT, TEXTS, Table, column, dictionary
+from tmdb_analysis.core.schema import (
+    DATE,
+    FLOAT,
+    INT,
+    MOVIES,
+    TEXT,
+    TEXTS,
+    Table,
+    column,
+    dictionary,
+)
 from ..core.store import to_pandas
-from ..films.cohort import COHORT_PARAMETERS, COHORT_VERSION, Need, consumer_prices, money_needs
+from tmdb_analysis.films.cohort import (
+    COHORT_PARAMETERS,
+    COHORT_VERSION,
+    Need,
+    consumer_prices,
+    money_needs,
+)
 from .groups import columns_of, money_summary
 from .registry import SAME_FILM, WHOLE_COHORT, Number, Row, Tables, kpi
 from ..stats.intervals import Estimate, median_interval

@@ -27,12 +27,28 @@ from ..core.settings import Settings, TmdbError, TryLater, UsageError, checkout
 from ..core.stopping import stop_if_asked
 from ..core.store import Run, open_run, publish, read_counts, write_text
 from ..films.scope import scope_words
-from .catalog import LOCK, all_runs, definitions, going_on, is_published, owner, read_facts
+from tmdb_analysis.runs.catalog import (
+    LOCK,
+    all_runs,
+    definitions,
+    going_on,
+    is_published,
+    owner,
+    read_facts,
+)
 from .changes import since_previous
 from .metrics import write_metrics
 from .share import inputs
 from .site import render, render_home
-from .stages import MEMORY_ADVICE, Kernel, execute, one_kernel, parameters_of, stages, without_lessons
+from tmdb_analysis.runs.stages import (
+    MEMORY_ADVICE,
+    Kernel,
+    execute,
+    one_kernel,
+    parameters_of,
+    stages,
+    without_lessons,
+)
 from ..tmdb.files import skipped_words
 from ..tmdb.ledger import Ledger, raw_folder
 from ..tmdb.sources import source_of

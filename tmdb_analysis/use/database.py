@@ -11,7 +11,22 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from ..core.schema import BOOL, COHORT, COLLECTIONS, CREDITS, DATE, FLAGS, FLOAT, INT, MOVIES, TEXT, TEXTS, TIME, Table, column
+from tmdb_analysis.core.schema import (
+    BOOL,
+    COHORT,
+    COLLECTIONS,
+    CREDITS,
+    DATE,
+    FLAGS,
+    FLOAT,
+    INT,
+    MOVIES,
+    TEXT,
+    TEXTS,
+    TIME,
+    Table,
+    column,
+)
 from ..kpis.registry import all_kpis
 
 # %% ../../nbs/9_use/90_database.ipynb #0d6950fe
