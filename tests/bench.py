@@ -52,14 +52,14 @@ def publish_all(run: Run) -> None:
     save(clean.collections(films), s.COLLECTIONS, run)
     staff = read(spark, s.CREDITS, run)
     for name in kpis.RANKINGS:
-        save_kpi(kpis.ranking(films, name), s.RANKING, run, name)
-    save_kpi(franchises.franchise_vs_standalone(films), s.FRANCHISE_VS_STANDALONE, run)
-    save_kpi(franchises.franchises(films, read(spark, s.COLLECTIONS, run)), s.FRANCHISES, run)
-    save_kpi(directors.directors(films, staff), s.DIRECTORS, run)
-    save_kpi(genres.genres(films), s.GENRES, run)
-    save_kpi(trends.yearly(films), s.YEARLY, run)
+        save_kpi(kpis.ranking(films, name), kpis.RANKING, run, name)
+    save_kpi(franchises.franchise_vs_standalone(films), franchises.FRANCHISE_VS_STANDALONE, run)
+    save_kpi(franchises.franchises(films, read(spark, s.COLLECTIONS, run)), franchises.FRANCHISES, run)
+    save_kpi(directors.directors(films, staff), directors.DIRECTORS, run)
+    save_kpi(genres.genres(films), genres.GENRES, run)
+    save_kpi(trends.yearly(films), trends.YEARLY, run)
     for name, query in search.SEARCHES.items():
-        save_kpi(search.search(films, staff, query), s.SEARCH, run, name)
+        save_kpi(search.search(films, staff, query), search.SEARCH, run, name)
 
 
 def seconds(work: Callable[[], object], times: int = 2) -> float:

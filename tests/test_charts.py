@@ -217,7 +217,7 @@ def test_revenue_vs_budget_shows_each_film_and_the_lines():
     assert [line.get_ydata()[0] / line.get_xdata()[0] for line in ax.lines[:2]] == [1, 2.5]
     assert ax.get_xlim() == ax.get_ylim() and labels(fig, "x") == labels(fig) and "$1M" in labels(fig)
     back, well = (films["roi"] >= 1).sum(), (films["roi"] >= 2.5).sum()
-    assert f"{back} of 400 films grossed at least the budget, {well} at least 2.5× that" in fig.get_label()
+    assert f"{back} of 400 films earned back at least their budget, {well} at least 2.5× their budget" in fig.get_label()
 
 
 def test_the_trend_is_that_of_theil_and_sen():
@@ -320,9 +320,11 @@ def test_years_with_few_films_are_dashed_and_gaps_stay_open():
     missing = next(y for y in range(year[0], year[-1]) if y not in year)
     assert not np.isfinite(dict(zip(dashed.get_xdata(), dashed.get_ydata(), strict=True))[missing + 0.5])
     assert [bar.get_height() for bar in strip.patches] == table["n_real_revenue"].tolist()
-    assert [t.get_text() for t in top.texts] == ["2019: not over"] and top.get_yscale() == "log" and len(fig.axes) == 2
+    assert [t.get_text() for t in top.texts] == ["2019: incomplete"] and top.get_yscale() == "log" and len(fig.axes) == 2
     best = table[firm].sort_values("median_real_revenue_musd").iloc[-1]
-    assert f"took in most in {best.year}" in fig.get_label() and "returned most" in median_by_year(table, "return").get_label()
+    assert f"median gross peaked in {best.year}" in fig.get_label()
+    assert "median return peaked in" in median_by_year(table, "return").get_label()
+    assert "in 2025 dollars" in median_by_year(table, dollars=2025).get_label()
 
 
 def test_shares_of_known_money_start_at_zero():
@@ -339,9 +341,11 @@ def test_popularity_counts_every_film_once():
     cells = fig.axes[0].collections[0]
     assert cells.get_array().sum() == len(voted) and cells.norm.vmin == 1 and isinstance(cells.norm, mpl.colors.LogNorm)
     rho = voted["popularity"].rank().corr(voted["vote_average"].rank())
-    assert f"rank correlation: {rho:.2f} (95%: " in fig.get_label() and f"(n = {len(voted)})" in fig.get_label()
-    assert "100 votes or more" in fig.get_label() and "neither clearly" in fig.get_label() and fig.axes[1].get_ylabel() == "films in a cell"
-    assert "much higher rated" in popularity_vs_rating(films.assign(vote_average=films["popularity"].rank() / 400)).get_label()
+    text = fig.get_label()
+    assert f"rank correlation: {rho:.2f} (95% confidence interval " in text and f"(n = {len(voted)})" in text
+    assert "at least 100 votes" in text and "No clear relation" in text and fig.axes[1].get_ylabel() == "films in a cell"
+    ranked = films.assign(vote_average=films["popularity"].rank() / 400)
+    assert "clearly better ratings" in popularity_vs_rating(ranked).get_label()
 
 
 def test_lift_is_annotated_diverges_at_one_and_hides_small_pairs():
@@ -354,7 +358,7 @@ def test_lift_is_annotated_diverges_at_one_and_hides_small_pairs():
     colours = {t.get_text(): mesh.to_rgba(np.log2(float(t.get_text()))) for t in ax.texts}
     assert colours["2"][0] > colours["2"][2] and colours["0.5"][0] < colours["0.5"][2]
     assert all(contrast(t.get_color(), colours[t.get_text()]) >= 4.5 for t in ax.texts)
-    assert "A and B go together most: they share 2× the films" in fig.get_label()
+    assert "A and B have the highest lift: they occur together 2× as often" in fig.get_label()
 
 
 def test_charts_of_the_demo_say_what_its_tables_say(demo):
@@ -365,7 +369,8 @@ def test_charts_of_the_demo_say_what_its_tables_say(demo):
     }
     pair = kpi["correlations"].set_index("pair").loc["popularity vs rating"]
     said = popularity_vs_rating(films, 10).get_label()
-    assert f"n = {pair.n_spearman:,}" in said and f"{pair.spearman:.2f} (95%: {pair.spearman_low:.2f} to {pair.spearman_high:.2f})" in said
+    ends = f"(95% confidence interval {pair.spearman_low:.2f} to {pair.spearman_high:.2f})"
+    assert f"n = {pair.n_spearman:,}" in said and f"{pair.spearman:.2f} {ends}" in said
     shown = kpi["genre_returns"].query("shown != 'hidden'")
     assert len(labels(return_by_genre(kpi["genre_returns"]))) == len(shown)
     assert len([*genre_lift(kpi["genre_pairs"]).axes[0].texts]) <= (kpi["genre_pairs"]["shown"] == "firm").sum()

@@ -227,7 +227,7 @@ LASTING = {
     "another film": ("other", "another film"),
     "a body that is too large, 10": ("big:mb=2", "the body is larger than 1 MB"),
     "a bomb, 10": ("bomb:mb=20", "the body is larger than 1 MB"),
-    "half a gzip body": ("cut_gzip", "the body is cut"),
+    "half a gzip body": ("cut_gzip", "the body is truncated"),
     "silence": ("stall", "connection or body broken"),
     "503": ("503", "HTTP 503"),
     "a redirect, 23": ("redirect", "HTTP 302"),
@@ -268,7 +268,7 @@ def test_one_byte_at_a_time_ends_at_the_deadline_and_holds_nobody_up(server, tmp
     "11: a body that drips keeps within every read timeout; the time for one answer ends it."
     server.faults("drip:ids=597:n=1:ms=50")
     start = time.monotonic()
-    with pytest.raises(TmdbError, match="did not come in time"):
+    with pytest.raises(TmdbError, match="did not arrive in time"):
         fetch(server.url, tmp_path, deadline_s=1, attempts=1)
     assert time.monotonic() - start < 15 and len(kept(tmp_path)) == len(IDS) - 1
 
@@ -983,7 +983,7 @@ def test_ids_that_are_none_start_nothing(options, said, no_secret, monkeypatch, 
     ("content", "said"),
     [
         (b"597\nnot an id\n", "ids.txt line 2: 'not an id' is no TMDB id"),
-        (b"\n# nothing\n", "there is no id in it"),
+        (b"\n# nothing\n", "the file has no ids"),
         (os.urandom(300) + b"\xff", "cannot be read as a list of ids"),
         (None, "cannot be read as a list of ids"),
     ],

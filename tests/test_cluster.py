@@ -105,7 +105,7 @@ def test_connect_with_a_token_gives_the_same_tables_and_tells_it_to_nobody(place
 def test_a_wrong_token_and_a_master_that_is_down_are_a_line(place, ports, monkeypatch, capfd):
     monkeypatch.setenv("TMDB_SPARK_TOKEN", f"not-{TOKEN}")
     engines = {
-        f"sc://{ports['--connect']}": "does not take our token",
+        f"sc://{ports['--connect']}": "refuses our token",
         f"sc://127.0.0.1:{free_port()}": "no Spark Connect server answers",
         f"spark://127.0.0.1:{free_port()}": "no Spark master answers",
     }

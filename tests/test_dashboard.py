@@ -14,7 +14,13 @@ from bs4 import BeautifulSoup
 
 from tmdb_analysis.core.schema import CREDITS, MOVIES
 from tmdb_analysis.kpis.franchises import NOT_MEASURED
-from tmdb_analysis.pages.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard, page_data, sampled
+from tmdb_analysis.pages.dashboard import (
+    DIRECTOR_COLUMNS,
+    FILM_COLUMNS,
+    dashboard,
+    page_data,
+    sampled,
+)
 
 FILMS = pa.schema([MOVIES.schema.field(name) for name in FILM_COLUMNS])
 CREW = pa.schema([CREDITS.schema.field(name) for name in DIRECTOR_COLUMNS])

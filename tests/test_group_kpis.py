@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 
 from tests import oracle_groups as oracle
 from tests.compare import assert_same, published
-from tmdb_analysis.core import estimates
 from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COHORT, MOVIES, RAW
 from tmdb_analysis.core.store import Run, collected, read, to_pandas
@@ -22,6 +21,7 @@ from tmdb_analysis.films.clean import earliest_day, with_day
 from tmdb_analysis.films.cohort import cohort_table
 from tmdb_analysis.kpis import genres, origins, ratings, trends
 from tmdb_analysis.kpis.groups import returns_with, shown_as, snapshot
+from tmdb_analysis.kpis.registry import all_kpis
 from tmdb_analysis.stats.shrinkage import prior_votes
 from tmdb_analysis.use.cli import main
 
@@ -55,7 +55,7 @@ def computed(films, least=10, firm=30, pair=20, year=20) -> dict[str, pd.DataFra
         "countries": origins.countries(films, cohort, least, firm),
         "languages": origins.languages(films, cohort, least, firm),
     }
-    return {name: to_pandas(collected(table, getattr(estimates, name.upper()))) for name, table in found.items()}
+    return {name: to_pandas(collected(table, all_kpis()[name].contract)) for name, table in found.items()}
 
 
 def check(ours: dict[str, pd.DataFrame], theirs: dict[str, list[dict]]) -> None:

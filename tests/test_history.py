@@ -5,13 +5,14 @@ import re
 import shutil
 import statistics
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
 from tmdb_analysis.core.store import Run
-from tmdb_analysis.films.cohort import LIMITS
+from tmdb_analysis.films.cohort import COHORT_PARAMETERS
 from tmdb_analysis.runs.catalog import apart, read_facts
 from tmdb_analysis.runs.history import compared
 from tmdb_analysis.runs.share import repeated
@@ -47,7 +48,7 @@ def place(tmp_path_factory, demo) -> Path:
         (home / f"{name}.json").write_text(json.dumps(films))
         assert not main(["run", "--source", "files", "--input", str(home / f"{name}.json"), "--home", str(home), "--run-id", name])
     files = ["--source", "files", "--input", str(home / "two.json")]
-    assert not main(["run", *files, "--home", str(home), "--run-id", "strict", "-p", "min_votes=50"])
+    assert not main(["run", *files, "--home", str(home), "--run-id", "strict", "-p", "min_votes=50", "-p", "top_n=5"])
     shutil.copytree(demo.report, home / "reports" / "demo")
     shutil.copytree(demo.tables, home / "data" / "tables" / "demo")
     return home
@@ -157,20 +158,20 @@ def test_a_change_inside_the_interval_is_no_clear_change(result, place):
 @pytest.mark.integration
 def test_other_limits_are_not_compared(place, capsys):
     result = compared(Run("two", place), Run("strict", place))
-    assert result["kpis"]["highest_rated"]["apart"] == "min_votes was 10 and is 50"
+    assert result["kpis"]["highest_rated"]["apart"] == "min_votes was 10 in run two and 50 in run strict"
     assert result["kpis"]["yearly"]["apart"] is None and not result["kpis"]["yearly"]["changes"] and not result["films"]["new"]
-    assert "not comparable: min_votes was 10 and is 50" in said(capsys, "diff", "two", "strict", "--home", str(place))
+    assert "not comparable: min_votes was 10 in run two and 50 in run strict" in said(capsys, "diff", "two", "strict", "--home", str(place))
 
 
 def test_a_number_on_money_notes_the_limits_of_the_cohort(demo):
-    "The stage that publishes a number on money no longer takes the limits, and runs with others must stay apart."
+    "Runs with other money rules stay apart, although the stage that publishes a number does not take the limits."
     facts = read_facts(demo.report)
-    filters = {name: definition["filters"] for name, definition in facts["definitions"].items()}
-    assert set(LIMITS) <= filters["cohort"].keys() & filters["money"].keys() & filters["companies"].keys()
-    assert not set(LIMITS) & filters["highest_revenue"].keys() and set(LIMITS) <= filters["funnel"].keys()
-    other = json.loads(json.dumps(facts))
-    other["definitions"]["windows"]["filters"]["mature_days"] = 90
-    assert apart("windows", other, facts) == "mature_days was 90 and is 180"
+    noted = {name: found["parameters"].keys() for name, found in facts["definitions"].items()}
+    assert set(COHORT_PARAMETERS) <= noted["money"] & noted["companies"] & noted["windows"]
+    assert not set(COHORT_PARAMETERS) & noted["highest_revenue"]
+    other = json.loads(json.dumps(facts)) | {"run_id": "other"}
+    other["definitions"]["windows"]["parameters"]["mature_days"] = 90
+    assert apart("windows", other, facts) == "mature_days was 90 in run other and 180 in run demo"
 
 
 @pytest.mark.integration
@@ -180,15 +181,67 @@ def test_other_sources_and_definitions_are_not_compared(place, tmp_path):
     assert {kpi["apart"] for kpi in result["kpis"].values()} == {"the sources differ (sample, files)"}
     shutil.copytree(place / "reports" / "two", tmp_path / "reports" / "older")
     facts = read_facts(tmp_path / "reports" / "older")
-    facts["definitions"]["genres"]["hash"] = "0"
+    facts["definitions"]["genres"]["versions"]["definition"] = 0
+    facts["definitions"]["decades"]["versions"]["cohort"] = 0
     del facts["definitions"]["yearly"]
     (tmp_path / "reports" / "older" / "run.json").write_text(json.dumps(facts))
     shutil.copytree(place / "reports" / "two", tmp_path / "reports" / "two")
     result = compared(Run("older", tmp_path), Run("two", tmp_path))
-    assert result["kpis"]["genres"]["apart"] == "it is defined differently"
-    assert result["kpis"]["yearly"]["apart"] == "older does not say how it is defined"
+    reasons = {name: kpi["apart"] for name, kpi in result["kpis"].items()}
+    for name, what in {"genres": "definition", "decades": "money rules"}.items():
+        version = f"version of the {what}"
+        assert reasons[name] == f"{version} was 0 in run older and 1 in run two"
+    assert reasons["yearly"] == "definition version unknown in run older"
     assert result["kpis"]["money"]["apart"] is None
     assert "tables of run older are gone" in result["films"]["apart"]
+
+
+@pytest.mark.integration
+def test_a_change_of_wording_does_not_part_runs_and_a_version_does(place, tmp_path, monkeypatch):
+    "What is recorded of a table is its version; the text of its definition may get better."
+    from tmdb_analysis.kpis import genres
+    from tmdb_analysis.runs.catalog import definitions
+
+    run, recorded = Run("two", place), read_facts(place / "reports" / "two")
+    assert definitions(run, recorded) == recorded["definitions"]
+    (genres_kpi,) = genres.genres.kpis
+    better = replace(genres_kpi, definition="Clearer words.")
+    monkeypatch.setattr(genres.genres, "kpis", (better,))
+    assert definitions(run, recorded) == recorded["definitions"]
+    monkeypatch.setattr(genres.genres, "kpis", (replace(better, version=2),))
+    later = recorded | {"run_id": "later", "definitions": definitions(run, recorded)}
+    reason = "version of the definition was 1 in run two and 2 in run later"
+    assert apart("genres", recorded | {"run_id": "two"}, later) == reason
+    assert apart("yearly", recorded, later) is None
+
+
+@pytest.mark.integration
+def test_a_shorter_list_is_compared_in_the_rows_that_both_have(place, capsys):
+    result = compared(Run("two", place), Run("strict", place))["kpis"]
+    found = result["highest_revenue"]
+    assert (found["apart"], found["first"]) == (None, 5)
+    assert not found["new"] and not found["vanished"] and not found["moves"]
+    reason = "top_n was 10 in run two and 5 in run strict"
+    assert reason in result["sensitivity"]["apart"], "its values depend on top_n"
+    text = said(capsys, "diff", "two", "strict", "--home", str(place))
+    assert re.search("highest_revenue +in the first 5 rows: the same", text)
+
+
+@pytest.mark.integration
+def test_runs_of_earlier_code_are_read(place, tmp_path, capsys):
+    "They recorded fingerprints: `hash` and `filters`, and no version."
+    for name in ("one", "two"):
+        for folder in ("reports", "data/tables"):
+            shutil.copytree(place / folder / name, tmp_path / folder / name)
+    facts = read_facts(tmp_path / "reports" / "one")
+    old = {"stage": "45_genres", "hash": "f5d10a", "filters": {"top_n": 10}}
+    facts["definitions"] = dict.fromkeys(facts["definitions"], old)
+    (tmp_path / "reports" / "one" / "run.json").write_text(json.dumps(facts))
+    unknown = "not comparable: definition version unknown in run one"
+    for pair in (("one", "two"), ("two", "one")):
+        text = said(capsys, "diff", *pair, "--home", str(tmp_path))
+        assert unknown in text and len(text.splitlines()) > 30
+    assert "one" in said(capsys, "runs", "--home", str(tmp_path))
 
 
 @pytest.mark.integration
@@ -252,7 +305,7 @@ def test_the_list_of_runs_has_lines_over_comparable_runs(place):
     lines = {name: [svg["aria-label"] for svg in tr("svg")] for name, tr in rows.items()}
     assert lines["one"] == [] and lines["demo"] == []
     assert lines["two"][0] == "Films over 2 comparable runs: 12, 12" and len(lines["two"]) == 3
-    assert not [label for label in lines["strict"] if label.startswith("median return")], "its limits are others"
+    assert lines["strict"][0].startswith("Films over 3 comparable runs"), "no film depends on its limits"
     assert read_facts(place / "reports" / "two")["previous"] == {"run": "one", "error": None}
     assert rows["two"].find("a", href="two/diff_one.html").text == "since one"
 

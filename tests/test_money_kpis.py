@@ -20,6 +20,7 @@ from tmdb_analysis.films import clean
 from tmdb_analysis.films.cohort import cohort_table, funnel, money_cohort
 from tmdb_analysis.kpis import directors, franchises, groups
 from tmdb_analysis.kpis import rankings as kpis
+from tmdb_analysis.kpis.registry import definition
 from tmdb_analysis.report.group_charts import return_by_franchise
 from tmdb_analysis.tmdb.sources import sample
 from tmdb_analysis.use.cli import main
@@ -315,7 +316,7 @@ def test_definitions_on_the_pages_are_the_docstrings(demo):
     for name, functions in shown.items():
         page = (demo.report / f"{name}.html").read_text(encoding="utf-8").replace("<code>", "`").replace("</code>", "`")
         for function in functions:
-            assert kpis.definition(function).split(". ")[0].replace(">", "&gt;") in page, f"{name}: {function.__name__}"
+            assert definition(function).split(". ")[0].replace(">", "&gt;") in page, f"{name}: {function.__name__}"
 
 
 def test_a_film_is_mature_on_the_day():
@@ -332,7 +333,14 @@ def test_a_film_is_mature_on_the_day():
 def action(id: int, day: str, **more) -> dict:
     "A saved record of an action film."
     known = {"id": id, "title": f"Film {id}", "status": "Released", "release_date": day, "runtime": 100, "overview": "A film."}
-    known |= {"budget": 10**7, "revenue": (id % 4 + 1) * 10**7, "vote_count": 20, "vote_average": 7, "original_language": "en"}
+    known |= {
+        "fetched_at": "2020-01-01T00:00:00Z",
+        "budget": 10**7,
+        "revenue": (id % 4 + 1) * 10**7,
+        "vote_count": 20,
+        "vote_average": 7,
+        "original_language": "en",
+    }
     return known | {"genres": [{"id": 28, "name": "Action"}], "belongs_to_collection": None} | more
 
 

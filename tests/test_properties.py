@@ -20,7 +20,15 @@ from hypothesis import strategies as st
 from tests import oracle
 from tests.compare import assert_same
 from tmdb_analysis.core.engine import session
-from tmdb_analysis.core.schema import CREDITS, CSV_COLUMNS, DROPPED, MOVIES, QUARANTINE, RAW, conform
+from tmdb_analysis.core.schema import (
+    CREDITS,
+    CSV_COLUMNS,
+    DROPPED,
+    MOVIES,
+    QUARANTINE,
+    RAW,
+    conform,
+)
 from tmdb_analysis.core.store import open_run, read, save, save_movies_csv
 from tmdb_analysis.films import clean
 from tmdb_analysis.films.ingest import ingest, row

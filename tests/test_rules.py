@@ -17,11 +17,26 @@ from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COLLECTIONS, CREDITS, DROPPED, MOVIES, RAW
 from tmdb_analysis.core.settings import UsageError, settings
 from tmdb_analysis.core.store import faults, open_run, save, write_parquet
-from tmdb_analysis.films.checks import MOVIE_COLUMNS, answer_rules, answers, credit_rules, movie_rules, neighboured, placed
+from tmdb_analysis.films.checks import (
+    MOVIE_COLUMNS,
+    answer_rules,
+    answers,
+    credit_rules,
+    movie_rules,
+    neighboured,
+    placed,
+)
 from tmdb_analysis.films.drift import changes, trend_rules
 from tmdb_analysis.films.outliers import measured, outlier_rules
 from tmdb_analysis.films.rules import WEIGHTS, broken, evaluate, flags, impossible
-from tmdb_analysis.films.validate import GateClosed, conservation, limited, quality, require_gate, table_rules
+from tmdb_analysis.films.validate import (
+    GateClosed,
+    conservation,
+    limited,
+    quality,
+    require_gate,
+    table_rules,
+)
 from tmdb_analysis.use.cli import main
 
 TODAY = datetime.now(UTC)
@@ -353,15 +368,15 @@ def test_new_fields_are_named():
 
 def test_faults_of_a_table_are_named(tmp_path):
     run = open_run("faults", tmp_path)
-    assert faults(COLLECTIONS, run) == ["the table is not there"]
+    assert faults(COLLECTIONS, run) == ["the table is missing"]
     save(frame(COLLECTIONS, [bundle(1).collection]), COLLECTIONS, run)
     assert faults(COLLECTIONS, run) == []
     good = pq.read_table(run.path(COLLECTIONS))
     for bad, said in (
-        (good.drop_columns("films"), "films lacks"),
-        (good.append_column("more", good["films"]), "more is not in the contract"),
-        (good.set_column(2, "films", good["films"].cast("string")), "films is string, not int64"),
-        (good.set_column(2, "films", pd.array([None], "int64[pyarrow]").__arrow_array__()), "films is null"),
+        (good.drop_columns("films"), "column films is missing"),
+        (good.append_column("more", good["films"]), "column more is not in the contract"),
+        (good.set_column(2, "films", good["films"].cast("string")), "column films is string, not int64"),
+        (good.set_column(2, "films", pd.array([None], "int64[pyarrow]").__arrow_array__()), "column films contains null"),
     ):
         write_parquet(run.path(COLLECTIONS), bad)
         assert faults(COLLECTIONS, run) == [said]

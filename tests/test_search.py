@@ -21,7 +21,17 @@ from tmdb_analysis.core.schema import CREDITS, MOVIES
 from tmdb_analysis.core.settings import UsageError
 from tmdb_analysis.core.store import load
 from tmdb_analysis.search.lookup import answer, answered, find, near, printable
-from tmdb_analysis.search.query import FIELDS, OTHER_NAMES, SORTS, Condition, Query, bounds, fold, fold_words, query
+from tmdb_analysis.search.query import (
+    FIELDS,
+    OTHER_NAMES,
+    SORTS,
+    Condition,
+    Query,
+    bounds,
+    fold,
+    fold_words,
+    query,
+)
 from tmdb_analysis.search.search import SEARCHES, folded, folded_words, search
 from tmdb_analysis.tmdb.sources import sample
 from tmdb_analysis.use.cli import main
@@ -171,7 +181,7 @@ def test_the_films_are_those_of_plain_python(catalogue, asked):
 def assert_explained(catalogue: list[dict], asked: Query, notes: list[str]) -> None:
     "The counts of each condition alone, and the films that meet all but one, are those of plain Python."
     alone = ", ".join(f"{c} {len(expected(catalogue, Query((c,))))}" for c in asked.conditions)
-    assert f"films that meet each alone: {alone}" in notes
+    assert f"films that meet each condition alone: {alone}" in notes
     for i, condition in enumerate(asked.conditions):
         others = Query(asked.conditions[:i] + asked.conditions[i + 1 :], asked.sort)
         titles = [next(f for f in catalogue if f["id"] == id) for id in expected(catalogue, others)]
@@ -317,16 +327,17 @@ def test_both_engines_answer_alike(demo):
 
 def test_an_empty_answer_is_explained(demo):
     told = answered(query('cast:"Uma Thurman" genre:Action year:1940-1950'), demo).notes
-    assert told[0].startswith('films that meet each alone: cast:"Uma Thurman" ')
-    assert told[1] == 'emptied by year:1940-1950: no film meets it and cast:"Uma Thurman"'
+    assert told[0].startswith('films that meet each condition alone: cast:"Uma Thurman" ')
+    assert told[1] == 'no film meets both cast:"Uma Thurman" and year:1940-1950'
     assert "without year:1940-1950, 5 films: Kill Bill: Vol. 1 (2003)" in told[-1]
     told = answered(query('cast:"Bruce Wilis"'), demo).notes
     assert told == [
-        'cast:"Bruce Wilis": no such name; nearest: Bruce Willis (35 films)',
-        'emptied by cast:"Bruce Wilis", which no film meets',
+        'cast:"Bruce Wilis": no such name; did you mean Bruce Willis (35 films)?',
+        'no film meets cast:"Bruce Wilis"',
     ]
-    assert answered(query('director:"Uma Thurman"'), demo).notes[0] == 'director:"Uma Thurman": the name is known, but not as director'
-    assert answered(query("-genre:Horor limit:1"), demo).notes == ["-genre:Horor: no such name; nearest: Horror (128 films)"]
+    notes = answered(query('director:"Uma Thurman"'), demo).notes
+    assert notes[0] == 'director:"Uma Thurman": the name exists in the data, but not as director'
+    assert answered(query("-genre:Horor limit:1"), demo).notes == ["-genre:Horor: no such name; did you mean Horror (128 films)?"]
 
 
 def test_namesakes_are_told_apart():
@@ -338,7 +349,7 @@ def test_namesakes_are_told_apart():
     films, credits = frames(catalogue)
     told = answer(films, credits, query('person:"ana ruiz" sort:year'))
     assert told.films["id"].to_pylist() == [1, 2, 3]
-    assert told.notes == ["2 people are called ana ruiz, all are searched: #7 (2 films, Three); #8 (1 film, Two)"]
+    assert told.notes == ["2 people are named ana ruiz, and the search includes all: #7 (2 films, Three); #8 (1 film, Two)"]
     assert answer(films, credits, query("person:#7")).films["id"].to_pylist() == [1, 3]
     assert not answer(films, credits, query("person:#7")).notes
 
@@ -368,7 +379,7 @@ def test_the_command_in_its_forms(demo):
     assert [int(row["id"]) for row in csv.DictReader(io.StringIO(asked.stdout))] == [f["id"] for f in json.loads(data.stdout)["films"]]
     assert json.loads(data.stdout)["total"] == 5 and query(json.loads(data.stdout)["query"]) == query(text)
     none = tmdb('cast:"Bruce Wilis"', *home)
-    assert (none.returncode, none.stdout) == (0, "0 films\n") and "nearest: Bruce Willis" in none.stderr
+    assert (none.returncode, none.stdout) == (0, "0 films\n") and "did you mean Bruce Willis" in none.stderr
     assert "genre:Horror" in tmdb("--help").stdout
 
 
@@ -376,7 +387,7 @@ def test_a_run_that_is_not_there(demo, tmp_path, capsys):
     assert main(["search", "genre:Horror", "--home", str(demo.home), "--run-id", "dmo"]) == 2
     assert "did you mean demo?" in capsys.readouterr().err
     assert main(["search", "genre:Horror", "--home", str(tmp_path)]) == 1
-    assert "no finished run here yet" in capsys.readouterr().err
+    assert "no finished run exists yet" in capsys.readouterr().err
     assert not list(tmp_path.iterdir()), "looking makes no folders"
 
 

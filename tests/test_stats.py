@@ -18,7 +18,14 @@ from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COHORT, MOVIES, RAW
 from tmdb_analysis.core.store import read, read_arrow
 from tmdb_analysis.films.clean import earliest_day, with_day
-from tmdb_analysis.films.cohort import cohort_rules, cohort_table, consumer_prices, funnel, money_cohort, real
+from tmdb_analysis.films.cohort import (
+    cohort_rules,
+    cohort_table,
+    consumer_prices,
+    funnel,
+    money_cohort,
+    real,
+)
 from tmdb_analysis.kpis.groups import money_summary, snapshot
 from tmdb_analysis.stats import intervals as stats
 from tmdb_analysis.stats import shrinkage
@@ -266,13 +273,13 @@ def test_one_value_has_no_interval():
         (lambda: stats.pooled_interval([1.0], [-1.0]), "not above 0"),
         (lambda: stats.pooled_interval([-1.0], [1.0]), "below 0"),
         (lambda: stats.pooled_interval([1.0, 2.0], [0.0, 1.0]), "not above 0"),
-        (lambda: stats.pooled_interval([1.0, 2.0], [1.0]), "different length"),
-        (lambda: stats.wilson(3, 2), "no share"),
-        (lambda: stats.wilson(1, 2, level=1), "no share"),
+        (lambda: stats.pooled_interval([1.0, 2.0], [1.0]), "different lengths"),
+        (lambda: stats.wilson(3, 2), "not a share"),
+        (lambda: stats.wilson(1, 2, level=1), "not a share"),
         (lambda: stats.cliffs_delta(["a"], [1.0]), "could not convert"),
         (lambda: shrinkage.group_prior([1.0], [1.0], [0]), "fewer than one"),
         (lambda: shrinkage.group_prior([None, 1.0], [1.0, 1.0], [3, 3]), "no mean"),
-        (lambda: shrinkage.prior_votes([7.0], [0]), "without votes"),
+        (lambda: shrinkage.prior_votes([7.0], [0]), "fewer than one vote"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(call, told):

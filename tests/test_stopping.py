@@ -249,5 +249,5 @@ def test_a_scoped_run_never_becomes_the_published_one(demo, tmp_path, capsys):
     capsys.readouterr()
     for words in (["search", "genre:Western"], ["open"], ["why", "highest_roi"]):
         assert main([*words, *home]) == 1
-        assert "only runs on a part of the films are here (western): name one" in capsys.readouterr().err
+        assert "only runs on some of the films exist (western): name one" in capsys.readouterr().err
     assert main(["open", "western", "--no-browser", *home]) == 0

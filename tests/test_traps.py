@@ -282,9 +282,10 @@ def test_without_ids_names_count(land):
 
     assert column(search(t.films, t.credits, 'director:"steven spielberg"'), "id") == [1, 2]
     told = answer(t.films, t.credits, query('director:"Steven Spielberg" genre:Adventure'))
-    assert told.total == 1 and told.notes == ["Steven Spielberg: searched by name, because the data have no id of the person in 2 credits"]
+    note = "Steven Spielberg: 2 credits have no person id, so the search compares the name only"
+    assert told.total == 1 and told.notes == [note]
     wrong = answer(t.films, t.credits, query('director:"Sam Neill"')).notes
-    assert wrong[1] == 'director:"Sam Neill": the name is known, but not as director'
+    assert wrong[1] == 'director:"Sam Neill": the name exists in the data, but not as director'
     rows = directors(t.films, t.credits).collect()
     assert [(r.director, r.films, r.person_id) for r in rows] == [("Steven Spielberg", 2, clean.id_of_name("Steven Spielberg"))]
     kinds = {r.group: r.films for r in franchise_vs_standalone(t.films).collect()}

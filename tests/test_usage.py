@@ -183,11 +183,11 @@ URLS = ["s3://bucket/x", "https://example.org/x.json", "file:///tmp/x", "abfss:/
 
 @pytest.mark.parametrize("url", URLS)
 def test_a_url_is_no_place_on_this_machine(url, place, capsys, monkeypatch):
-    home = "home: must be a folder on this machine or a mounted one"
+    home = "home: must be a local or mounted folder, not a URL"
     for words in ("demo", "run", "runs", "open", "search genre:Horror", "publish", "prune"):
         assert home in refused(capsys, *words.split(), "--home", url)
     for option in ("--input", "--ids-file"):
-        assert "on this machine or a mounted one, not a URL" in refused(capsys, "run", option, url)
+        assert "must be a local or mounted file" in refused(capsys, "run", option, url)
     monkeypatch.setenv("TMDB_HOME", url)
     assert home in refused(capsys, "runs")
     monkeypatch.delenv("TMDB_HOME")
@@ -229,7 +229,7 @@ def test_after_deleting_the_newest_run_readers_see_the_one_before(folders, tmp_p
     for words in (["open", "--no-browser"], ["search", "genre:Horror"], ["why", "directors"]):
         assert main([*words, "--home", str(home)]) == 1
         line = capsys.readouterr().err
-        assert "only runs on a part of the films are here (" in line
+        assert "only runs on some of the films exist (" in line
     assert main(["runs", "--home", str(home)]) == 0 and "horror" in capsys.readouterr().out
 
 
@@ -237,7 +237,7 @@ def test_a_run_without_tables_says_so(tmp_path, capsys):
     run = finished(tmp_path, "a", 1)
     shutil.rmtree(run.tables)
     assert main(["search", "genre:Horror", "--home", str(tmp_path), "--run-id", "a"]) == 1
-    assert "run a has no tables: data/tables/a is gone" in capsys.readouterr().err
+    assert "run a has no tables: data/tables/a is missing" in capsys.readouterr().err
 
 
 # Secrets
@@ -281,7 +281,7 @@ def test_an_error_in_yaml_says_where(place, capsys):
     (place / "config.yaml").write_text("report:\n  top_n: 3\n  genre: [Horror\n")
     assert re.search(r"config\.yaml: line 4, column 1 ", refused(capsys, "runs"))
     (place / "config.yaml").write_text("pipeline: {fetched_on: 2025-13-45}\n")
-    assert "config.yaml: a value is no such day" in refused(capsys, "runs")
+    assert "config.yaml: a date does not exist" in refused(capsys, "runs")
     (place / "config.yaml").write_text("pipeline: {fetched_on: 2025-12-09}\n")
     assert settings(input="x.json").pipeline.fetched_on == "2025-12-09"
 
@@ -289,7 +289,7 @@ def test_an_error_in_yaml_says_where(place, capsys):
 @pytest.mark.parametrize("sign", [" ", ": ", '="'])
 def test_an_error_in_dotenv_does_not_repeat_it(sign, place, capsys):
     (place / ".env").write_text(f"# mine\nTMDB_TOP_N=5\nTMDB_READ_TOKEN{sign}{CANARY}\n")
-    assert refused(capsys, "runs") == "tmdb: .env: line 3 cannot be read; write it as NAME=value"
+    assert refused(capsys, "runs") == "tmdb: .env: line 3 is invalid; write it as NAME=value"
     (place / ".env").write_bytes(b"TMDB_READ_TOKEN=\xff" + CANARY.encode())
     assert CANARY not in refused(capsys, "runs")
     (place / ".env").unlink()

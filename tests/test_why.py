@@ -9,10 +9,12 @@ import pytest
 
 from tmdb_analysis.core.settings import UsageError
 from tmdb_analysis.core.store import Run, published, read_kpi
+from tmdb_analysis.kpis.registry import all_kpis
 from tmdb_analysis.runs.catalog import named
-from tmdb_analysis.search.numbers import KPIS, meaning
 from tmdb_analysis.search.why import why
 from tmdb_analysis.use.cli import main
+
+KPIS = all_kpis()
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def test_every_published_table_can_be_asked_for(run):
 
 @pytest.mark.parametrize("name", KPIS)
 def test_a_definition_is_a_sentence_of_its_own(name):
-    said = meaning(name)
+    said = KPIS[name].definition
     assert len(said) > 40 and said.endswith(".") and not re.search(r"contract|The same|One row", said)
 
 
@@ -60,7 +62,7 @@ def test_the_funnel_leads_from_the_records_to_the_films(name, run):
     left, taken = answer.funnel["left"].tolist(), answer.funnel["taken"].tolist()
     assert left[0] == len(landed(run)) + pq.read_metadata(run.tables / "quarantine.parquet").num_rows
     assert all(before - after == n >= 0 for before, after, n in zip(left[:-1], left[1:], taken[1:], strict=True))
-    assert set(answer.parameters) == set(KPIS[name].parameters)
+    assert set(answer.parameters) == {*KPIS[name].parameters, *KPIS[name].limits}
 
 
 def test_a_ranking_is_chosen_from_the_end_of_its_funnel(run):

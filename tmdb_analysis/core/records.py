@@ -58,7 +58,6 @@ class StageRecord(Record):
     counts: dict[str, JsonValue] = {}
     error: str | None = None  # why it failed or stopped, in one line
     raised: str | None = None  # the class of that error, such as `GateClosed`
-    definitions: dict[str, JsonValue] = {}  # of the tables that it wrote
 
 
 def stage_name(

@@ -14,7 +14,15 @@ from collections.abc import Callable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from .clean import BLANK, MONEY_FLOOR_USD, NO_TEXT, ROI_RANGE, known_date, known_text, says_nothing
+from tmdb_analysis.films.clean import (
+    BLANK,
+    MONEY_FLOOR_USD,
+    NO_TEXT,
+    ROI_RANGE,
+    known_date,
+    known_text,
+    says_nothing,
+)
 from .rules import Rule, at_least, complete, matches, one_of, within
 
 # %% ../../nbs/2_films/24_checks.ipynb #97762819

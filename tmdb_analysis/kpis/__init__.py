@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["directors", "franchises", "genres", "groups", "origins", "rankings", "ratings", "trends"],
+    submodules=["directors", "franchises", "genres", "groups", "origins", "rankings", "ratings", "registry", "trends"],
     submod_attrs={
         "directors": ["director_scores"],
         "franchises": ["franchise_effect"],
@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "groups": ["returns_with"],
         "rankings": ["money_kpis", "ranking"],
         "ratings": ["best_rated"],
+        "registry": ["all_kpis", "kpi"],
         "trends": ["yearly_money"],
     },
 )

@@ -38,12 +38,28 @@ from ..core.settings import Settings, TmdbError, TryLater, UsageError, checkout
 from ..core.stopping import stop_if_asked
 from ..core.store import Run, open_run, publish, read_counts, write_text
 from ..films.scope import scope_words
-from .catalog import LOCK, all_runs, going_on, is_published, noted, owner, read_facts, stamps
+from tmdb_analysis.runs.catalog import (
+    LOCK,
+    all_runs,
+    definitions,
+    going_on,
+    is_published,
+    owner,
+    read_facts,
+)
 from .changes import since_previous
 from .metrics import write_metrics
 from .share import inputs
 from .site import render, render_home
-from .stages import MEMORY_ADVICE, Kernel, execute, one_kernel, parameters_of, sources, stages, without_lessons
+from tmdb_analysis.runs.stages import (
+    MEMORY_ADVICE,
+    Kernel,
+    execute,
+    one_kernel,
+    parameters_of,
+    stages,
+    without_lessons,
+)
 from ..tmdb.files import skipped_words
 from ..tmdb.ledger import Ledger, raw_folder
 from ..tmdb.sources import source_of
@@ -131,12 +147,7 @@ def run_stage(
             advice = "if memory ran out, try -p memory_gb=8"
             raise TmdbError(f"the engine is gone before {chapter}: {advice}")
         lean, parameters = without_lessons(nb), parameters_of(nb, settings)
-        before = stamps(run)
         execute(chapter, lean, parameters, run, kernel, films_so_far(run))
-        made = [path for path, stamp in stamps(run).items() if before.get(path) != stamp]
-        if made:
-            common = settings.flat()
-            record.definitions = {**noted(made, chapter, sources(lean), parameters, common)}
         record.counts = read_counts(run).get(record.name, {})
         record.status, record.summary = "ok", summary(record.counts)
     except BaseException as e:
@@ -313,6 +324,7 @@ def close(
     told: dict[str, Any],  # run.json of a run that is at its end; gets what changed since the run before
 ) -> None:
     "Write what a run leaves behind: the comparison with the run before, the metrics, all pages, and at last what its run.json says."
+    told["definitions"] = definitions(run, told)
     if told["status"] == "ok":
         try:
             complete(run, told)
@@ -366,14 +378,13 @@ def run_stages(
 
 
 def from_records(run: Run) -> dict[str, Any]:
-    "What run.json says of the stages: `stages`, `failed_stage` and `definitions`. Raises `TmdbError`."
+    "What run.json says of the stages: `stages` and `failed_stage`. Raises `TmdbError`."
     records = stage_records(run)
     failed = next((record.chapter for record in records if record.status != "ok"), None)
     shown = {"status", "seconds", "summary"}
     return {
         "stages": [{"stage": r.chapter, **r.model_dump(include=shown)} for r in records],
         "failed_stage": failed,
-        "definitions": {name: d for r in records for name, d in r.definitions.items()},
     }
 
 

@@ -42,7 +42,8 @@ def summed_up(kpi: Mapping[str, Any]) -> str:
     said = [f"{n:,} {what}" for what, n in counts.items() if n]
     verdicts = Counter(change["verdict"] for change in kpi["changes"])
     said += [f"{n:,} {'values ' if n > 1 else 'value '}{verdict}" for verdict, n in sorted(verdicts.items())]
-    return ", ".join(said) or "the same"
+    shared = f"in the first {kpi['first']:,} rows: " if kpi.get("first") else ""
+    return shared + (", ".join(said) or "the same")
 
 
 def ranked(row: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["lookup", "numbers", "query", "search", "why"],
+    submodules=["lookup", "query", "search", "why"],
     submod_attrs={
         "lookup": ["as_csv", "as_json", "as_table", "find"],
         "search": ["by_name", "films_of"],

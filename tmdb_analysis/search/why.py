@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 from IPython.display import HTML
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from rich.console import Console
 from rich.markup import escape
@@ -29,8 +29,7 @@ from ..core.engine import session
 from ..core.schema import COHORT, CREDITS, MOVIES, RAW
 from ..core.settings import UsageError, nearest, settings
 from ..core.store import Run, published, read, read_counts, read_kpi, to_pandas
-from ..films.cohort import Need
-from .numbers import KPIS, Tables, meaning
+from ..kpis.registry import Tables, all_kpis
 
 # %% ../../nbs/5_search/54_why.ipynb #b532def4
 def from_records(
@@ -48,18 +47,18 @@ def from_records(
 def funnels(
     counts: dict[str, dict[str, Any]],  # of the stages of the run
     films: DataFrame,  # MOVIES contract
-    needs: dict[str, list[Need]],  # number -> what a film needs to be in it
+    needs: dict[str, Sequence[tuple[str, Column]]],  # number -> what a film needs to be in it
 ) -> dict[str, pd.DataFrame]:
     "For each number `rule`, `left` after it and `taken` by it, from the records that were read on; one pass over the films."
-    met = {f"{name} {i}": reduce(and_, [r.met for r in rules[: i + 1]]) for name, rules in needs.items() for i in range(len(rules))}
+    met = {f"{name} {i}": reduce(and_, [met for _, met in rules[: i + 1]]) for name, rules in needs.items() for i in range(len(rules))}
     sums = [F.count_if(condition).alias(key) for key, condition in met.items()]
     found = films.agg(F.count("*").alias("all"), *sums).first().asDict()
     shared, made = from_records(counts), {}
     for name, rules in needs.items():
         rows = list(shared)
-        for i, rule in enumerate(rules):
+        for i, (rule, _) in enumerate(rules):
             left = found[f"{name} {i}"]
-            rows.append((rule.rule, left, rows[-1][1] - left))
+            rows.append((rule, left, rows[-1][1] - left))
         made[name] = pd.DataFrame(rows, columns=["rule", "left", "taken"])
     return made
 
@@ -113,20 +112,21 @@ def why(
     row: str | None = None,  # a rank, an id or a name; None asks for the table as a whole
 ) -> Answer:
     "Where a published number comes from. Raises `UsageError` for a name or a row that is not there."
-    if name not in KPIS:
-        raise UsageError(f"there is no KPI {name!r}; {nearest(name, list(KPIS))}")
-    run, kpi, spark = run or published(), KPIS[name], session()
+    every = all_kpis()
+    if name not in every:
+        raise UsageError(f"there is no KPI {name!r}; {nearest(name, list(every))}")
+    run, kpi, spark = run or published(), every[name], session()
     table, parameters = read_kpi(name, run), parameters_of(run)
     films, credits, money = (read(spark, contract, run) for contract in (MOVIES, CREDITS, COHORT))
-    tables = Tables(films, credits, money, parameters)
-    funnel = funnels(read_counts(run), tables.films, {name: kpi.rules(parameters)})[name]
-    used = {p: parameters[p] for p in kpi.parameters}
+    funnel = funnels(read_counts(run), films, {name: kpi.needs(parameters)})[name]
+    used = kpi.used(parameters)
     if row is None:
-        return Answer(name, meaning(name), used, funnel, table)
+        return Answer(name, kpi.definition, used, funnel, table)
     meant = chosen(table, row, kpi.label)
-    mine = kpi.behind(tables, meant)
-    records = evidence(mine, read(spark, RAW, run), kpi.values)
-    return Answer(name, meaning(name), used, funnel, table, meant, mine.count(), records)
+    tables = Tables(films, credits, films.join(money.select("id", "group"), "id"), parameters)
+    behind = kpi.behind(tables, meant)
+    records = evidence(behind, read(spark, RAW, run), kpi.values)
+    return Answer(name, kpi.definition, used, funnel, table, meant, behind.count(), records)
 
 
 def parameters_of(run: Run) -> dict[str, Any]:

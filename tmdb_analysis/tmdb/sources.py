@@ -11,7 +11,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..core.settings import FOR_SOURCE, Settings, UsageError, book, is_given, nearest, safe_name
+from tmdb_analysis.core.settings import (
+    FOR_SOURCE,
+    Settings,
+    UsageError,
+    book,
+    is_given,
+    nearest,
+    safe_name,
+)
 from ..core.store import Run
 from .files import digest, files, records, skipped_files
 from .ledger import Ledger, fetched, only_fetch, raw_folder

@@ -31,10 +31,27 @@ from rich.status import Status
 from rich.table import Table as Grid
 
 from .. import __version__
-from ..core.engine import INSTALL_JAVA, JAVA_NEEDED, exposed_to, free_port, java_version, one_server, require_cluster
+from tmdb_analysis.core.engine import (
+    INSTALL_JAVA,
+    JAVA_NEEDED,
+    exposed_to,
+    free_port,
+    java_version,
+    one_server,
+    require_cluster,
+)
 from ..core.isolation import can_isolate
 from ..core.records import StageRecord
-from ..core.settings import Api, Spark, TmdbError, TryLater, UsageError, parameters, refuse_secret, settings
+from tmdb_analysis.core.settings import (
+    Api,
+    Spark,
+    TmdbError,
+    TryLater,
+    UsageError,
+    parameters,
+    refuse_secret,
+    settings,
+)
 from ..core.stopping import raise_again, stop_if_asked, stoppable
 from ..core.store import published
 from ..films.scope import scope_words

@@ -4,18 +4,30 @@
 
 # %% auto #0
 __all__ = ['RUN_ID', 'RUNS', 'STAGES', 'METRICS', 'QUALITY_DIMENSIONS', 'QUALITY_RULES', 'HISTORY', 'METRIC_NAMES', 'FILMS',
-           'NUMBERS', 'CURRENT', 'EVERY', 'ABOUT', 'INDEXES', 'TYPES', 'keyed', 'contract_of', 'without', 'told']
+           'NUMBERS', 'CURRENT', 'EVERY', 'ABOUT', 'INDEXES', 'TYPES', 'keyed', 'without', 'told']
 
 # %% ../../nbs/9_use/90_database.ipynb #37f7c2f1
 from dataclasses import replace
 
 import pyarrow as pa
 
-from ..core.contracts import RANKING, SEARCH
-from ..core.schema import BOOL, COHORT, COLLECTIONS, CREDITS, DATE, FLAGS, FLOAT, INT, MOVIES, TEXT, TEXTS, TIME, Table, column
-from ..runs.history import CONTRACTS
-from ..search.numbers import KPIS, meaning
-from ..search.search import SEARCHES
+from tmdb_analysis.core.schema import (
+    BOOL,
+    COHORT,
+    COLLECTIONS,
+    CREDITS,
+    DATE,
+    FLAGS,
+    FLOAT,
+    INT,
+    MOVIES,
+    TEXT,
+    TEXTS,
+    TIME,
+    Table,
+    column,
+)
+from ..kpis.registry import all_kpis
 
 # %% ../../nbs/9_use/90_database.ipynb #0d6950fe
 RUN_ID = column("run_id", TEXT, "the run", null=False)
@@ -122,18 +134,13 @@ def keyed(table: Table) -> Table:
     return Table(table.name, (*sure, "nth"), pa.schema([*table.schema, nth]))
 
 
-def contract_of(name: str) -> Table:
-    "The contract of a KPI."
-    return replace(CONTRACTS.get(name) or (SEARCH if name in SEARCHES else RANKING), name=name)
-
-
 def without(table: Table, *columns: str) -> Table:
     "A contract without some columns."
     return replace(table, schema=pa.schema([field for field in table.schema if field.name not in columns]))
 
 
 FILMS = {table.name: keyed(table) for table in (without(MOVIES, "seq"), CREDITS, COLLECTIONS, FLAGS, COHORT)}
-NUMBERS = {name: keyed(contract_of(name)) for name in KPIS}
+NUMBERS = {name: keyed(kpi.contract) for name, kpi in all_kpis().items()}
 CURRENT = FILMS | NUMBERS
 EVERY = HISTORY | {METRIC_NAMES.name: METRIC_NAMES} | CURRENT
 
@@ -155,7 +162,7 @@ ABOUT = {
 
 def told(table: Table) -> str:
     "What a table of the database holds."
-    return ABOUT.get(table.name) or f"{meaning(table.name)} Of the current run."
+    return ABOUT.get(table.name) or f"{all_kpis()[table.name].definition} Of the current run."
 
 
 INDEXES = {

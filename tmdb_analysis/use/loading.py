@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from psycopg import sql
 
-from ..core.schema import Table, conform
+from ..core.schema import TABLES, Table, conform
 from ..core.settings import TmdbError
 from ..core.store import Run, written
-from ..runs.history import CONTRACTS
-from .database import EVERY, HISTORY, INDEXES, NUMBERS, RUNS, TYPES, contract_of, told
+from ..kpis.registry import all_kpis
+from .database import EVERY, HISTORY, INDEXES, NUMBERS, RUNS, TYPES, told
 
 # %% ../../nbs/9_use/91_loading.ipynb #3b5e9a84
 SCHEMA = "tmdb"
@@ -213,10 +213,10 @@ def upsert(table: Table, parts: dict[str, sql.Composable]) -> sql.Composed:
 def rows_of(run: Run, table: Table) -> Iterator[tuple]:
     "The rows of a table of the current run, in the order of its columns. Raises `TmdbError` for a run without it."
     numbers = table.name in NUMBERS
-    path = run.report / "kpis" / f"{table.name}.parquet" if numbers else written(CONTRACTS[table.name], run)
+    stored = all_kpis()[table.name].contract if numbers else TABLES[table.name]
+    path = run.report / "kpis" / f"{table.name}.parquet" if numbers else written(stored, run)
     if not path.is_file():
         raise TmdbError(f"run {run.id} has no KPI {table.name}, so another version made it: run it again")
-    stored = contract_of(table.name) if numbers else CONTRACTS[table.name]
     columns = [name for name in table.columns if name != "nth"]
     where = [table.columns.index(name) for name in table.key if name != "nth"] if "nth" in table.key else []
     before, nth = None, 0

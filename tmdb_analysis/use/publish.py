@@ -24,7 +24,14 @@ from psycopg.errors import LockNotAvailable
 from rich.console import Console
 from rich.table import Table as Lines
 
-from ..core.settings import PLAIN_URL, Settings, TmdbError, UsageError, refuse_secret, settings
+from tmdb_analysis.core.settings import (
+    PLAIN_URL,
+    Settings,
+    TmdbError,
+    UsageError,
+    refuse_secret,
+    settings,
+)
 from ..core.store import Run
 from ..films.scope import scope_words
 from ..runs.catalog import named, part, read_facts

@@ -24,7 +24,7 @@ from ..core.display import cell, printable
 from ..core.settings import UsageError, nearest, settings
 from ..core.store import Run
 from ..films.scope import scope_words
-from ..runs.catalog import all_runs, disk, is_published, named, part
+from ..runs.catalog import all_runs, disk, is_published, named, other_definition, part
 from ..runs.changes import tell, write_changes
 from ..runs.share import differences, export, inputs, read_provenance, repeated
 
@@ -191,7 +191,10 @@ def as_reported(
 def how_close(report: Mapping[str, Any], told: Mapping[str, Any]) -> str:
     "How a run compares with the report that it repeats, in a line."
     names = [name for name in ("films", "score", "gate") if told.get(name) != report.get(name)]
-    differ = [name for name, definition in part(told, "definitions").items() if definition != part(report, "definitions", name)]
+    reasons: dict[str, list[str]] = {}
+    for name in part(told, "definitions"):
+        reasons.setdefault(other_definition(name, report, told) or "", []).append(name)
+    reasons.pop("", None)
     said = [f"{name} {told.get(name)}, the report has {report.get(name)}" for name in names]
-    said += [f"defined differently or with other limits: {', '.join(differ)}"] if differ else []
+    said += [f"{reason}: {', '.join(tables)}" for reason, tables in reasons.items()]
     return "; ".join(said) or "films, score and definitions are those of the report"

@@ -96,7 +96,7 @@ def test_a_day_becomes_a_report_and_once_more_it_stays_as_it_is(dag, capfd):
     told = facts(RUN)
     assert told["status"] == "ok" and told["films"] > 900 and [stage["stage"] for stage in told["stages"]] == STAGES
     assert (told["parameters"]["top_n"], told["parameters"]["min_votes"]) == (3, 20)
-    assert {definition["stage"] for definition in told["definitions"].values()} > {"23_clean", "27_validate", "42_rankings"}
+    assert told["definitions"].keys() > {"movies", "quality", "highest_revenue"}
     assert len((HOME / "reports" / RUN / "kpis" / "highest_revenue.csv").read_text(encoding="utf-8").splitlines()) == 4
     assert (HOME / "data" / "tables" / "CURRENT").read_text(encoding="utf-8") == f"{RUN}\n"
     assert all((HOME / "reports" / RUN / f"{name}.html").is_file() for name in ("index", "dashboard", *STAGES[:-1]))
