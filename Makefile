@@ -71,7 +71,6 @@ airflow: $(AIRFLOW_READY) ## Airflow on this machine, at http://127.0.0.1:8080; 
 $(AIRFLOW_READY): deploy/airflow/requirements.txt $(READY)
 	$(UV) venv --quiet --clear --python $(BIN)/python $(AIRFLOW)
 	$(UV) pip install --quiet --require-hashes --python $(AIRFLOW)/bin/python -r deploy/airflow/requirements.txt
-	@$(BIN)/python -m ipykernel install --prefix $(AIRFLOW) --name tmdb --display-name tmdb 2>/dev/null
 	@touch $@
 
 need-docker:

@@ -134,8 +134,8 @@ def test_a_master_whose_worker_is_killed_in_the_middle_gives_the_same_tables(pla
         killed.append(victim)
         os.killpg(victim, signal.SIGKILL)  # its executors as well
 
-    def tell(i, n, state):
-        if state["stage"] == "27_validate" and state["status"] == "running":
+    def tell(i, n, stage):
+        if stage.chapter == "27_validate" and stage.status == "running":
             threading.Timer(2, kill).start()
 
     asked = dict(engine=f"spark://{ports['--port']}", home=str(place), run_id="master", source="files", input=[str(place / "films.jsonl")])

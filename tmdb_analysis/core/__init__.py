@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["display", "engine", "isolation", "schema", "settings", "stopping", "store"],
+    submodules=["display", "engine", "isolation", "records", "schema", "settings", "stopping", "store"],
     submod_attrs={
         "engine": ["session"],
         "settings": ["TmdbError", "TryLater", "UsageError"],

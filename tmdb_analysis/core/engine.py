@@ -7,7 +7,8 @@ __all__ = ['JAVA_NEEDED', 'INSTALL_JAVA', 'TIER_4', 'LATER', 'QUICK', 'LOOPBACK'
            'java_version', 'require_java', 'sail_command', 'masters', 'spark_options', 'is_local', 'spark_command',
            'free_port', 'reachable', 'listen', 'answers', 'linked', 'work_done', 'environment', 'token_for',
            'exposed_to', 'hold_on_ipv6', 'wait_for', 'end_process', 'started', 'open_process', 'server', 'attached',
-           'session', 'leave', 'close', 'sized', 'seen_by_engine', 'within', 'require_cluster', 'one_server']
+           'session', 'leave', 'close', 'sized', 'fresh_session', 'seen_by_engine', 'within', 'require_cluster',
+           'one_server']
 
 # %% ../../nbs/0_core/03_engine.ipynb #76810999
 import atexit
@@ -486,6 +487,15 @@ def sized(
     spark.conf.set("spark.sql.codegen.wholeStage", str(compiles).lower())
     spark.conf.set("spark.sql.codegen.factoryMode", "FALLBACK" if compiles else "NO_CODEGEN")
     return spark
+
+
+def fresh_session(
+    films: int | None = None,  # that the next queries are about; None: unknown
+) -> None:
+    "Replace the session of this process by a new one, without the settings of an earlier stage."
+    leave()
+    if films is not None:
+        sized(session(), films)
 
 # %% ../../nbs/0_core/03_engine.ipynb #ef3a96e0
 def seen_by_engine(

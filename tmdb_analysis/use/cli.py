@@ -41,6 +41,7 @@ from tmdb_analysis.core.engine import (
     require_cluster,
 )
 from ..core.isolation import can_isolate
+from ..core.records import StageRecord
 from tmdb_analysis.core.settings import (
     Api,
     Spark,
@@ -175,12 +176,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
     progress = place.home / "data" / "raw" / place.run_id / "progress.json"
     with console.status("starting the engine") as status, watching(progress, status, console):
 
-        def tell(i: int, n: int, state: dict[str, Any]) -> None:
+        def tell(i: int, n: int, stage: StageRecord) -> None:
             "A line for a stage that is done, the spinner for one that is not."
-            if state["status"] == "running":
-                status.update(f"{i}/{n} {state['stage']}")
+            if stage.status == "running":
+                status.update(f"{i}/{n} {stage.chapter}")
                 return
-            line = f"{i:>2}/{n}  {state['stage']:<14} {state['status']:<6} {state['seconds']:>6.1f} s  {state['summary']}"
+            line = f"{i:>2}/{n}  {stage.chapter:<14} {stage.status:<6} {stage.seconds:>6.1f} s  {stage.summary}"
             console.print(line.rstrip(), highlight=False, markup=False, soft_wrap=True)
 
         told = run_chain(chosen, tell)

@@ -1,25 +1,25 @@
 """The chain of tmdb_analysis: one task a stage, from what TMDB answers to a published report.
 
-`prepare` checks the parameters and makes the run, each stage is a chapter of the book that Papermill executes with a kernel of the
-package's own environment, and `finish` writes the pages, also of a run that failed, and publishes a run that did not.
+`prepare` checks the parameters and makes the run, each stage is a chapter of the book that the package runs in its own environment and
+in the way of `tmdb run`, and `finish` writes the pages, also of a run that failed, and publishes a run that did not.
 
-Connection `tmdb`: its password is the read access token of TMDB; it reaches the kernels as an environment variable and stands in
+Connection `tmdb`: its password is the read access token of TMDB; it reaches the stages as an environment variable and stands in
 no parameter. Variables, all optional: `tmdb_home` (folder that gets data/ and reports/), `tmdb_python` (the Python of the package),
 `tmdb_schedule` (@daily), `tmdb_params` (JSON: other defaults for the parameters).
 """
 
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from airflow.providers.papermill.operators.papermill import PapermillOperator
+from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.python import ExternalPythonOperator
 from airflow.sdk import DAG, Asset, Connection, Param, TriggerRule, Variable, chain
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
-from papermill.exceptions import PapermillExecutionError
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = (HERE / "../../..").resolve()  # for the defaults below; an image sets both variables
@@ -31,6 +31,7 @@ DEFAULTS = Variable.get("tmdb_params", default={}, deserialize_json=True)
 
 RUN = "{{ dag_run.logical_date | ts_nodash if dag_run.logical_date else dag_run.run_after.strftime('%Y%m%dT%H%M%S-%f') }}"
 FINISHED = 99  # what prepare exits with when the run of this date is there already
+STEP = "import sys; from tmdb_analysis.use.steps import step_command; sys.exit(step_command(*sys.argv[1:]))"
 FATAL = {"UsageError", "Refused", "GateClosed"}  # wrong usage, a key that TMDB refuses, data that are not good enough: no retry helps
 
 
@@ -58,28 +59,37 @@ class Step(ExternalPythonOperator):
             return super().execute(context)
 
 
-class Chapter(PapermillOperator):
-    "A stage, which is a chapter of the book."
+class Chapter(BashOperator):
+    "A stage, which is a chapter of the book. Its record says what came of it."
 
-    template_fields = (*PapermillOperator.template_fields, "environment", "page")
+    template_fields = (*BashOperator.template_fields, "record", "page")
 
-    def __init__(self, *, environment, page, **options):
+    def __init__(self, *, record, page, **options):
         super().__init__(**options)
-        self.environment = environment
+        self.record = record
         self.page = page
 
     def execute(self, context):
+        Path(self.record).unlink(missing_ok=True)  # of an earlier try
         try:
-            with environment(self.environment):
+            with environment({"TMDB_HOME": HOME}):
                 super().execute(context)
-        except PapermillExecutionError as e:
-            reason = next(iter(e.evalue.strip().splitlines()), "no message")
-            self.log.error("%s failed with %s: %s", self.task_id, e.ename, reason)
+        except AirflowException:
+            raised, reason = self.failure()
+            self.log.error("%s failed with %s: %s", self.task_id, raised, reason)
             self.log.error("its page, when the run is finished: %s", Path(self.page).as_uri())
-            raise (AirflowFailException if e.ename in FATAL else AirflowException)(f"{e.ename}: {reason}") from None
+            raise (AirflowFailException if raised in FATAL else AirflowException)(f"{raised}: {reason}") from None
+
+    def failure(self) -> tuple[str, str]:
+        "Why the stage failed: the class of the error, and the error in one line."
+        try:
+            record = json.loads(Path(self.record).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            record = {}
+        return record.get("raised") or "Error", record.get("error") or "its process ended without a record; see the lines above"
 
 
-def prepare(given: str, run_id: str, stages: list, finished: int) -> dict:
+def prepare(given: str, run_id: str, stages: list, finished: int) -> None:
     import json
     import sys
 
@@ -87,11 +97,9 @@ def prepare(given: str, run_id: str, stages: list, finished: int) -> dict:
     sys.modules.setdefault("rfc3987_syntax", None)  # three seconds, for a check of addresses that no notebook needs
     from tmdb_analysis.use.steps import asked, prepare
 
-    made = prepare(asked(json.loads(given), run_id), stages)
-    if made is None:
+    if not prepare(asked(json.loads(given), run_id), stages):
         print(f"run {run_id} is finished already and stays as it is")
         sys.exit(finished)
-    return {"environment": made["environment"], **made["parameters"]}
 
 
 def finish(run_id: str) -> dict:
@@ -137,18 +145,14 @@ with DAG(
         op_kwargs={"given": "{{ params | tojson }}", "run_id": RUN, "stages": list(KNOWN["stages"]), "finished": FINISHED},
         expect_airflow=False,
         skip_on_exit_code=FINISHED,
-        multiple_outputs=True,
         doc="Check the parameters, make the folder of the run.",
     )
     chapters = [
         Chapter(
             task_id=name,
-            input_nb=f"{HOME}/data/tables/{RUN}/stages/{name}.ipynb",
-            output_nb=f"{HOME}/reports/{RUN}/{name}.ipynb",
+            bash_command=f"exec {shlex.join([PYTHON, '-c', STEP, name])} {RUN}",
+            record=f"{HOME}/reports/{RUN}/stages/{name.partition('_')[2]}.json",
             page=f"{HOME}/reports/{RUN}/{name}.html",
-            parameters=prepared.output[name],
-            environment=prepared.output["environment"],
-            kernel_name="tmdb",
             do_xcom_push=False,
             retries=2,
             retry_delay=timedelta(minutes=5),

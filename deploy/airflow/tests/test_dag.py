@@ -11,7 +11,6 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from itertools import pairwise
 
-import nbformat
 import pytest
 from airflow.cli.cli_parser import get_parser
 from airflow.dag_processing.dagbag import DagBag
@@ -20,7 +19,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Param
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.types import DagRunType
 
-from conftest import HOME, KEY, PLACE, ROOT
+from conftest import HOME, KEY, PLACE, PYTHON, ROOT
 
 KNOWN = json.loads((ROOT / "deploy/airflow/dags/tmdb.json").read_text(encoding="utf-8"))
 STAGES = list(KNOWN["stages"])
@@ -60,7 +59,7 @@ def test_the_dag_can_be_read_where_an_image_has_it(bag, monkeypatch):
         shutil.copytree(ROOT / "deploy/airflow/dags", folder, dirs_exist_ok=True)
         there = DagBag(folder)
     assert there.import_errors == {} and set(there.dags) == {"tmdb"}
-    assert there.dags["tmdb"].get_task(STAGES[0]).input_nb.startswith("/srv/tmdb/home/data/")
+    assert there.dags["tmdb"].get_task(STAGES[0]).record.startswith("/srv/tmdb/home/reports/")
 
 
 def test_the_dag_can_be_stored(dag):
@@ -138,15 +137,29 @@ def test_a_key_that_is_refused_is_not_tried_again(dag, tmdb, capfd):
     ],
 )
 def test_what_may_pass_is_tried_again(dag, error, kind, tmp_path):
-    source = f"import os\nfrom {error} as E\nraise E(f'a key of {{len(os.environ[\"TMDB_READ_TOKEN\"])}} letters')"
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    nbformat.write(nb, tmp_path / "in.ipynb")
     chapter = dag.get_task(STAGES[0]).prepare_for_execution()
-    chapter.input_nb, chapter.output_nb, chapter.page = str(tmp_path / "in.ipynb"), str(tmp_path / "out.ipynb"), str(tmp_path / "x.html")
-    chapter.parameters, chapter.environment = {}, {"TMDB_HOME": str(tmp_path)}
+    chapter.record, chapter.page = str(tmp_path / "ingest.json"), str(tmp_path / "x.html")
+    source = f"""
+import os, pathlib
+from tmdb_analysis.core.records import write_record
+from tmdb_analysis.runs.chain import new_record, with_error
+from {error} as E
+reason = E(f"a key of {{len(os.environ['TMDB_READ_TOKEN'])}} letters")
+write_record(pathlib.Path({chapter.record!r}), with_error(new_record("20_ingest"), reason))
+raise SystemExit(1)"""
+    chapter.bash_command = shlex.join([PYTHON, "-c", source])
     with pytest.raises(AirflowException) as raised:
         chapter.execute({})
     assert type(raised.value) is kind and f"a key of {len(KEY)} letters" in str(raised.value)
+
+
+def test_a_stage_whose_process_is_killed_is_tried_again(dag, tmp_path):
+    chapter = dag.get_task(STAGES[0]).prepare_for_execution()
+    chapter.record, chapter.page = str(tmp_path / "ingest.json"), str(tmp_path / "x.html")
+    chapter.bash_command = "kill -9 $$"
+    with pytest.raises(AirflowException, match="ended without a record") as raised:
+        chapter.execute({})
+    assert type(raised.value) is AirflowException
 
 
 def test_the_commands_of_the_docs_are_taken(dag, capsys):
