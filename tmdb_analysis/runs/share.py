@@ -225,7 +225,7 @@ def print_command(
         (folder / "report.html").as_uri(),
     ]
 
-
+# %% ../../nbs/8_runs/83_share.ipynb #b9ce3ccf
 def printed(
     run: Run,
     target: Path,  # file to write
