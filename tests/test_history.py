@@ -318,7 +318,7 @@ def test_one_page_needs_no_other_file(place, tmp_path, capsys):
     links = [a["href"] for a in found("a") if not a["href"].startswith(("#", "http"))]
     assert links and all(link.startswith("data:") for link in links) and found("img")
     assert all(img["src"].startswith("data:") for img in found("img")) and str(place) not in target.read_text()
-    assert "is there already" in refused(capsys, "export", "two", "--single-file", "-o", str(target), "--home", str(place))
+    assert "already exists" in refused(capsys, "export", "two", "--single-file", "-o", str(target), "--home", str(place))
     said(capsys, "export", "two", "--single-file", "--force", "-o", str(target), "--home", str(place))
 
 
@@ -354,7 +354,7 @@ def test_a_report_is_repeated_from_its_page(place, tmp_path, capsys):
     said(capsys, "export", "strict", "--single-file", "-o", str(target), "--home", str(place))
     again = ["run", "--from-report", str(target), "--home", str(tmp_path), "--run-id", "again"]
     assert "give that file too" in refused(capsys, *again)
-    assert "not what the report was made from" in refused(capsys, *again, "--input", str(place / "one.json"))
+    assert "not the file of the report" in refused(capsys, *again, "--input", str(place / "one.json"))
     assert not (tmp_path / "reports").exists()
     text = said(capsys, *again, "--input", str(place / "two.json"))
     assert "repeats run strict" in text and "films, score and definitions are those of the report" in text
@@ -381,5 +381,5 @@ def test_provenance_names_no_place_and_steers_nothing(place, tmp_path, capsys):
     (tmp_path / "evil.html").write_text(f'<script type="application/json" id="provenance">{json.dumps(evil)}</script>')
     assert "top_n: Input should be a valid integer" in refused(capsys, "run", "--from-report", str(tmp_path / "evil.html"))
     (tmp_path / "plain.html").write_text("<h1>Films</h1>")
-    assert "no provenance in it" in refused(capsys, "run", "--from-report", str(tmp_path / "plain.html"))
+    assert "the page contains no provenance" in refused(capsys, "run", "--from-report", str(tmp_path / "plain.html"))
     assert "cannot be read" in refused(capsys, "run", "--from-report", str(tmp_path / "gone.html"))
