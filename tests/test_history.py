@@ -193,7 +193,7 @@ def test_other_sources_and_definitions_are_not_compared(place, tmp_path):
         assert reasons[name] == f"{version} was 0 in run older and 1 in run two"
     assert reasons["yearly"] == "definition version unknown in run older"
     assert result["kpis"]["money"]["apart"] is None
-    assert "tables of run older are gone" in result["films"]["apart"]
+    assert "film table of run older is missing" in result["films"]["apart"]
 
 
 @pytest.mark.integration
