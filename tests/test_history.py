@@ -193,7 +193,7 @@ def test_other_sources_and_definitions_are_not_compared(place, tmp_path):
         assert reasons[name] == f"{version} was 0 in run older and 1 in run two"
     assert reasons["yearly"] == "definition version unknown in run older"
     assert result["kpis"]["money"]["apart"] is None
-    assert "tables of run older are gone" in result["films"]["apart"]
+    assert "film table of run older is missing" in result["films"]["apart"]
 
 
 @pytest.mark.integration
@@ -224,7 +224,7 @@ def test_a_shorter_list_is_compared_in_the_rows_that_both_have(place, capsys):
     reason = "top_n was 10 in run two and 5 in run strict"
     assert reason in result["sensitivity"]["apart"], "its values depend on top_n"
     text = said(capsys, "diff", "two", "strict", "--home", str(place))
-    assert re.search("highest_revenue +in the first 5 rows: the same", text)
+    assert re.search("highest_revenue +in the first 5 rows: no change", text)
 
 
 @pytest.mark.integration
@@ -247,7 +247,7 @@ def test_runs_of_earlier_code_are_read(place, tmp_path, capsys):
 @pytest.mark.integration
 def test_diff_says_the_same_as_text_json_and_page(place, capsys):
     text = said(capsys, "diff", "one", "two", "--home", str(place))
-    assert "11 films are in both runs, 1 are new and 1 have vanished" in text and "\x1b" not in text
+    assert "11 in both runs, 1 new, 1 vanished" in text and "\x1b" not in text
     assert re.search(r"Total revenue \(\$M\)\s+1,950.00\s+3,150.00\s+\+1,200.00\s+-25.00\s+\+325.00\s+\+900.00", text)
     told = json.loads(said(capsys, "diff", "one", "two", "--json", "--home", str(place)))
     assert next(r for r in told["totals"] if r["measure"] == "total_revenue_musd")["revised"] == 325.0
