@@ -55,7 +55,11 @@ def genres(
 ) -> DataFrame:
     "The films of each genre, by number of films; ties go by name. A film counts once in each of its genres, one without a genre in none."
     each = films.withColumn("genre", F.explode("genres"))
-    return described(each, "genre").transform(numbered, F.desc("films"), F.asc("genre")).select(GENRES.columns)
+    return (
+        described(each, "genre")
+        .transform(numbered, F.desc("films"), F.asc("genre"))
+        .select(GENRES.columns)
+    )
 
 # %% ../../nbs/4_kpis/45_genres.ipynb #923dae60
 GENRE_RETURNS = Table(
@@ -104,7 +108,9 @@ def genre_returns(
     counts once in each of its genres, so the shares, those of the films with a genre, add up to more than the whole. `pooled_return` is
     the sum of the revenues over the sum of the budgets, where a film in k genres counts 1/k in each. `earned_back` is the share of films
     with the given multiple or more. Films without a genre are in none."""
-    cohort = cohort.assign(weight=1 / cohort["genres"].map(len, na_action="ignore").where(lambda k: k > 0))
+    cohort = cohort.assign(
+        weight=1 / cohort["genres"].map(len, na_action="ignore").where(lambda k: k > 0)
+    )
     known = cohort[cohort["weight"].notna()]
     rows = [
         {"genre": genre, "share": len(films) / len(known), **genre_money(films, earned_back)}
@@ -134,7 +140,13 @@ def genre_sets(
     films: DataFrame,  # MOVIES contract
 ) -> list[dict[str, Any]]:
     "Each combination of genres that some film has: `genres`, a list, and `films`."
-    return films.filter(F.col("genres").isNotNull()).groupBy("genres").agg(F.count("*").alias("films")).toArrow().to_pylist()
+    return (
+        films.filter(F.col("genres").isNotNull())
+        .groupBy("genres")
+        .agg(F.count("*").alias("films"))
+        .toArrow()
+        .to_pylist()
+    )
 
 
 GENRE_PAIRS = Table(
@@ -164,7 +176,11 @@ GENRE_PAIRS = Table(
 @kpi(
     GENRE_PAIRS,
     label="genre_a",
-    behind=films_where(lambda row: F.array_contains("genres", row["genre_a"]) & F.array_contains("genres", row["genre_b"])),
+    behind=films_where(
+        lambda row: (
+            F.array_contains("genres", row["genre_a"]) & F.array_contains("genres", row["genre_b"])
+        )
+    ),
     needs=known_value("a genre", "genres"),
     parameters=("min_pair",),
 )
@@ -183,8 +199,19 @@ def genre_pairs(
         both.update(dict.fromkeys(combinations(genres, 2), row["films"]))
     n = sum(row["films"] for row in sets if row["genres"])
     rows = [
-        {"genre_a": a, "genre_b": b, "films": k, "films_a": alone[a], "films_b": alone[b], "n_films": n}
-        | {"jaccard": k / (alone[a] + alone[b] - k), "lift": k * n / (alone[a] * alone[b]), "shown": shown_as(k, min_pair, min_pair)}
+        {
+            "genre_a": a,
+            "genre_b": b,
+            "films": k,
+            "films_a": alone[a],
+            "films_b": alone[b],
+            "n_films": n,
+        }
+        | {
+            "jaccard": k / (alone[a] + alone[b] - k),
+            "lift": k * n / (alone[a] * alone[b]),
+            "shown": shown_as(k, min_pair, min_pair),
+        }
         for (a, b), k in both.items()
     ]
     return pa.Table.from_pylist(rows, GENRE_PAIRS.schema)

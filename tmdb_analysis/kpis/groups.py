@@ -95,7 +95,12 @@ def for_a_page(
 ) -> pd.DataFrame:
     "A table of groups without the typical returns that are hidden."
     hidden = table["shown"] == "hidden"
-    return table.assign(**{c: table[c].mask(hidden) for c in ("median_return", "median_return_low", "median_return_high")})
+    return table.assign(
+        **{
+            c: table[c].mask(hidden)
+            for c in ("median_return", "median_return_low", "median_return_high")
+        }
+    )
 
 # %% ../../nbs/4_kpis/41_groups.ipynb #41c00005
 def snapshot(

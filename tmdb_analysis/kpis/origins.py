@@ -87,7 +87,9 @@ COMPANIES = Table(
     parameters=ORIGIN_PARAMETERS,
     cohort=COHORT_VERSION,
 )
-def companies(films: DataFrame, cohort: pd.DataFrame, min_group: int = 10, firm_group: int = 30) -> pa.Table:
+def companies(
+    films: DataFrame, cohort: pd.DataFrame, min_group: int = 10, firm_group: int = 30
+) -> pa.Table:
     """Films by production company. A film counts once in each of its companies. `median_return` is the typical
     return, the median of revenue / budget over the films of the cohort; `median_roi` is that of all films with both sums known.
     Companies with fewer than `min_group` films are not published. Ranked by films, ties by name."""
@@ -114,7 +116,9 @@ COUNTRIES = Table(
     parameters=ORIGIN_PARAMETERS,
     cohort=COHORT_VERSION,
 )
-def countries(films: DataFrame, cohort: pd.DataFrame, min_group: int = 10, firm_group: int = 30) -> pa.Table:
+def countries(
+    films: DataFrame, cohort: pd.DataFrame, min_group: int = 10, firm_group: int = 30
+) -> pa.Table:
     """Films by production country. A film counts once in each of its countries. `median_return` is the typical return, the median of
     revenue / budget over the films of the cohort; `median_roi` is that of all films with both sums known. Countries with fewer than
     `min_group` films are not published. Ranked by films, ties by name."""
@@ -141,7 +145,9 @@ LANGUAGES = Table(
     parameters=ORIGIN_PARAMETERS,
     cohort=COHORT_VERSION,
 )
-def languages(films: DataFrame, cohort: pd.DataFrame, min_group: int = 10, firm_group: int = 30) -> pa.Table:
+def languages(
+    films: DataFrame, cohort: pd.DataFrame, min_group: int = 10, firm_group: int = 30
+) -> pa.Table:
     """Films by original language; a film has one. `median_return` is the typical return, the median of revenue / budget over the films of
     the cohort; `median_roi` is that of all films with both sums known. Languages with fewer than `min_group` films are not published.
     Ranked by films, ties by name."""
@@ -157,4 +163,8 @@ def without_origin(
         "films_without_country": F.coalesce(F.size("production_countries"), F.lit(0)) < 1,
         "films_without_language": F.isnull("original_language"),
     }
-    return films.agg(*[F.count_if(is_absent).alias(name) for name, is_absent in absent.items()]).first().asDict()
+    return (
+        films.agg(*[F.count_if(is_absent).alias(name) for name, is_absent in absent.items()])
+        .first()
+        .asDict()
+    )

@@ -72,7 +72,9 @@ def rating_prior(
     """What every film starts with: `m` votes at `mean_rating`, the mean of the ratings of all films with a
     vote, each film once. m is how many times the variance between the votes of one film is that between films; it is estimated, and
     unknown when there are fewer than three films, or when they do not differ beyond their votes."""
-    return pa.Table.from_pylist([{"m": prior.m, "mean_rating": prior.mean, "n_rating": prior.n}], RATING_PRIOR.schema)
+    return pa.Table.from_pylist(
+        [{"m": prior.m, "mean_rating": prior.mean, "n_rating": prior.n}], RATING_PRIOR.schema
+    )
 
 # %% ../../nbs/4_kpis/47_ratings.ipynb #ac1cd7ca
 def best(
@@ -83,8 +85,12 @@ def best(
 ) -> pd.DataFrame:
     "The films with the highest `weighted_rating`, best first; none when the prior is unknown."
     among = voted[voted["vote_count"] >= min_votes] if prior.m is not None else voted[:0]
-    weighted = weighted_rating(among["vote_average"], among["vote_count"], prior.m or 0.0, prior.mean or 0.0)
-    order = among.assign(weighted_rating=weighted, to_nine=weighted.round(9)).sort_values(["to_nine", "id"], ascending=[False, True])
+    weighted = weighted_rating(
+        among["vote_average"], among["vote_count"], prior.m or 0.0, prior.mean or 0.0
+    )
+    order = among.assign(weighted_rating=weighted, to_nine=weighted.round(9)).sort_values(
+        ["to_nine", "id"], ascending=[False, True]
+    )
     return order.drop(columns="to_nine").head(top_n)
 
 
@@ -142,9 +148,17 @@ def best_rated(
     unknown."""
     chosen = best(voted, prior, top_n, min_votes).to_dict("records")
     ids = [row["id"] for row in chosen]
-    names = films.filter(F.col("id").isin(ids)).select("id", "title", "release_date").toArrow().to_pylist()
+    names = (
+        films.filter(F.col("id").isin(ids))
+        .select("id", "title", "release_date")
+        .toArrow()
+        .to_pylist()
+    )
     named = {row["id"]: row for row in names}
-    return pa.Table.from_pylist([{"rank": i, **row, **named[row["id"]]} for i, row in enumerate(chosen, 1)], BEST_RATED.schema)
+    return pa.Table.from_pylist(
+        [{"rank": i, **row, **named[row["id"]]} for i, row in enumerate(chosen, 1)],
+        BEST_RATED.schema,
+    )
 
 # %% ../../nbs/4_kpis/47_ratings.ipynb #5be15e2a
 THRESHOLDS = (10, 100, 1000)  # votes
@@ -163,7 +177,9 @@ RATING_SENSITIVITY = Table(
                 "films of best_rated that are in the ranking with this threshold too",
                 null=False,
             ),
-            column("entered", INT, "films of this ranking that best_rated does not have", null=False),
+            column(
+                "entered", INT, "films of this ranking that best_rated does not have", null=False
+            ),
             column("left", INT, "films of best_rated that this ranking does not have", null=False),
         ]
     ),
@@ -188,8 +204,19 @@ def rating_sensitivity(
     stay, `entered` those that come in, `left` those that go."""
     base, rows = set(best(voted, prior, top_n, min_votes)["id"]), []
     for least in THRESHOLDS:
-        top, films = set(best(voted, prior, top_n, least)["id"]), int((voted["vote_count"] >= least).sum())
-        rows.append({"threshold": least, "films": films, "kept": len(base & top), "entered": len(top - base), "left": len(base - top)})
+        top, films = (
+            set(best(voted, prior, top_n, least)["id"]),
+            int((voted["vote_count"] >= least).sum()),
+        )
+        rows.append(
+            {
+                "threshold": least,
+                "films": films,
+                "kept": len(base & top),
+                "entered": len(top - base),
+                "left": len(base - top),
+            }
+        )
     return pa.Table.from_pylist(rows, RATING_SENSITIVITY.schema)
 
 # %% ../../nbs/4_kpis/47_ratings.ipynb #1c4e2852
@@ -240,9 +267,20 @@ def correlations(
 ) -> pa.Table:  # CORRELATIONS contract
     """Which columns go together: Spearman's rank correlation, from -1 to 1, with its 95% interval.
     Popularity is TMDB's daily index of attention, so it is only comparable within one snapshot of the data."""
-    frames = {"enough votes": voted[voted["vote_count"] >= min_votes], "one vote or more": voted, "cohort": cohort}
+    frames = {
+        "enough votes": voted[voted["vote_count"] >= min_votes],
+        "one vote or more": voted,
+        "cohort": cohort,
+    }
     rows: list[dict[str, Any]] = []
     for pair, (x, y, among) in PAIRS.items():
         estimate = spearman(frames[among][x], frames[among][y])
-        rows.append({"pair": pair, "among": among, **columns_of("spearman", estimate), "n_spearman": estimate.n})
+        rows.append(
+            {
+                "pair": pair,
+                "among": among,
+                **columns_of("spearman", estimate),
+                "n_spearman": estimate.n,
+            }
+        )
     return pa.Table.from_pylist(rows, CORRELATIONS.schema)

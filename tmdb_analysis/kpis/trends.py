@@ -46,7 +46,9 @@ def yearly(
     films: DataFrame,  # MOVIES contract
 ) -> DataFrame:
     "The films of each year of first release; films without a date are in none."
-    dated = films.filter(F.col("release_year").isNotNull()).withColumn("year", F.col("release_year"))
+    dated = films.filter(F.col("release_year").isNotNull()).withColumn(
+        "year", F.col("release_year")
+    )
     return described(dated, "year").select(YEARLY.columns)
 
 # %% ../../nbs/4_kpis/46_trends.ipynb #f3cf23a5
@@ -74,7 +76,12 @@ def quartiles(
     known = values.dropna().astype("float64")
     low, middle, high = known.quantile([0.25, 0.5, 0.75]) if len(known) else (None, None, None)
     name = "real_revenue_musd"
-    return {f"median_{name}": middle, f"p25_{name}": low, f"p75_{name}": high, "n_real_revenue": len(known)}
+    return {
+        f"median_{name}": middle,
+        f"p25_{name}": low,
+        f"p75_{name}": high,
+        "n_real_revenue": len(known),
+    }
 
 
 def money_by(
@@ -91,7 +98,10 @@ def money_by(
         chosen = of_period.get(period, cohort[:0])
         row = {key: period, "films": films, "n_money": n_money, "coverage": n_money / films}
         row |= median_return(chosen["roi"]) | quartiles(chosen["real_revenue_musd"])
-        row |= {"few": row["n_return"] < min_year, "partial": None if last is None else last.year < period + length}
+        row |= {
+            "few": row["n_return"] < min_year,
+            "partial": None if last is None else last.year < period + length,
+        }
         rows.append(row)
     return rows
 
@@ -143,7 +153,9 @@ def yearly_money(
     revenue are both known. `median_return`, the typical return, is the median of revenue / budget over the year's films of the cohort.
     Real revenue is the gross of the same films in dollars of one year, by US consumer prices, with its exact quartiles.
     A year is marked as few with few films in the cohort, and as partial when it had not ended on the date of the data."""
-    return pa.Table.from_pylist(money_by("year", counts, cohort, as_of, 1, min_year), YEARLY_MONEY.schema)
+    return pa.Table.from_pylist(
+        money_by("year", counts, cohort, as_of, 1, min_year), YEARLY_MONEY.schema
+    )
 
 
 DECADES = Table(
@@ -180,10 +192,18 @@ def decades(
     """Money by decade of the first release, as by year: 1990 is 1990 to 1999. `coverage` is the share of its films whose budget and
     revenue are both known, `median_return` the median of revenue / budget over its films of the cohort, real revenue the gross of the
     same films in dollars of one year. A decade is marked as partial when it had not ended on the date of the data."""
-    return pa.Table.from_pylist(money_by("decade", counts, cohort, as_of, 10, min_year), DECADES.schema)
+    return pa.Table.from_pylist(
+        money_by("decade", counts, cohort, as_of, 10, min_year), DECADES.schema
+    )
 
 # %% ../../nbs/4_kpis/46_trends.ipynb #849fb76f
-WINDOW_MONTHS = {"winter": (1, 2), "spring": (3, 4), "summer": (5, 8), "autumn": (9, 10), "holiday": (11, 12)}  # first and last month
+WINDOW_MONTHS = {
+    "winter": (1, 2),
+    "spring": (3, 4),
+    "summer": (5, 8),
+    "autumn": (9, 10),
+    "holiday": (11, 12),
+}  # first and last month
 
 
 def season(
@@ -194,7 +214,9 @@ def season(
 ) -> dict[str, Any]:
     "The films released in some months of any year, their share of all dated films, and their typical return."
     films = int(counts.loc[counts["month"].between(first, last), "films"].sum())
-    return {"films": films, "share": films / counts["films"].sum()} | median_return(cohort.loc[cohort["month"].between(first, last), "roi"])
+    return {"films": films, "share": films / counts["films"].sum()} | median_return(
+        cohort.loc[cohort["month"].between(first, last), "roi"]
+    )
 
 
 SEASON_COLUMNS = [
@@ -205,7 +227,9 @@ SEASON_COLUMNS = [
 MONTHS = Table(
     "months",
     ("month",),
-    pa.schema([column("month", INT, "month of the first release, 1 to 12", null=False), *SEASON_COLUMNS]),
+    pa.schema(
+        [column("month", INT, "month of the first release, 1 to 12", null=False), *SEASON_COLUMNS]
+    ),
 )
 
 
@@ -223,7 +247,10 @@ def months(
 ) -> pa.Table:  # MONTHS contract
     """The typical return by month of the first release, over all years: the median of revenue / budget over the
     films of the cohort. `share` is of all films with a date. A month without a film is not in the table."""
-    return pa.Table.from_pylist([{"month": m, **season(counts, cohort, m, m)} for m in sorted(set(counts["month"]))], MONTHS.schema)
+    return pa.Table.from_pylist(
+        [{"month": m, **season(counts, cohort, m, m)} for m in sorted(set(counts["month"]))],
+        MONTHS.schema,
+    )
 
 
 WINDOWS = Table(
@@ -248,7 +275,9 @@ WINDOWS = Table(
 @kpi(
     WINDOWS,
     label="window",
-    behind=cohort_where(lambda row: F.col("release_month").between(row["first_month"], row["last_month"])),
+    behind=cohort_where(
+        lambda row: F.col("release_month").between(row["first_month"], row["last_month"])
+    ),
     needs=money_needs,
     parameters=COHORT_PARAMETERS,
     cohort=COHORT_VERSION,
@@ -261,7 +290,12 @@ def windows(
     January and February, spring March and April, summer May to August,
     autumn September and October, holiday November and December. A window without a film is not in the table."""
     rows = [
-        {"window": window, "first_month": first, "last_month": last, **season(counts, cohort, first, last)}
+        {
+            "window": window,
+            "first_month": first,
+            "last_month": last,
+            **season(counts, cohort, first, last),
+        }
         for window, (first, last) in WINDOW_MONTHS.items()
         if counts["month"].between(first, last).any()
     ]
