@@ -350,7 +350,7 @@ def test_a_film_of_which_nothing_is_known(tmp_path):
         for name in ("45_genres", "46_trends", "47_ratings", "48_origins")
     }
     assert (
-        "m cannot be estimated from 0 films" in pages["47_ratings"]
+        "m cannot be estimated from 0 rated films" in pages["47_ratings"]
         and "From 0 films with reported money" in pages["45_genres"]
     )
     assert (
