@@ -9,11 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-import nbformat
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,9 +20,11 @@ import pytest
 
 from tests.postgres import OWNER, PASSWORD, Server
 from tests.test_docs import blocks
-from tmdb_analysis.core.settings import TmdbError
+from tmdb_analysis.core.records import record_path, stage_records, write_record
+from tmdb_analysis.core.settings import TmdbError, TryLater
 from tmdb_analysis.core.store import Run
 from tmdb_analysis.runs.catalog import read_facts
+from tmdb_analysis.runs.chain import with_error
 from tmdb_analysis.use import loading
 from tmdb_analysis.use.cli import main
 from tmdb_analysis.use.database import ALL_TABLES, CURRENT_TABLES, FILM_TABLES, HISTORY_TABLES
@@ -142,6 +143,11 @@ def few(demo: Run, tmp_path_factory) -> Run:
 # What is there afterwards
 
 
+def in_utc(row: tuple) -> list:
+    "A row whose times are in UTC, whatever the database calls it."
+    return [value.astimezone(UTC) if isinstance(value, datetime) else value for value in row]
+
+
 @pytest.mark.parametrize("name", CURRENT_TABLES)
 def test_a_table_holds_what_the_run_holds(name, filled, demo):
     folder = demo.tables if name in FILM_TABLES else demo.report / "kpis"
@@ -151,8 +157,8 @@ def test_a_table_holds_what_the_run_holds(name, filled, demo):
             "seq"
         )  # says where the record came in, and nothing about the film
     columns = ", ".join(f'"{c}"' for c in stored.column_names)
-    found = rows(filled[0], f'select {columns} from tmdb."{name}"')
-    expected = list(zip(*stored.to_pydict().values(), strict=True))
+    found = [in_utc(row) for row in rows(filled[0], f'select {columns} from tmdb."{name}"')]
+    expected = [in_utc(row) for row in zip(*stored.to_pydict().values(), strict=True)]
     assert sorted(map(repr, found)) == sorted(map(repr, expected)) and expected
 
 
@@ -343,8 +349,8 @@ def scheduled(demo: Run, home: Path, stages: int | None = None) -> Run:
     shutil.copytree(demo.report, run.report)
     told = read_facts(run.report) | {"run_id": run.id, "status": "running", "finished": None}
     (run.report / "run.json").write_text(json.dumps(told))
-    for notebook in sorted(run.report.glob("[0-9]*.ipynb"))[stages:] if stages else []:
-        notebook.unlink()
+    for record in stage_records(run)[stages:] if stages else []:
+        record_path(run, record.chapter).unlink()
     return run
 
 
@@ -389,13 +395,9 @@ def test_the_last_step_of_a_failed_scheduled_run_brings_its_history(
 def test_a_scheduled_run_that_waits_is_not_published_yet(url, demo, tmp_path, monkeypatch):
     monkeypatch.setenv("TMDB_POSTGRES_URL", url)
     run = scheduled(demo, tmp_path, 1)
-    path = next(run.report.glob("10_*.ipynb"))
-    nb = nbformat.read(path, 4)
-    code = [cell for cell in nb.cells if cell.cell_type == "code"]
-    code[-1].outputs = [
-        nbformat.v4.new_output("error", ename="TryLater", evalue="stopped by SIGTERM", traceback=[])
-    ]
-    nbformat.write(nb, path)
+    (record,) = stage_records(run)
+    waits = with_error(record, TryLater("stopped by SIGTERM"))
+    write_record(record_path(run, record.chapter), waits)
     told = finish(run.id, tmp_path)
     assert told["status"] == "stopped" and "stopped by SIGTERM" in told["error"]
     assert not rows(url, "select 1 from pg_namespace where nspname = 'tmdb'")
