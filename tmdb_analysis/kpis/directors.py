@@ -15,9 +15,15 @@ from pyspark.sql import functions as F
 
 from ..core.schema import FLOAT, INT, TEXT, Table, column
 from ..films.clean import id_or_name
-from ..films.cohort import COHORT_PARAMETERS, COHORT_VERSION, money_needs
 from .rankings import add_rank, summarize_groups, summary_columns
-from .registry import KpiRow, RunTables, definition, kpi, requires_value
+from tmdb_analysis.kpis.registry import (
+    KpiRow,
+    RunTables,
+    cohort_kpi,
+    definition,
+    kpi,
+    requires_value,
+)
 from ..stats.shrinkage import group_prior, rank_interval, shrunken_means
 
 # %% ../../nbs/4_kpis/44_directors.ipynb #33e666b6
@@ -160,13 +166,11 @@ DIRECTOR_SCORES = Table(
 )
 
 
-@kpi(
+@cohort_kpi(
     DIRECTOR_SCORES,
     label="director",
     behind=lambda tables, row: films_of_director(tables, row, tables.cohort),
-    needs=money_needs,
-    parameters=(*COHORT_PARAMETERS, "min_director_films"),
-    cohort=COHORT_VERSION,
+    parameters=("min_director_films",),
 )
 def director_scores(
     films: pd.DataFrame,  # as `director_films` gives it

@@ -18,12 +18,13 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from ..core.schema import DATE, FLOAT, INT, TEXT, Table, column
-from ..films.cohort import COHORT_PARAMETERS, COHORT_VERSION, money_needs, real
+from ..films.cohort import real
 from .groups import money_summary
 from .rankings import add_rank, interval_values, summarize_groups, summary_columns
 from tmdb_analysis.kpis.registry import (
     SAME_FILM,
     RunTables,
+    cohort_kpi,
     definition,
     estimate_columns,
     films_where,
@@ -234,13 +235,11 @@ def films_of_groups(
     return tables.cohort.filter(F.col("group").isin(groups))
 
 
-@kpi(
+@cohort_kpi(
     FRANCHISE_GROUPS,
     label="group",
     behind=lambda tables, row: films_of_groups(tables, [row["group"]]),
-    needs=money_needs,
-    parameters=(*COHORT_PARAMETERS, "earned_back"),
-    cohort=COHORT_VERSION,
+    parameters=("earned_back",),
 )
 def franchise_groups(
     films: pd.DataFrame,  # COHORT contract
@@ -305,13 +304,10 @@ FRANCHISE_EFFECT = Table(
 )
 
 
-@kpi(
+@cohort_kpi(
     FRANCHISE_EFFECT,
     label="comparison",
     behind=lambda tables, row: films_of_groups(tables, row["comparison"].split(" vs ")),
-    needs=money_needs,
-    parameters=COHORT_PARAMETERS,
-    cohort=COHORT_VERSION,
 )
 def franchise_effect(
     films: pd.DataFrame,  # COHORT contract
@@ -358,13 +354,11 @@ INSTALMENTS = Table(
 )
 
 
-@kpi(
+@cohort_kpi(
     INSTALMENTS,
     label="instalment",
     behind=films_where(lambda row: F.col("instalment") == row["instalment"]),
     needs=requires_value("a franchise", "collection_id"),
-    parameters=COHORT_PARAMETERS,
-    cohort=COHORT_VERSION,
 )
 def instalments(
     films: pd.DataFrame,  # COHORT contract

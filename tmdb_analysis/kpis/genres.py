@@ -16,7 +16,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ..core.schema import FLOAT, INT, TEXT, Table, column
-from ..films.cohort import COHORT_PARAMETERS, COHORT_VERSION, money_needs
 from tmdb_analysis.kpis.groups import (
     MEDIAN_RETURN,
     SHOWN_COLUMN,
@@ -26,6 +25,7 @@ from tmdb_analysis.kpis.groups import (
 )
 from .rankings import add_rank, summarize_groups, summary_columns
 from tmdb_analysis.kpis.registry import (
+    cohort_kpi,
     cohort_where,
     definition,
     films_where,
@@ -102,13 +102,11 @@ GENRE_RETURNS = Table(
 )
 
 
-@kpi(
+@cohort_kpi(
     GENRE_RETURNS,
     label="genre",
     behind=cohort_where(lambda row: F.array_contains("genres", row["genre"])),
-    needs=money_needs,
-    parameters=(*COHORT_PARAMETERS, "earned_back", "min_group", "firm_group"),
-    cohort=COHORT_VERSION,
+    parameters=("earned_back", "min_group", "firm_group"),
 )
 def genre_returns(
     cohort: pd.DataFrame,  # as `returns_with` gives it, with `genres`

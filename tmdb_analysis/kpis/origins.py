@@ -13,7 +13,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ..core.schema import INT, TEXT, Table, column
-from ..films.cohort import COHORT_PARAMETERS, COHORT_VERSION
 from tmdb_analysis.kpis.groups import (
     MEDIAN_RETURN,
     SHOWN_COLUMN,
@@ -22,7 +21,7 @@ from tmdb_analysis.kpis.groups import (
     median_returns,
 )
 from .rankings import add_rank, summarize_groups, summary_columns
-from .registry import films_where, kpi, requires_value
+from .registry import cohort_kpi, films_where, requires_value
 
 # %% ../../nbs/4_kpis/48_origins.ipynb #3b670e43
 def rows_by_value(
@@ -58,7 +57,7 @@ def origin_table(
     return pa.Table.from_pylist(rows, contract.schema)
 
 
-ORIGIN_PARAMETERS = (*COHORT_PARAMETERS, "min_group", "firm_group")
+ORIGIN_PARAMETERS = ("min_group", "firm_group")
 
 
 def origin_columns(
@@ -87,13 +86,12 @@ COMPANIES = Table(
 )
 
 
-@kpi(
+@cohort_kpi(
     COMPANIES,
     label="company",
     behind=films_where(lambda row: F.array_contains("production_companies", row["company"])),
     needs=requires_value("a production company", "production_companies"),
     parameters=ORIGIN_PARAMETERS,
-    cohort=COHORT_VERSION,
 )
 def companies(
     films: DataFrame,  # MOVIES contract
@@ -121,13 +119,12 @@ COUNTRIES = Table(
 )
 
 
-@kpi(
+@cohort_kpi(
     COUNTRIES,
     label="country",
     behind=films_where(lambda row: F.array_contains("production_countries", row["country"])),
     needs=requires_value("a production country", "production_countries"),
     parameters=ORIGIN_PARAMETERS,
-    cohort=COHORT_VERSION,
 )
 def countries(
     films: DataFrame,  # MOVIES contract
@@ -155,13 +152,12 @@ LANGUAGES = Table(
 )
 
 
-@kpi(
+@cohort_kpi(
     LANGUAGES,
     label="language",
     behind=films_where(lambda row: F.col("original_language") == row["language"]),
     needs=requires_value("an original language", "original_language"),
     parameters=ORIGIN_PARAMETERS,
-    cohort=COHORT_VERSION,
 )
 def languages(
     films: DataFrame,  # MOVIES contract

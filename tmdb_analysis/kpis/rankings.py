@@ -35,14 +35,19 @@ from tmdb_analysis.core.schema import (
 )
 from ..core.store import to_pandas
 from tmdb_analysis.films.cohort import (
-    COHORT_PARAMETERS,
-    COHORT_VERSION,
     Need,
     consumer_prices,
-    money_needs,
 )
 from .groups import estimate_values, money_summary
-from .registry import SAME_FILM, WHOLE_COHORT, KpiFunction, KpiRow, RunTables, kpi
+from tmdb_analysis.kpis.registry import (
+    SAME_FILM,
+    WHOLE_COHORT,
+    KpiFunction,
+    KpiRow,
+    RunTables,
+    cohort_kpi,
+    kpi,
+)
 from ..stats.intervals import Estimate, median_interval
 
 # %% ../../nbs/4_kpis/42_rankings.ipynb #d519ba09
@@ -423,13 +428,11 @@ MONEY = Table(
 )
 
 
-@kpi(
+@cohort_kpi(
     MONEY,
     label="measure",
     behind=WHOLE_COHORT,
-    needs=money_needs,
-    parameters=(*COHORT_PARAMETERS, "earned_back"),
-    cohort=COHORT_VERSION,
+    parameters=("earned_back",),
 )
 def money_kpis(
     cohort: pd.DataFrame,  # COHORT contract
@@ -472,13 +475,10 @@ MONEY_FUNNEL = Table(
 )
 
 
-@kpi(
+@cohort_kpi(
     MONEY_FUNNEL,
     label="rule",
     behind=WHOLE_COHORT,
-    needs=money_needs,
-    parameters=COHORT_PARAMETERS,
-    cohort=COHORT_VERSION,
 )
 def money_funnel(
     steps: pa.Table,  # FUNNEL contract

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['KpiRow', 'FilmsBehind', 'SAME_FILM', 'ALL_FILMS', 'WHOLE_COHORT', 'RulesFor', 'KpiFunction', 'interval_columns',
            'estimate_columns', 'RunTables', 'films_where', 'cohort_where', 'no_needs', 'requires_value', 'Kpi',
-           'definition', 'kpi', 'all_kpis']
+           'definition', 'kpi', 'cohort_kpi', 'all_kpis']
 
 # %% ../../nbs/4_kpis/40_registry.ipynb #c40d0003
 import inspect
@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 
 from ..core.schema import FLOAT, INT, Table, column
 from ..core.settings import book
+from ..films.cohort import COHORT_PARAMETERS, COHORT_VERSION, money_needs
 
 # %% ../../nbs/4_kpis/40_registry.ipynb #c40d0006
 def interval_columns(
@@ -159,6 +160,17 @@ def kpi(
         return number
 
     return add_description
+
+# %% ../../nbs/4_kpis/40_registry.ipynb #c40d0022
+def cohort_kpi(
+    contract: Table,  # its name is that of the table
+    parameters: tuple[str, ...] = (),  # settings that its values depend on, besides the cohort's
+    needs: RulesFor = money_needs,  # what a film needs to be in the table
+    **facts: Any,  # the other arguments of `kpi`
+) -> Callable[[KpiFunction], KpiFunction]:
+    "A decorator like `kpi`, for a table made from the cohort."
+    facts |= {"parameters": (*COHORT_PARAMETERS, *parameters), "cohort": COHORT_VERSION}
+    return kpi(contract, needs=needs, **facts)
 
 # %% ../../nbs/4_kpis/40_registry.ipynb #c40d0019
 def all_kpis() -> dict[str, Kpi]:

@@ -17,10 +17,16 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ..core.schema import BOOL, FLOAT, INT, TEXT, Table, column
-from ..films.cohort import COHORT_PARAMETERS, COHORT_VERSION, money_needs
 from .groups import MEDIAN_RETURN, median_return
 from .rankings import summarize_groups, summary_columns
-from .registry import cohort_where, definition, films_where, kpi, requires_value
+from tmdb_analysis.kpis.registry import (
+    cohort_kpi,
+    cohort_where,
+    definition,
+    films_where,
+    kpi,
+    requires_value,
+)
 
 # %% ../../nbs/4_kpis/46_trends.ipynb #f386354e
 YEARLY = Table(
@@ -138,13 +144,11 @@ YEARLY_MONEY = Table(
 )
 
 
-@kpi(
+@cohort_kpi(
     YEARLY_MONEY,
     label="year",
     behind=cohort_where(lambda row: F.col("release_year") == row["year"]),
-    needs=money_needs,
-    parameters=(*COHORT_PARAMETERS, "min_year"),
-    cohort=COHORT_VERSION,
+    parameters=("min_year",),
 )
 def yearly_money(
     counts: pd.DataFrame,  # as `release_counts` gives it
@@ -181,13 +185,11 @@ DECADES = Table(
 )
 
 
-@kpi(
+@cohort_kpi(
     DECADES,
     label="decade",
     behind=cohort_where(lambda row: F.col("release_decade") == row["decade"]),
-    needs=money_needs,
-    parameters=(*COHORT_PARAMETERS, "min_year"),
-    cohort=COHORT_VERSION,
+    parameters=("min_year",),
 )
 def decades(
     counts: pd.DataFrame,  # as `release_counts` gives it
@@ -245,13 +247,10 @@ MONTHS = Table(
 )
 
 
-@kpi(
+@cohort_kpi(
     MONTHS,
     label="month",
     behind=cohort_where(lambda row: F.col("release_month") == row["month"]),
-    needs=money_needs,
-    parameters=COHORT_PARAMETERS,
-    cohort=COHORT_VERSION,
 )
 def months(
     counts: pd.DataFrame,  # as `release_counts` gives it
@@ -289,15 +288,12 @@ WINDOWS = Table(
 )
 
 
-@kpi(
+@cohort_kpi(
     WINDOWS,
     label="window",
     behind=cohort_where(
         lambda row: F.col("release_month").between(row["first_month"], row["last_month"])
     ),
-    needs=money_needs,
-    parameters=COHORT_PARAMETERS,
-    cohort=COHORT_VERSION,
 )
 def windows(
     counts: pd.DataFrame,  # as `release_counts` gives it
