@@ -73,7 +73,7 @@ def funnel(
     films: DataFrame,  # MOVIES contract
     **limits: int,  # of `cohort_rules`
 ) -> pa.Table:  # FUNNEL contract
-    "How the cohort comes about: films left after each rule and taken by it, from all films on."
+    "The number of films left after each cohort rule, and removed by it, from all films on."
     rules = cohort_rules(**limits)
     left = [
         F.count_if(reduce(and_, [r.met for r in rules[: i + 1]])).alias(str(i))

@@ -191,7 +191,7 @@ def require_gate(quality: dict[str, Any]) -> str:
     "The verdict in words. Raises `GateClosed` that names each broken rule and how often it was broken."
     if quality["gate"] == "fail":
         raise GateClosed(
-            f"quality gate closed ({'; '.join(quality['reasons'])}): mend the input or see quality.json"
+            f"quality gate closed ({'; '.join(quality['reasons'])}): fix the input; details are in quality.json"
         )
     return verdict(quality)
 

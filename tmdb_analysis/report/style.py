@@ -60,7 +60,7 @@ FONT = "DejaVu Sans"
 
 def chart_label(
     title: object,  # any text, or a missing value
-    fallback: str,  # used where the title is missing or the font lacks a letter, such as `film 129`
+    fallback: str,  # used if there is no title or no letter for it in the font, such as `film 129`
     letters: int = 28,  # longest label
 ) -> str:
     "A title as a label: one line, cut to a number of letters; else the fallback."

@@ -425,7 +425,7 @@ def expand(
 def final_counts(
     ledger: Ledger,
     tmdb: Tmdb,
-    mended: dict[str, int],  # segments adopted and lost
+    segments: dict[str, int],  # number of segments that were adopted and that were lost
 ) -> dict[str, Any]:
     "The counts of a fetch. Raises `TmdbError` if more films failed than the settings allow."
     states = ledger.counts()
@@ -437,7 +437,7 @@ def final_counts(
         **states,
         "sources": ledger.sources(),
         "failures": reasons,
-        "segments": mended,
+        "segments": segments,
         "metrics": tmdb.counters.table(),
     }
     if share > tmdb.api.max_failed_pct:
@@ -467,7 +467,7 @@ def fetch_films(
             if asked["update"]:
                 asked = update_question(asked, ledger.question() or previous.base().question())
             ledger.asked(asked)
-            mended = recover_segments(ledger)
+            segment_counts = recover_segments(ledger)
             ledger.retry()
             again = ids_to_refresh(tmdb, asked, previous)
             for _ in ledger.once("listed"):
@@ -477,7 +477,7 @@ def fetch_films(
                     copy_unchanged(ledger, previous, again)
             fetch(tmdb, ledger, stop, previous, again, progress_file(folder))
             expand(tmdb, ledger, asked["expand"], stop, previous, again, progress_file(folder))
-            return final_counts(ledger, tmdb, mended)
+            return final_counts(ledger, tmdb, segment_counts)
         finally:
             write_text(folder / "metrics.json", json.dumps(tmdb.counters.table(), indent=1))
             previous.close()

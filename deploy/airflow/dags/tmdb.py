@@ -1,10 +1,10 @@
-"""The chain of tmdb_analysis: one task a stage, from what TMDB answers to a published report.
+"""The chain of tmdb_analysis: one task a stage, from records of TMDB to a published report.
 
-`prepare` checks the parameters and makes the run, each stage is a chapter of the book that the package runs in its own environment and
-in the way of `tmdb run`, and `finish` writes the pages, also of a run that failed, and publishes a run that did not.
+`prepare` checks the parameters and creates the run. Each stage is a chapter of the book, which the package runs in its own
+environment as `tmdb run` does. `finish` writes the pages, also of a failed run, and publishes a run that succeeded.
 
-Connection `tmdb`: its password is the read access token of TMDB; it reaches the stages as an environment variable and stands in
-no parameter. Variables, all optional: `tmdb_home` (folder that gets data/ and reports/), `tmdb_python` (the Python of the package),
+Connection `tmdb`: its password is the read access token of TMDB. The stages get it as an environment variable, never as a
+parameter. Variables, all optional: `tmdb_home` (folder for data/ and reports/), `tmdb_python` (the Python of the package),
 `tmdb_schedule` (@daily), `tmdb_params` (JSON: other defaults for the parameters).
 """
 
