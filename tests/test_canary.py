@@ -151,22 +151,8 @@ KINDS = [
     "204",
 ]
 FILMS = [
-    348,
-    550,
-    597,
-    679,
-    11,
-    18,
-    22,
-    120,
-    129,
-    155,
-    238,
-    240,
-    278,
-    280,
-    285,
-]  # one more than there are kinds
+    348, 550, 597, 679, 11, 18, 22, 120, 129, 155, 238, 240, 278, 280, 285,
+]  # one more than there are kinds  # fmt: skip
 SPEC = ",".join(
     ":".join([kind.partition(":")[0], f"ids={film}", *kind.split(":")[1:]])
     for kind, film in zip(KINDS, FILMS, strict=False)
