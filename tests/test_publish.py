@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-import nbformat
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,9 +20,11 @@ import pytest
 
 from tests.postgres import OWNER, PASSWORD, Server
 from tests.test_docs import blocks
-from tmdb_analysis.core.settings import TmdbError
+from tmdb_analysis.core.records import record_path, stage_records, write_record
+from tmdb_analysis.core.settings import TmdbError, TryLater
 from tmdb_analysis.core.store import Run
 from tmdb_analysis.runs.catalog import read_facts
+from tmdb_analysis.runs.chain import with_error
 from tmdb_analysis.use import loading
 from tmdb_analysis.use.cli import main
 from tmdb_analysis.use.database import CURRENT, EVERY, FILMS, HISTORY
@@ -246,46 +247,46 @@ def scheduled(demo: Run, home: Path, stages: int | None = None) -> Run:
     run = Run("scheduled", home)
     shutil.copytree(demo.tables, run.tables, copy_function=os.link)
     shutil.copytree(demo.report, run.report)
-    told = read_facts(run.report) | {"run_id": run.id, "status": "running", "finished": None}
-    (run.report / "run.json").write_text(json.dumps(told))
-    for notebook in sorted(run.report.glob("[0-9]*.ipynb"))[stages:] if stages else []:
-        notebook.unlink()
+    changed = {"run_id": run.id, "status": "running", "finished": None}
+    told = read_facts(run.report).model_copy(update=changed)
+    write_record(run.report / "run.json", told)
+    for record in stage_records(run)[stages:] if stages else []:
+        record_path(run, record.chapter).unlink()
     return run
 
 
 def test_the_last_step_of_a_scheduled_run_publishes_it(url, demo, tmp_path, monkeypatch):
     monkeypatch.setenv("TMDB_POSTGRES_URL", url)
     run = scheduled(demo, tmp_path)
-    assert finish(run.id, tmp_path)["status"] == "ok"
+    assert finish(run.id, tmp_path).status == "ok"
     assert rows(url, "select run_id, status, current from tmdb.runs") == [("scheduled", "ok", True)]
-    assert rows(url, "select count(*) from tmdb.movies")[0][0] == read_facts(run.report)["films"]
+    assert rows(url, "select count(*) from tmdb.movies")[0][0] == read_facts(run.report).films
 
 
 def test_the_last_step_of_a_scheduled_run_on_a_part_of_the_films_publishes_nothing(url, demo, tmp_path, monkeypatch):
     monkeypatch.setenv("TMDB_POSTGRES_URL", url)
     run = scheduled(demo, tmp_path)
     told = read_facts(run.report)
-    (run.report / "run.json").write_text(json.dumps(told | {"status": "running", "parameters": told["parameters"] | {"decade": 1990}}))
-    assert finish(run.id, tmp_path)["status"] == "ok" and not (tmp_path / "data/tables/CURRENT").exists()
+    told.status, told.parameters["decade"] = "running", 1990
+    write_record(run.report / "run.json", told)
+    assert finish(run.id, tmp_path).status == "ok" and not (tmp_path / "data/tables/CURRENT").exists()
     assert rows(url, "select run_id, status, current from tmdb.runs") == [("scheduled", "ok", False)]
 
 
 def test_the_last_step_of_a_failed_scheduled_run_brings_its_history(url, demo, tmp_path, monkeypatch):
     monkeypatch.setenv("TMDB_POSTGRES_URL", url)
-    assert finish(scheduled(demo, tmp_path, 2).id, tmp_path)["status"] == "failed"
+    assert finish(scheduled(demo, tmp_path, 2).id, tmp_path).status == "failed"
     assert rows(url, "select status, failed_stage, current from tmdb.runs") == [("failed", "27_validate", False)]
 
 
 def test_a_scheduled_run_that_waits_is_not_published_yet(url, demo, tmp_path, monkeypatch):
     monkeypatch.setenv("TMDB_POSTGRES_URL", url)
     run = scheduled(demo, tmp_path, 1)
-    path = next(run.report.glob("10_*.ipynb"))
-    nb = nbformat.read(path, 4)
-    code = [cell for cell in nb.cells if cell.cell_type == "code"]
-    code[-1].outputs = [nbformat.v4.new_output("error", ename="TryLater", evalue="stopped by SIGTERM", traceback=[])]
-    nbformat.write(nb, path)
+    (record,) = stage_records(run)
+    waits = with_error(record, TryLater("stopped by SIGTERM"))
+    write_record(record_path(run, record.chapter), waits)
     told = finish(run.id, tmp_path)
-    assert told["status"] == "stopped" and "stopped by SIGTERM" in told["error"]
+    assert told.status == "stopped" and "stopped by SIGTERM" in str(told.error)
     assert not rows(url, "select 1 from pg_namespace where nspname = 'tmdb'")
 
 

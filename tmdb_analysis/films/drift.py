@@ -6,12 +6,12 @@
 __all__ = ['CHOOSING', 'question', 'earlier', 'profile', 'changes', 'trend_rules']
 
 # %% ../../nbs/2_films/26_drift.ipynb #f3633940
-import json
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ..core.records import RunRecord, read_record
 from ..core.settings import TmdbError
 from ..core.store import Run, published
 from .checks import MOVIE_COLUMNS
@@ -24,10 +24,13 @@ CHOOSING = ("ids", "discover", "tmdb_list", "export", "expand", "min_known_colum
 def question(run: Run) -> dict[str, Any] | None:
     "What a run was asked, by name; None where its run.json is not there or cannot be read."
     try:
-        told = json.loads((run.report / "run.json").read_text(encoding="utf-8"))
-        return {"source": told["source"], "input": told["input"], **{name: told["parameters"].get(name) for name in CHOOSING}}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        told = read_record(run.report / "run.json", RunRecord)
+    except TmdbError:
         return None
+    if told.source is None:
+        return None
+    chosen = {name: told.parameters.get(name) for name in CHOOSING}
+    return {"source": told.source, "input": told.input, **chosen}
 
 
 def earlier(run: Run) -> tuple[Run | None, str]:

@@ -13,6 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ..core.display import FEW, musd, times
+from ..core.records import RunRecord
 from ..core.settings import TmdbError
 from ..core.store import Run, read_kpi
 from ..pages.page import fill
@@ -29,11 +30,11 @@ class Measure(NamedTuple):
     form: Any  # how a value is written
     unit: str = ""  # behind the value
 
-    def of(self, run: Run, facts: Mapping[str, Any]) -> dict[str, Any]:
+    def of(self, run: Run, facts: RunRecord) -> dict[str, Any]:
         "The `value` in a run, with `low`, `high` and `n`; None for each that is unknown, or of fewer films than a report speaks of."
         unknown = dict.fromkeys(("value", "low", "high", "n"))
         if self.table != "money":
-            value = facts.get(self.row)
+            value = getattr(facts, self.row)
             return unknown | {"value": value if isinstance(value, int | float) and not isinstance(value, bool) else None}
         try:
             row = read_kpi("money", run).set_index("measure").loc[self.row]
@@ -87,8 +88,8 @@ def sparkline(
 def followed(
     measure: Measure,
     run: Run,
-    facts: Mapping[str, Any],
-    runs: list[tuple[Run, dict[str, Any]]],  # newest first, as `all_runs` gives them
+    facts: RunRecord,
+    runs: list[tuple[Run, RunRecord]],  # newest first, as `all_runs` gives them
     most: int = 12,  # runs in the line
 ) -> tuple[list[dict[str, Any]], Markup]:
     "A number in a run and in the comparable ones before it, newest first, and its line."
@@ -96,7 +97,7 @@ def followed(
     return values, sparkline(measure, [value["value"] for value in values[::-1]])
 
 
-def cards(run: Run, facts: Mapping[str, Any], runs: list[tuple[Run, dict[str, Any]]]) -> Markup:
+def cards(run: Run, facts: RunRecord, runs: list[tuple[Run, RunRecord]]) -> Markup:
     "The head of the report of a run; a number that is unknown has no card, and without any there is nothing."
     made = []
     for measure in MEASURES:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LOCK', 'FILM_PARAMETERS', 'QUALITY_PARAMETERS', 'MADE_BY', 'machine', 'owner', 'alive', 'going_on', 'read_facts',
-           'part', 'all_runs', 'is_published', 'disk', 'named', 'made_by', 'definitions', 'apart', 'other_definition',
-           'asked', 'otherwise', 'in_words', 'earlier']
+           'all_runs', 'is_published', 'disk', 'named', 'made_by', 'definitions', 'apart', 'other_definition', 'asked',
+           'otherwise', 'in_words', 'earlier']
 
 # %% ../../nbs/8_runs/80_catalog.ipynb #97f39bc7
 import fcntl
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..core.records import RunRecord, TableDefinition, read_record
 from ..core.settings import SECTIONS, TmdbError, UsageError, nearest, settings
 from ..core.store import Run, current_id, published
 from ..films.clean import FILMS_VERSION
@@ -97,32 +98,25 @@ def going_on(
             return
 
 # %% ../../nbs/8_runs/80_catalog.ipynb #cbe8d5f3
-def read_facts(folder: Path) -> dict[str, Any]:
+def read_facts(folder: Path) -> RunRecord:
     """What `run.json` says of the run in a folder; only a status, `incomplete` or `unreadable`, where there is none or it says nothing.
     A run that says `running` and whose process is gone is `interrupted`."""
     if not (folder / "run.json").exists():
-        return {"status": "incomplete"}
+        return RunRecord(status="incomplete")
     try:
-        facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        facts = None
-    if not isinstance(facts, dict):
-        return {"status": "unreadable"}
-    return facts | {"status": alive(folder)} if facts.get("status") == "running" and not facts.get("scheduled") else facts
+        facts = read_record(folder / "run.json", RunRecord)
+    except TmdbError:
+        return RunRecord(status="unreadable")
+    if facts.status == "running" and not facts.scheduled:
+        facts.status = alive(folder)
+    return facts
 
 
-def part(facts: Any, *names: str) -> dict[str, Any]:
-    "A part of what a run says, by the names that lead to it; empty where it says nothing of the kind."
-    for name in names:
-        facts = facts.get(name) if isinstance(facts, dict) else None
-    return facts if isinstance(facts, dict) else {}
-
-
-def all_runs(home: Path) -> list[tuple[Run, dict[str, Any]]]:
+def all_runs(home: Path) -> list[tuple[Run, RunRecord]]:
     "Every folder in `reports/` with what it says of itself, newest first; those that say no time are last, by name."
     found = [path for path in (home / "reports").glob("*") if path.is_dir() and not path.name.startswith(".")]
     runs = [(Run(path.name, home), read_facts(path)) for path in sorted(found)]
-    return sorted(runs, key=lambda run: str(run[1].get("finished") or run[1].get("started") or ""), reverse=True)
+    return sorted(runs, key=lambda run: run[1].finished or run[1].started or "", reverse=True)
 
 
 def is_published(run: Run) -> bool:
@@ -156,26 +150,27 @@ def made_by(
     names: tuple[str, ...] = (),  # of the parameters that the table depends on
     limits: tuple[str, ...] = (),  # of those that only limit how many rows it has
     **versions: int,
-) -> dict[str, dict[str, Any]]:
-    "What a run records of a table: `versions`, `parameters` and `limits`."
+) -> TableDefinition:
+    "What a run records of a table."
     values = {name: parameters.get(name) for name in (*FILM_PARAMETERS, *names)}
-    most = {name: parameters.get(name) for name in limits}
+    most = {name: parameters[name] for name in limits if name in parameters}
     versions = {"films": FILMS_VERSION, **versions}
-    return {"versions": versions, "parameters": values, "limits": most}
+    return TableDefinition(versions=versions, parameters=values, limits=most)
 
 
 def definitions(
     run: Run,
-    facts: Mapping[str, Any],  # what its run.json says
-) -> dict[str, dict[str, Any]]:
+    facts: RunRecord,
+) -> dict[str, TableDefinition]:
     "What the tables of a run are made by, for `definitions` in run.json: films, quality, KPIs."
-    parameters, found = part(facts, "parameters"), {}
+    parameters, found = facts.parameters, dict[str, TableDefinition]()
     if (run.tables / "movies.parquet").is_file():
         found["movies"] = made_by(parameters)
     if (run.report / "quality.json").is_file():
         found["quality"] = made_by(parameters, QUALITY_PARAMETERS, quality=QUALITY_VERSION)
-        own = part(facts, "inputs", "rules_file").get("sha256")
-        found["quality"]["parameters"]["rules_file"] = own and f"SHA-256 {own[:12]}"
+        own = facts.inputs.get("rules_file")
+        mark = f"SHA-256 {own.sha256[:12]}" if own else None
+        found["quality"].parameters["rules_file"] = mark
     for name, kpi in all_kpis().items():
         if (run.report / "kpis" / f"{name}.parquet").is_file():
             found[name] = made_by(parameters, kpi.parameters, kpi.limits, **kpi.versions)
@@ -184,13 +179,12 @@ def definitions(
 # %% ../../nbs/8_runs/80_catalog.ipynb #7e3f3324
 def apart(
     name: str,  # of a KPI, or movies or quality
-    before: Mapping[str, Any],  # what the run.json of one run says
-    after: Mapping[str, Any],  # and that of the other
+    before: RunRecord,
+    after: RunRecord,
 ) -> str | None:
     "Why a number of two runs may not be compared; None when it may."
-    sources = before.get("source"), after.get("source")
-    if sources[0] != sources[1]:
-        return f"the sources differ ({sources[0]}, {sources[1]})"
+    if before.source != after.source:
+        return f"the sources differ ({before.source}, {after.source})"
     if asked(before) != asked(after):
         return "different films were asked for"
     return other_definition(name, before, after)
@@ -206,26 +200,27 @@ MADE_BY = {
 
 def other_definition(
     name: str,  # of a KPI, or movies or quality
-    before: Mapping[str, Any],  # what the run.json of one run says
-    after: Mapping[str, Any],  # and that of the other
+    before: RunRecord,
+    after: RunRecord,
 ) -> str | None:
     "Which version or parameter of a table differs between two runs; None when none does."
-    sides = [part(facts, "definitions", name) for facts in (before, after)]
-    runs = str(before.get("run_id")), str(after.get("run_id"))
-    unknown = [run for run, side in zip(runs, sides, strict=True) if not part(side, "versions")]
+    sides = [facts.definitions.get(name, TableDefinition()) for facts in (before, after)]
+    runs = before.run_id, after.run_id
+    unknown = [run for run, side in zip(runs, sides, strict=True) if not side.versions]
     if unknown:
         return f"definition version unknown in run {' and run '.join(unknown)}"
     old, new = (
-        {MADE_BY.get(what, what): version for what, version in part(side, "versions").items()} | part(side, "parameters") for side in sides
+        {**{MADE_BY.get(what, what): n for what, n in side.versions.items()}, **side.parameters}
+        for side in sides
     )
     return otherwise(old, new, runs)
 
 
-def asked(facts: Mapping[str, Any]) -> list[Any]:
+def asked(facts: RunRecord) -> list[Any]:
     "Which films a run asked its source for."
-    names = source_named(facts.get("source")).asks
-    files = part(facts, "inputs", "ids_file").get("sha256")
-    return [files, *[part(facts, "parameters").get(name) for name in names]]
+    names = source_named(facts.source).asks
+    files = facts.inputs.get("ids_file")
+    return [files and files.sha256, *[facts.parameters.get(name) for name in names]]
 
 
 def otherwise(
@@ -249,11 +244,11 @@ def in_words(values: Mapping[str, Any], name: str) -> str:
 
 def earlier(
     run: Run,
-    runs: list[tuple[Run, dict[str, Any]]],  # newest first, as `all_runs` gives them
+    runs: list[tuple[Run, RunRecord]],  # newest first, as `all_runs` gives them
     name: str = "movies",  # what has to be comparable
-) -> list[tuple[Run, dict[str, Any]]]:
+) -> list[tuple[Run, RunRecord]]:
     "The finished runs before a run whose number by this name may be compared with its own, newest first."
     at = next((i for i, (other, _) in enumerate(runs) if other.id == run.id), len(runs))
     if at == len(runs):
         return []
-    return [(other, facts) for other, facts in runs[at + 1 :] if facts.get("status") == "ok" and not apart(name, facts, runs[at][1])]
+    return [(other, facts) for other, facts in runs[at + 1 :] if facts.status == "ok" and not apart(name, facts, runs[at][1])]

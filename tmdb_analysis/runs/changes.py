@@ -145,7 +145,7 @@ def write_changes(before: Run, after: Run) -> dict[str, Any]:
     return result
 
 
-def since_previous(run: Run) -> dict[str, Any] | None:
+def since_previous(run: Run) -> dict[str, str | None] | None:
     """Write what changed since the newest run that can be compared; gives that `run`, and as `error` why it could not be read, for
     `run.json`. None when there is no such run."""
     previous = next((other for other, _ in earlier(run, all_runs(run.home))), None)

@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..core import schema
+from ..core.records import RunRecord, TableDefinition
 from ..core.settings import TmdbError
 from ..core.store import Run, piped
 from ..kpis.registry import all_kpis
-from .catalog import apart, part, read_facts
+from .catalog import apart, read_facts
 
 # %% ../../nbs/8_runs/81_history.ipynb #3c98d8fb
 REVISED = "title release_date original_language collection_id genres runtime budget_musd revenue_musd".split()
@@ -233,28 +234,29 @@ def typical_return(runs: tuple[Run, Run], films: tuple[pd.DataFrame, pd.DataFram
     return [row | {"group": "money films", "measure": "median_return"} for row in rows if row["measure"] == "median_roi"]
 
 # %% ../../nbs/8_runs/81_history.ipynb #4448b525
-def head(run: Run, facts: Mapping[str, Any]) -> dict[str, Any]:
+def head(run: Run, facts: RunRecord) -> dict[str, Any]:
     "What to say of a run that is compared."
-    return {"run": run.id, **{name: facts.get(name) for name in ("status", "finished", "source", "films", "score", "gate")}}
+    shown = {"status", "finished", "source", "films", "score", "gate"}
+    return {"run": run.id, **facts.model_dump(include=shown)}
 
 
-def notes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+def notes(before: RunRecord, after: RunRecord) -> list[str]:
     "What to know before one believes a comparison."
-    versions = [part(facts, "versions") for facts in (before, after)]
+    versions = [before.versions, after.versions]
     names = [name for name in ("tmdb_analysis", "commit") if versions[0].get(name) != versions[1].get(name)]
     lines = [f"made by other code: {name} {versions[0].get(name)} and {versions[1].get(name)}" for name in names]
-    if before.get("input") and before.get("input") != after.get("input"):
+    if before.input and before.input != after.input:
         lines.append("read from files of other names")
-    lines += [f"run {f.get('run_id')} is {f.get('status')}, so it may be incomplete" for f in (before, after) if f.get("status") != "ok"]
+    lines += [f"run {f.run_id} is {f.status}, so it may be incomplete" for f in (before, after) if f.status != "ok"]
     return lines
 
 
 def shared_rows(
     name: str,  # of a KPI
-    facts: tuple[Mapping[str, Any], Mapping[str, Any]],  # of two runs
+    facts: tuple[RunRecord, RunRecord],  # of two runs
 ) -> int | None:
     "How many rows of a KPI both runs show at most; None where their limits are equal."
-    limits = [part(told, "definitions", name, "limits") for told in facts]
+    limits = [told.definitions.get(name, TableDefinition()).limits for told in facts]
     return min(*limits[0].values(), *limits[1].values()) if limits[0] != limits[1] else None
 
 
@@ -262,7 +264,7 @@ def kpi_changes(
     name: str,  # of a KPI
     before: Run,
     after: Run,
-    facts: tuple[Mapping[str, Any], Mapping[str, Any]],  # what their run.json says
+    facts: tuple[RunRecord, RunRecord],
 ) -> dict[str, Any]:
     """What changed in a KPI, or `apart`: why it may not be compared. `first` is how many rows are
     compared where one run shows more than the other."""
@@ -278,7 +280,8 @@ def kpi_changes(
 
 def compared(before: Run, after: Run) -> dict[str, Any]:
     "What changed from one run to another, as JSON has it: the runs, `notes`, `films`, `totals` and `kpis`."
-    facts = read_facts(before.report) | {"run_id": before.id}, read_facts(after.report) | {"run_id": after.id}
+    facts = read_facts(before.report), read_facts(after.report)
+    facts[0].run_id, facts[1].run_id = before.id, after.id
     result: dict[str, Any] = {"before": head(before, facts[0]), "after": head(after, facts[1]), "notes": notes(*facts)}
     names = sorted({path.stem for run in (before, after) for path in (run.report / "kpis").glob("*.parquet")})
     kpis = {name: kpi_changes(name, before, after, facts) for name in names}

@@ -7,7 +7,6 @@ __all__ = ['MEASURES', 'STATUSES', 'Measure', 'fetched', 'failures', 'graded', '
            'write_metrics']
 
 # %% ../../nbs/8_runs/86_metrics.ipynb #0ef87ceb
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +16,10 @@ import pyarrow.parquet as pq
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.exposition import generate_latest
 
+from ..core.records import RunRecord, read_quality
 from ..core.schema import TABLES
 from ..core.store import Run, read_counts, write_text
-from .catalog import all_runs, part
+from .catalog import all_runs
 
 # %% ../../nbs/8_runs/86_metrics.ipynb #a9bb5794
 class Measure(NamedTuple):
@@ -46,50 +46,49 @@ MEASURES: dict[str, tuple[str, str]] = {  # name -> name of its label, meaning
 }
 
 # %% ../../nbs/8_runs/86_metrics.ipynb #cc04b049
-def fetched(facts: Mapping[str, Any]) -> dict[str, float]:
+def fetched(facts: RunRecord) -> dict[str, float]:
     "Calls and the share of hits in the cache, of a run that fetched."
-    counted = part(facts, "fetch")
+    counted = facts.fetch or {}
     answers = sum(counted.get(name, 0) for name in ("hits", "misses", "stale"))
     found = {"api_calls": counted.get("attempts")} | ({"cache_hit_ratio": counted.get("hits", 0) / answers} if answers else {})
     return {name: value for name, value in found.items() if value is not None}
 
 
-def failures(facts: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, float]:
+def failures(facts: RunRecord, counts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     "What failed in a run, by kind; a kind that could not fail is left out."
-    counted, ingest = part(facts, "fetch"), part(counts, "ingest")
+    counted, ingest = facts.fetch or {}, counts.get("ingest", {})
     found = {
-        "stages": sum(stage.get("status") == "failed" for stage in facts.get("stages") or []),
+        "stages": sum(stage.status == "failed" for stage in facts.stages),
         "records": ingest.get("quarantined"),
-        "films": part(ingest, "fetch").get("failed"),
+        "films": (ingest.get("fetch") or {}).get("failed"),
         "answers": counted["broken"] + counted["flawed"] if counted else None,
         "cache": sum(n for name, n in counted.items() if name.startswith("cache_")) if counted else None,
     }
     return {kind: n for kind, n in found.items() if n is not None}
 
 
-def graded(report: Path) -> dict[tuple[str, str], float]:
+def graded(run: Run) -> dict[tuple[str, str], float | None]:
     "What the quality of a run is, by name and label; empty where it was not looked at."
-    path = report / "quality.json"
-    quality = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if not quality:
+    quality = read_quality(run)
+    if quality is None:
         return {}
-    broken = [rule["severity"] for rule in quality["rules"] if not rule["passed"]]
+    broken = [rule.severity for rule in quality.rules if not rule.passed]
     return (
-        {("quality_score", ""): quality["score"], ("gate_failed", ""): float(quality["gate"] == "fail")}
-        | {("quality_dimension_score", name): score for name, score in quality["dimensions"].items()}
+        {("quality_score", ""): quality.score, ("gate_failed", ""): float(quality.gate == "fail")}
+        | {("quality_dimension_score", name): score for name, score in quality.dimensions.items()}
         | {("rules_broken", severity): broken.count(severity) for severity in ("critical", "error", "warn")}
     )
 
 # %% ../../nbs/8_runs/86_metrics.ipynb #de5db474
-def measures(run: Run, facts: Mapping[str, Any]) -> list[Measure]:
+def measures(run: Run, facts: RunRecord) -> list[Measure]:
     "The numbers about a run that is at its end, however it ended; `facts` is its run.json."
-    found: dict[tuple[str, str], Any] = {("run_seconds", ""): facts.get("seconds")}
-    found |= {("stage_seconds", stage["stage"]): stage["seconds"] for stage in facts.get("stages") or []}
+    found: dict[tuple[str, str], Any] = {("run_seconds", ""): facts.seconds}
+    found |= {("stage_seconds", stage.stage): stage.seconds for stage in facts.stages}
     found |= {("rows", name): pq.read_metadata(run.path(table)).num_rows for name, table in TABLES.items() if run.path(table).is_file()}
-    found |= graded(run.report)
+    found |= graded(run)
     found |= {(name, ""): value for name, value in fetched(facts).items()}
     found |= {("failures", kind): n for kind, n in failures(facts, read_counts(run)).items()}
-    found |= {(f"spark_{name}", ""): n for name, n in part(facts, "spark").items()}
+    found |= {(f"spark_{name}", ""): n for name, n in (facts.spark or {}).items()}
     return [Measure(name, label, float(value)) for (name, label), value in found.items() if value is not None]
 
 # %% ../../nbs/8_runs/86_metrics.ipynb #96df33ed
@@ -104,21 +103,21 @@ def seconds_of(time: Any) -> float | None:
         return None
 
 
-def about(facts: Mapping[str, Any], runs: list[tuple[Run, dict[str, Any]]]) -> list[tuple[str, str, dict[str, str], float | None]]:
+def about(facts: RunRecord, runs: list[tuple[Run, RunRecord]]) -> list[tuple[str, str, dict[str, str], float | None]]:
     "What a run says of itself: name, meaning, labels and value."
-    ended = [seconds_of(told.get("finished")) for told in (facts, *(told for _, told in runs)) if told.get("status") == "ok"]
-    info = {name: str(facts.get(name) or "") for name in ("run_id", "source", "engine")}
-    info["version"] = str(part(facts, "versions").get("tmdb_analysis", ""))
+    ended = [seconds_of(told.finished) for told in (facts, *(told for _, told in runs)) if told.status == "ok"]
+    info = {name: str(getattr(facts, name) or "") for name in ("run_id", "source", "engine")}
+    info["version"] = facts.versions.get("tmdb_analysis", "")
     status = "1 for how the last run ended, else 0"
     return [
         ("run_info", "the last run; always 1", info, 1.0),
-        *[("run_status", status, {"status": name}, float(facts.get("status") == name)) for name in STATUSES],
-        ("run_finished_timestamp_seconds", "when the last run ended", {}, seconds_of(facts.get("finished"))),
+        *[("run_status", status, {"status": name}, float(facts.status == name)) for name in STATUSES],
+        ("run_finished_timestamp_seconds", "when the last run ended", {}, seconds_of(facts.finished)),
         ("last_success_timestamp_seconds", "when the last run that succeeded ended", {}, max(filter(None, ended), default=None)),
     ]
 
 
-def exposed(run: Run, facts: Mapping[str, Any], runs: list[tuple[Run, dict[str, Any]]]) -> str:
+def exposed(run: Run, facts: RunRecord, runs: list[tuple[Run, RunRecord]]) -> str:
     "The numbers about a run as text for Prometheus; `runs` are all that there are."
     registry = CollectorRegistry()
     gauges: dict[str, Gauge] = {}
@@ -132,7 +131,7 @@ def exposed(run: Run, facts: Mapping[str, Any], runs: list[tuple[Run, dict[str, 
     return generate_latest(registry).decode()
 
 
-def write_metrics(run: Run, facts: Mapping[str, Any]) -> Path:
+def write_metrics(run: Run, facts: RunRecord) -> Path:
     "Write `reports/metrics.prom`, the numbers about the last run, in one step; gives its path."
     path = run.home / "reports" / "metrics.prom"
     write_text(path, exposed(run, facts, all_runs(run.home)))

@@ -9,7 +9,6 @@ __all__ = ['PROVENANCE', 'FILES', 'MAY_SET', 'LARGEST', 'KINDS', 'OUTSIDE', 'BRO
 
 # %% ../../nbs/8_runs/83_share.ipynb #1e7c0f5a
 import base64
-import json
 import os
 import re
 import shutil
@@ -22,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from bs4 import BeautifulSoup
+from pydantic import JsonValue, ValidationError
 
+from ..core.records import RunRecord
 from ..core.settings import SECTIONS, Settings, TmdbError, UsageError
 from ..core.store import Run, replacing
-from .catalog import otherwise, part
+from .catalog import otherwise
 from ..tmdb.files import digest
 from ..tmdb.sources import source_named, source_of
 
@@ -33,14 +34,15 @@ from ..tmdb.sources import source_named, source_of
 PROVENANCE = "run_id status started finished seconds source input inputs engine parameters versions films score gate definitions".split()
 
 
-def provenance(facts: Mapping[str, Any]) -> dict[str, Any]:
+def provenance(facts: RunRecord) -> dict[str, JsonValue]:
     "What a report tells of its making."
-    told = {name: facts.get(name) for name in PROVENANCE}
-    parameters = {k: v for k, v in part(facts, "parameters").items() if k != "base_url"}
-    return told | {"parameters": parameters, "engine": str(facts.get("engine")).partition(":")[0]}
+    told = facts.model_dump(mode="json")
+    parameters = {k: v for k, v in facts.parameters.items() if k != "base_url"}
+    engine = str(facts.engine).partition(":")[0]
+    return {name: told[name] for name in PROVENANCE} | {"parameters": parameters, "engine": engine}
 
 
-def read_provenance(path: Path) -> dict[str, Any]:
+def read_provenance(path: Path) -> RunRecord:
     "The provenance in a report. Raises `UsageError` for a file without one."
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -48,10 +50,10 @@ def read_provenance(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path.name}: cannot be read ({e.strerror})") from e
     script = BeautifulSoup(text, "html.parser").find("script", id="provenance")
     try:
-        found = json.loads(script.get_text()) if script else None
-    except (ValueError, RecursionError):
+        found = RunRecord.model_validate_json(script.get_text()) if script else None
+    except ValidationError:
         found = None
-    if not isinstance(found, dict) or not found.get("source"):
+    if found is None or not found.source:
         raise UsageError(f"{path.name}: no provenance in it; give the index.html of a run, or a page that `tmdb export` made")
     return found
 
@@ -84,40 +86,41 @@ MAY_SET -= {"rules_file"}
 
 
 def repeated(
-    report: Mapping[str, Any],  # its provenance
+    report: RunRecord,  # its provenance
     options: Mapping[str, Any],  # settings of the command line, which win; None is not given
 ) -> tuple[dict[str, Any], list[str]]:
     "The settings that repeat a report, and what differs. Raises `UsageError` when a file that it was made from is not given."
     given = {name: value for name, value in options.items() if value is not None}
-    known = {k: v for k, v in part(report, "parameters").items() if k in MAY_SET and v not in ("", [], None)}
+    known = {k: v for k, v in report.parameters.items() if k in MAY_SET and v not in ("", [], None)}
     lines = [
         f"{name} is set here, the report has {known[name]}" for name in known if name in given and str(given[name]) != str(known[name])
     ]
-    source = source_named(report["source"])
+    source = source_named(report.source)
     for name, option in FILES.items():
-        if part(report, "inputs", name) and name not in given and not (name == "input" and source.embedded):
+        if name in report.inputs and name not in given and not (name == "input" and source.embedded):
             raise UsageError(f"the report was made with {option}: give that file too (SHA-256 {told_sum(report, name)})")
     if source.fetches:
         lines.append("TMDB's answers have moved on since, so the numbers may differ")
-    return known | {"source": report["source"]} | given, lines
+    return known | {"source": report.source} | given, lines
 
 
-def told_sum(report: Mapping[str, Any], name: str) -> str:
+def told_sum(report: RunRecord, name: str) -> str:
     "The SHA-256 that a report notes for a file."
-    return str(part(report, "inputs", name).get("sha256", "unknown"))
+    return report.inputs[name].sha256 if name in report.inputs else "unknown"
 
 
 def differences(
-    report: Mapping[str, Any],  # the provenance of the report
-    here: Mapping[str, Any],  # `source`, `inputs` and `versions` of the run that repeats it
+    report: RunRecord,  # the provenance of the report
+    here: RunRecord,  # `source`, `inputs` and `versions` of the run that repeats it
 ) -> list[str]:
     "How versions and files differ from those of a report, in words. Raises `UsageError` for a given file that is another one."
-    embedded = source_named(here["source"]).embedded
+    embedded = source_named(here.source).embedded
     for name in FILES:
-        ours, theirs = part(here, "inputs", name).get("sha256"), part(report, "inputs", name).get("sha256")
-        if ours != theirs and ours and theirs and not (name == "input" and embedded):
+        both = name in here.inputs and name in report.inputs
+        ours, theirs = told_sum(here, name), told_sum(report, name)
+        if both and ours != theirs and not (name == "input" and embedded):
             raise UsageError(f"{FILES[name].rstrip('=')}: not what the report was made from (its SHA-256 is {theirs}, this one is {ours})")
-    lines = [told for told in [otherwise(part(report, "versions"), part(here, "versions"))] if told]
+    lines = [told for told in [otherwise(report.versions, here.versions)] if told]
     if embedded and told_sum(report, "input") != told_sum(here, "input"):
         lines.append("the embedded sample is another one")
     return lines

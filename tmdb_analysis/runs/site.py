@@ -16,6 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.records import RunRecord, StageLine, StageRecord, stage_records
 from ..core.schema import CREDITS, MOVIES
 from ..core.store import Run, read_arrow, read_counts, write_text
 from ..films.cohort import carries_collections
@@ -23,7 +24,7 @@ from ..films.scope import scope_words
 from ..pages.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard
 from ..pages.page import cleaned, failure, fill, heading, page, page_cells, rendered
 from .cards import MEASURES, cards, followed
-from .catalog import all_runs, disk, earlier, is_published, part, read_facts
+from .catalog import all_runs, disk, earlier, is_published, read_facts
 from .share import provenance
 
 if TYPE_CHECKING:
@@ -86,40 +87,46 @@ def downloads(folder: Path) -> list[list[tuple[Path, str]]]:
     return [list(group) for _, group in groupby(sized, key=lambda file: file[0].stem)]
 
 
-def stages(facts: Mapping[str, Any], pages: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    "What `run.json` tells of each stage, in their order; those with a page are there even if it tells nothing."
-    listed = facts.get("stages") if isinstance(facts.get("stages"), list) else []
-    told = {str(stage.get("stage")): stage for stage in listed if isinstance(stage, dict)}
-    return dict(sorted((dict.fromkeys((name for name in pages if name[0].isdigit()), {}) | told).items()))
+def stages(
+    run: Run,
+    facts: RunRecord,
+    pages: Mapping[str, str],  # name of a page -> title
+) -> dict[str, StageRecord | StageLine | None]:
+    """The record of each stage in their order; None for one that has only a page. Runs of earlier versions have no
+    records, and run.json has their stages."""
+    found: dict[str, StageRecord | StageLine | None] = {n: None for n in pages if n[0].isdigit()}
+    found |= {line.stage: line for line in facts.stages}
+    found |= {record.chapter: record for record in stage_records(run)}
+    return dict(sorted(found.items()))
 
 
-def about(run: Run, facts: Mapping[str, Any], pages: Mapping[str, str]) -> str:
+def about(run: Run, facts: RunRecord, pages: Mapping[str, str]) -> str:
     "Downloads, provenance and stages, as HTML."
     names = ("status", "started", "finished", "seconds", "source", "engine", "films", "score", "gate", "parameters", "versions")
-    made = {"run": run.id, **{name: facts.get(name) for name in names}}
+    made = {"run": run.id, **{name: getattr(facts, name) for name in names}}
     diffs = sorted(path.stem.removeprefix("diff_") for path in run.report.glob("diff_*.html"))
-    tables, listed = downloads(run.report), stages(facts, pages)
+    tables, listed = downloads(run.report), stages(run, facts, pages)
     return fill("run.html.j2", downloads=tables, diffs=diffs, made=made, stages=listed, pages=pages, words=words)
 
 # %% ../../nbs/8_runs/85_site.ipynb #9132bd13
-def trouble(facts: Mapping[str, Any]) -> str:
+def trouble(facts: RunRecord) -> str:
     "A box for the front page of a run that failed or has no report: which stage, and why."
-    heading = "This run failed" if facts.get("status") == "failed" else "This run has no report"
-    stage, error = facts.get("failed_stage"), str(facts.get("error") or "No reason was noted.").strip().splitlines()[0]
+    heading = "This run failed" if facts.status == "failed" else "This run has no report"
+    stage, error = facts.failed_stage, str(facts.error or "No reason was noted.").strip().splitlines()[0]
     return fill("failed.html.j2", heading=heading, reason=f"Stage {stage}: {error}" if stage else error)
 
 
 def report_page(
     nb: "NotebookNode | None",  # the report; None when the run did not come to it
     run: Run,
-    facts: Mapping[str, Any],  # what `run.json` says
+    facts: RunRecord,  # what `run.json` says
     pages: Mapping[str, str],  # stage -> title, of the stages that have a page
 ) -> str:
     "The front page of a run. Raises `TmdbError` for a picture without an alt text."
     title, subtitle = heading(nb, "") if nb else (f"Run {run.id}", "")
-    scope = scope_words(part(facts, "parameters"))
+    scope = scope_words(facts.parameters)
     title = f"{title}: films {scope}" if scope else title
-    box = trouble(facts) if nb is None or facts.get("status") == "failed" else ""
+    box = trouble(facts) if nb is None or facts.status == "failed" else ""
     head = f"{cards(run, facts, all_runs(run.home))}{fragment(nb)}" if nb else ""
     content = f"{box}{head}{about(run, facts, pages)}"
     return page(title, subtitle, content, "index", pages, run.id, data={"provenance": provenance(facts)})
@@ -146,7 +153,7 @@ def dashboard_page(run: Run, pages: Mapping[str, str]) -> str:
 
 def render(
     run: Run,
-    facts: Mapping[str, Any] | None = None,  # what to say of it; None: what its run.json says
+    facts: RunRecord | None = None,  # what to say of it; None: what its run.json says
     look: Callable[[], None] = lambda: None,  # called before each page; what it raises ends the work
 ) -> Path:
     "Write the pages of a run; gives its front page. Raises `TmdbError` for a picture without an alt text."
@@ -168,7 +175,7 @@ def render(
 SHOWN = [measure for measure in MEASURES if measure.row in ("films", "median_return", "score")]
 
 
-def row_of(run: Run, facts: Mapping[str, Any], runs: list[tuple[Run, dict[str, Any]]]) -> dict[str, Any]:
+def row_of(run: Run, facts: RunRecord, runs: list[tuple[Run, RunRecord]]) -> dict[str, Any]:
     "What the list of runs shows of a run: its KPIs with their history, its size, and the comparison with the run before it."
     kpis = {}
     for measure in SHOWN:
@@ -176,25 +183,25 @@ def row_of(run: Run, facts: Mapping[str, Any], runs: list[tuple[Run, dict[str, A
         kpis[measure.label] = "–" if now["value"] is None else measure.form(now["value"]), line
     before = next((other.id for other, _ in earlier(run, runs)), None)
     diff = before if before and (run.report / f"diff_{before}.html").is_file() else None
-    said = {"scope": scope_words(part(facts, "parameters")), "status": written(facts), "published": is_published(run)}
+    said = {"scope": scope_words(facts.parameters), "status": written(facts), "published": is_published(run)}
     page = (run.report / "index.html").is_file()
     return {"id": run.id, "facts": facts, **said, "page": page, "kpis": kpis, "disk": disk(run), "diff": diff}
 
 
-def written(facts: Mapping[str, Any]) -> str:
+def written(facts: RunRecord) -> str:
     "The status of a run for a page, which stays as it is when a run that is going on ends."
-    return "not finished when this page was written" if facts.get("status") == "running" else words(facts.get("status"))
+    return "not finished when this page was written" if facts.status == "running" else words(facts.status)
 
 # %% ../../nbs/8_runs/85_site.ipynb #314b497f
 def render_home(
     home: Path,
     latest: Run | None = None,  # a run to say something else of than its run.json does
-    facts: Mapping[str, Any] | None = None,  # namely this
+    facts: RunRecord | None = None,  # namely this
 ) -> Path:
     "Write `reports/index.html`, the list of all runs, newest first; gives its path."
     reports = home / "reports"
     reports.mkdir(parents=True, exist_ok=True)
-    runs = [(run, dict(facts) if run == latest and facts else said) for run, said in all_runs(home)]
+    runs = [(run, facts if run == latest and facts else said) for run, said in all_runs(home)]
     rows = [row_of(run, facts, runs) for run, facts in runs]
     content = fill("runs.html.j2", runs=rows, measures=SHOWN, words=words, size_words=size_words)
     write_text(reports / "index.html", page("All runs", "Newest first.", content))

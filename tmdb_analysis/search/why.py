@@ -26,6 +26,7 @@ from rich.text import Text
 
 from ..core.display import field, printable, shown, words
 from ..core.engine import session
+from ..core.records import RunRecord, read_record
 from ..core.schema import COHORT, CREDITS, MOVIES, RAW
 from ..core.settings import UsageError, nearest, settings
 from ..core.store import Run, published, read, read_counts, read_kpi, to_pandas
@@ -132,8 +133,8 @@ def why(
 def parameters_of(run: Run) -> dict[str, Any]:
     "The parameters that a run was made with; those of the settings where it has noted none."
     path = run.report / "run.json"
-    noted = json.loads(path.read_text(encoding="utf-8"))["parameters"] if path.is_file() else {}
-    return settings().flat() | noted
+    noted = read_record(path, RunRecord).parameters if path.is_file() else {}
+    return {**settings().flat(), **noted}
 
 # %% ../../nbs/5_search/54_why.ipynb #05071e01
 def folded(

@@ -41,7 +41,7 @@ from tmdb_analysis.core.engine import (
     require_cluster,
 )
 from ..core.isolation import can_isolate
-from ..core.records import StageRecord
+from ..core.records import RunRecord, StageRecord
 from tmdb_analysis.core.settings import (
     Api,
     Spark,
@@ -192,7 +192,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         fetches = source_of(chosen).fetches
         what = "the fetch goes on where it stopped" if fetches else "all stages run again"
         console.print(f"again   {same_command(args, place.run_id)}  ({what})", highlight=False, markup=False, soft_wrap=True)
-    elif code == 0 and (scope := scope_words(told["parameters"])):
+    elif code == 0 and (scope := scope_words(told.parameters)):
         console.print(f"a report on films {scope} only; {still_published(place.home)}", highlight=False, markup=False, soft_wrap=True)
     return code
 
@@ -251,16 +251,16 @@ def progress_line(progress: dict[str, Any]) -> str:
     return f"{how_far}, {rate:,.1f} a second, {timedelta(seconds=round(left))} left{faults}"
 
 
-def conclude(told: dict[str, Any], seconds: float, page: Path, console: Console) -> int:
+def conclude(told: RunRecord, seconds: float, page: Path, console: Console) -> int:
     "Say how a run ended and where its report is; gives the exit code."
-    if told["status"] == "ok":
-        score = "unknown" if told["score"] is None else f"{told['score']:.1f} of 100"
-        console.print(f"done in {seconds:.1f} s: {told['films']:,} films, quality {score}", highlight=False)
+    if told.status == "ok":
+        score = "unknown" if told.score is None else f"{told.score:.1f} of 100"
+        console.print(f"done in {seconds:.1f} s: {told.films:,} films, quality {score}", highlight=False)
     else:
-        stage = f" in {told['failed_stage']}" if told["failed_stage"] else ""
-        say(f"{told['status']}{stage}: {told['error']}")
+        stage = f" in {told.failed_stage}" if told.failed_stage else ""
+        say(f"{told.status}{stage}: {told.error}")
     console.print(f"report  {page.as_uri()}", highlight=False, soft_wrap=True)
-    return {"ok": 0, "stopped": 75}.get(told["status"], 1)
+    return {"ok": 0, "stopped": 75}.get(told.status, 1)
 
 
 def say(line: str) -> None:

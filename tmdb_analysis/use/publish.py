@@ -9,10 +9,9 @@ __all__ = ['UNREACHED', 'REFUSED', 'CONNECT_SECONDS', 'LOCK_SECONDS', 'ANOTHER',
 
 # %% ../../nbs/9_use/92_publish.ipynb #f37008c0
 import argparse
-import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from psycopg.errors import LockNotAvailable
 from rich.console import Console
 from rich.table import Table as Lines
 
+from ..core.records import Quality, RunRecord, read_quality
 from tmdb_analysis.core.settings import (
     PLAIN_URL,
     Settings,
@@ -34,7 +34,7 @@ from tmdb_analysis.core.settings import (
 )
 from ..core.store import Run
 from ..films.scope import scope_words
-from ..runs.catalog import named, part, read_facts
+from ..runs.catalog import named, read_facts
 from ..runs.metrics import MEASURES, measures
 from .database import CURRENT, HISTORY, METRIC_NAMES, RUNS, STAGES
 from .loading import SCHEMA, VERSION, Counts, merge, prepare, rows_of
@@ -158,46 +158,45 @@ def alone(connection: psycopg.Connection, where: Target, seconds: float) -> None
         raise TmdbError(ANOTHER.format(place=where.place, seconds=f"{seconds:g}")) from None
 
 # %% ../../nbs/9_use/92_publish.ipynb #b3975f91
-def publishable(run: Run) -> dict[str, Any]:
+def publishable(run: Run) -> RunRecord:
     "What run.json says of a run that is at its end. Raises `TmdbError` for any other."
     facts = read_facts(run.report)
-    if facts.get("status") not in ("ok", "failed") or not facts.get("finished"):
-        raise TmdbError(f"run {run.id} is not at its end ({facts.get('status')}), so there is nothing to publish yet")
+    if facts.status not in ("ok", "failed") or not facts.finished:
+        raise TmdbError(f"run {run.id} is not at its end ({facts.status}), so there is nothing to publish yet")
     return facts
 
 
-def history_of(run: Run, facts: Mapping[str, Any], current: bool) -> dict[str, list[tuple]]:
+def history_of(run: Run, facts: RunRecord, current: bool) -> dict[str, list[tuple]]:
     "The rows of a run for the tables with history, by table."
-    path = run.report / "quality.json"
-    quality = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"dimensions": {}, "rules": []}
-    versions = {"version": part(facts, "versions").get("tmdb_analysis"), "commit": part(facts, "versions").get("commit")}
-    said = {**facts, **versions, "run_id": run.id, "current": current}
+    quality = read_quality(run) or Quality()
+    versions = {"version": facts.versions.get("tmdb_analysis"), "commit": facts.versions.get("commit")}
+    said = {**facts.model_dump(), **versions, "run_id": run.id, "current": current}
     rules = "id name dimension severity about evaluated failed share threshold gates passed".split()
     return {
         "runs": [tuple(said.get(name) for name in RUNS.columns)],
-        "stages": [(run.id, n, *map(stage.get, STAGES.columns[2:])) for n, stage in enumerate(facts["stages"], 1)],
+        "stages": [(run.id, n, *(getattr(stage, name) for name in STAGES.columns[2:])) for n, stage in enumerate(facts.stages, 1)],
         "metrics": [(run.id, *measure) for measure in measures(run, facts)],
-        "quality_dimensions": [(run.id, *found) for found in quality["dimensions"].items()],
-        "quality_rules": [(run.id, *map(rule.get, rules)) for rule in quality["rules"]],
+        "quality_dimensions": [(run.id, *found) for found in quality.dimensions.items()],
+        "quality_rules": [(run.id, *(getattr(rule, name) for name in rules)) for rule in quality.rules],
     }
 
 # %% ../../nbs/9_use/92_publish.ipynb #ee4c24af
-def becomes_current(connection: psycopg.Connection, run: Run, facts: Mapping[str, Any], force: bool) -> tuple[bool, str]:
+def becomes_current(connection: psycopg.Connection, run: Run, facts: RunRecord, force: bool) -> tuple[bool, str]:
     "Whether films and KPIs become those of the run, and a note where they do not. Raises `TmdbError` for another run of the same name."
     query = f"select run_id, started, finished, current from {SCHEMA}.runs where current or run_id = %s"
     known = {row[0]: row[1:] for row in connection.execute(query, (run.id,))}
-    if not force and run.id in known and known[run.id][0] != datetime.fromisoformat(facts["started"]):
+    if not force and run.id in known and known[run.id][0] != datetime.fromisoformat(facts.started or ""):
         began = f"{known[run.id][0]:%Y-%m-%d %H:%M:%S}"
         raise TmdbError(
             f"the database has another run {run.id}, begun {began} UTC: run again with another --run-id, or --force to replace it"
         )
-    if facts["status"] != "ok":
-        why = "its quality gate said no" if facts.get("gate") == "fail" else f"it failed in {facts.get('failed_stage')}"
+    if facts.status != "ok":
+        why = "its quality gate said no" if facts.gate == "fail" else f"it failed in {facts.failed_stage}"
         return False, f"films and KPIs stay as they are, because {why}; the run is in the history"
-    if scope := scope_words(part(facts, "parameters")):
+    if scope := scope_words(facts.parameters):
         return False, f"films and KPIs stay as they are, because the run is only about films {scope}; the run is in the history"
     newest = next(((name, row[1]) for name, row in known.items() if row[2]), (run.id, None))
-    if force or newest[0] == run.id or newest[1] <= datetime.fromisoformat(facts["finished"]):
+    if force or newest[0] == run.id or newest[1] <= datetime.fromisoformat(facts.finished or ""):
         return True, ""
     return False, f"films and KPIs stay those of run {newest[0]}, which is newer; --force turns them back to this run"
 

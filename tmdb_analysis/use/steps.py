@@ -17,6 +17,7 @@ from typing import Any
 
 from ..core.engine import one_server
 from tmdb_analysis.core.records import (
+    RunRecord,
     StageRecord,
     read_record,
     record_path,
@@ -36,14 +37,13 @@ from ..core.stopping import stoppable
 from ..core.store import Run, write_text
 from ..runs.catalog import is_published, read_facts
 from tmdb_analysis.runs.chain import (
+    add_results,
     begun,
     checked,
     claimed,
     close,
-    from_records,
     new_record,
     now,
-    results,
     run_stage,
     save_run,
     with_error,
@@ -92,7 +92,7 @@ def asked(
 
 def finished(run: Run) -> bool:
     "Whether a run came to its end, or is the one that readers see."
-    return read_facts(run.report)["status"] == "ok" or is_published(run)
+    return read_facts(run.report).status == "ok" or is_published(run)
 
 
 def settings_path(run: Run) -> Path:
@@ -114,7 +114,9 @@ def prepare(
         return False
     checked(chosen)
     with claimed(chosen, scheduled=True):
-        save_run(run, begun(chosen, run) | {"scheduled": True})  # the scheduler knows whether it is still going on
+        told = begun(chosen, run)
+        told.scheduled = True  # the scheduler knows whether it is still going on
+        save_run(run, told)
     write_text(settings_path(run), json.dumps(chosen.flat(), indent=1))
     return True
 
@@ -176,33 +178,36 @@ def settle(run: Run) -> None:
             write_record(record_path(run, record.chapter), with_error(record, error))
 
 
-def state(run: Run, chain: Sequence[str]) -> dict[str, Any]:
+def state(run: Run, chain: Sequence[str]) -> RunRecord:
     "What run.json says after the stages, from their records. Raises `TmdbError` when no such run was prepared."
     told = read_facts(run.report)
-    if "started" not in told:
+    if not told.started:
         raise TmdbError(f"run {run.id} was never prepared: start it from its first step")
     settle(run)
     records = {record.chapter: record for record in stage_records(run)}
-    told |= {"status": "ok", "error": None, **from_records(run)}
-    if told["failed_stage"]:
-        last = records[told["failed_stage"]]
-        told |= {"status": last.status, "error": last.error}
+    told.status, told.error = "ok", None
+    add_results(run, told)
+    if told.failed_stage:
+        last = records[told.failed_stage]
+        told.status, told.error = last.status, last.error
     elif missing := next((name for name in chain if name not in records), None):
-        told |= {"status": "failed", "failed_stage": missing, "error": "It was not run."}
-    begin, end = datetime.fromisoformat(told["started"]), datetime.fromisoformat(now())
-    return told | {"finished": now(), "seconds": (end - begin).total_seconds(), **results(run)}
+        told.status, told.failed_stage, told.error = "failed", missing, "It was not run."
+    told.finished = now()
+    begin, end = map(datetime.fromisoformat, (told.started, told.finished))
+    told.seconds = (end - begin).total_seconds()
+    return told
 
 
 def finish(
     run_id: str,
     home: Path | str | None = None,  # None: the home of the settings
-) -> dict[str, Any]:
+) -> RunRecord:
     """Write `run.json` and all pages of a run whose stages have run, publish it as any run, and bring it into the database
     of `postgres_url` if there is one and the run is at its end; gives run.json. Raises `TmdbError`."""
     chosen = settings(home=home)
     run = Run(run_id, chosen.pipeline.home)
     told = state(run, list(stages()))
     close(run, told)
-    if chosen.pipeline.postgres_url and told["status"] != "stopped":
+    if chosen.pipeline.postgres_url and told.status != "stopped":
         publish_run(run, target(chosen.pipeline.postgres_url.get_secret_value()))
     return told

@@ -21,10 +21,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.display import cell, printable
+from ..core.records import RunRecord
 from ..core.settings import UsageError, nearest, settings
 from ..core.store import Run
 from ..films.scope import scope_words
-from ..runs.catalog import all_runs, disk, is_published, named, other_definition, part
+from ..runs.catalog import all_runs, disk, is_published, named, other_definition
 from ..runs.changes import tell, write_changes
 from ..runs.share import differences, export, inputs, read_provenance, repeated
 
@@ -32,10 +33,11 @@ from ..runs.share import differences, export, inputs, read_provenance, repeated
 COLUMNS = ("run", "finished", "status", "source", "scope", "films", "score", "gate", "seconds", "MB", "published")
 
 
-def told_run(run: Run, facts: Mapping[str, Any]) -> list[str]:
+def told_run(run: Run, facts: RunRecord) -> list[str]:
     "A run as a row: what it says of itself, its size on disk in MB, and whether it is the one that readers see."
-    scope = scope_words(part(facts, "parameters")) or ("all films" if facts.get("parameters") else None)
-    told = {**facts, "run": run.id, "scope": scope, "MB": f"{disk(run) / 1e6:,.1f}", "published": "yes" if is_published(run) else " "}
+    scope = scope_words(facts.parameters) or ("all films" if facts.parameters else None)
+    size, shown = f"{disk(run) / 1e6:,.1f}", "yes" if is_published(run) else " "
+    told = {**facts.model_dump(), "run": run.id, "scope": scope, "MB": size, "published": shown}
     return [cell(v) if isinstance(v := told.get(name), int | float) else str(v or "–") for name in COLUMNS]
 
 
@@ -175,26 +177,27 @@ def add_verbs(
 def as_reported(
     path: str,  # of a report page
     options: Mapping[str, Any],  # settings of the command line, which win
-    versions: Mapping[str, str],  # of the packages here
+    versions: dict[str, str],  # of the packages here
     console: Console,
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[dict[str, Any], RunRecord]:
     "The settings that repeat a report, and its provenance; says what differs. Raises `UsageError`."
     report = read_provenance(Path(path).expanduser())
     asked, lines = repeated(report, options)
-    here = {"source": asked["source"], "inputs": inputs(settings(**asked)), "versions": versions}
-    console.print(f"repeats run {printable(str(report.get('run_id')))}", highlight=False, markup=False)
+    files = inputs(settings(**asked))
+    here = RunRecord(status="new", source=asked["source"], inputs=files, versions=versions)
+    console.print(f"repeats run {printable(report.run_id)}", highlight=False, markup=False)
     for line in [*lines, *differences(report, here)]:
         console.print(printable(f"note: {line}"), highlight=False, markup=False, soft_wrap=True)
     return asked, report
 
 
-def how_close(report: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+def how_close(report: RunRecord, told: RunRecord) -> str:
     "How a run compares with the report that it repeats, in a line."
-    names = [name for name in ("films", "score", "gate") if told.get(name) != report.get(name)]
+    names = [name for name in ("films", "score", "gate") if getattr(told, name) != getattr(report, name)]
     reasons: dict[str, list[str]] = {}
-    for name in part(told, "definitions"):
+    for name in told.definitions:
         reasons.setdefault(other_definition(name, report, told) or "", []).append(name)
     reasons.pop("", None)
-    said = [f"{name} {told.get(name)}, the report has {report.get(name)}" for name in names]
+    said = [f"{name} {getattr(told, name)}, the report has {getattr(report, name)}" for name in names]
     said += [f"{reason}: {', '.join(tables)}" for reason, tables in reasons.items()]
     return "; ".join(said) or "films, score and definitions are those of the report"
