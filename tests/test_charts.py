@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from tmdb_analysis.core.engine import session
-from tmdb_analysis.core.schema import MOVIES
+from tmdb_analysis.core.schema import COHORT, MOVIES
 from tmdb_analysis.core.store import read, read_kpi, to_pandas
 from tmdb_analysis.report.group_charts import (
     franchise_vs_standalone,
@@ -374,6 +374,7 @@ def test_charts_of_the_demo_say_what_its_tables_say(demo):
     shown = kpi["genre_returns"].query("shown != 'hidden'")
     assert len(labels(return_by_genre(kpi["genre_returns"]))) == len(shown)
     assert len([*genre_lift(kpi["genre_pairs"]).axes[0].texts]) <= (kpi["genre_pairs"]["shown"] == "firm").sum()
-    assert return_by_director(kpi["director_scores"]).axes and return_by_franchise(kpi["franchise_groups"], films).axes
+    cohort = to_pandas(read(session(), COHORT, demo))
+    assert return_by_director(kpi["director_scores"]).axes and return_by_franchise(kpi["franchise_groups"], cohort).axes
     assert median_by_year(kpi["yearly_money"]).axes and known_money_by_year(kpi["yearly_money"]).axes
     assert f"{films['roi'].notna().sum():,} of {len(films):,} films" in known_money_by_year(kpi["yearly_money"]).get_label()

@@ -194,7 +194,7 @@ def test_other_sources_and_definitions_are_not_compared(place, tmp_path):
         assert reasons[name] == f"{version} was 0 in run older and 1 in run two"
     assert reasons["yearly"] == "definition version unknown in run older"
     assert result["kpis"]["money"]["apart"] is None
-    assert "tables of run older are gone" in result["films"]["apart"]
+    assert "film table of run older is missing" in result["films"]["apart"]
 
 
 @pytest.mark.integration
@@ -226,7 +226,7 @@ def test_a_shorter_list_is_compared_in_the_rows_that_both_have(place, capsys):
     reason = "top_n was 10 in run two and 5 in run strict"
     assert reason in result["sensitivity"]["apart"], "its values depend on top_n"
     text = said(capsys, "diff", "two", "strict", "--home", str(place))
-    assert re.search("highest_revenue +in the first 5 rows: the same", text)
+    assert re.search("highest_revenue +in the first 5 rows: no change", text)
 
 
 @pytest.mark.integration
@@ -249,7 +249,7 @@ def test_runs_of_earlier_code_are_read(place, tmp_path, capsys):
 @pytest.mark.integration
 def test_diff_says_the_same_as_text_json_and_page(place, capsys):
     text = said(capsys, "diff", "one", "two", "--home", str(place))
-    assert "11 films are in both runs, 1 are new and 1 have vanished" in text and "\x1b" not in text
+    assert "11 in both runs, 1 new, 1 vanished" in text and "\x1b" not in text
     assert re.search(r"Total revenue \(\$M\)\s+1,950.00\s+3,150.00\s+\+1,200.00\s+-25.00\s+\+325.00\s+\+900.00", text)
     told = json.loads(said(capsys, "diff", "one", "two", "--json", "--home", str(place)))
     assert next(r for r in told["totals"] if r["measure"] == "total_revenue_musd")["revised"] == 325.0
@@ -320,7 +320,7 @@ def test_one_page_needs_no_other_file(place, tmp_path, capsys):
     links = [a["href"] for a in found("a") if not a["href"].startswith(("#", "http"))]
     assert links and all(link.startswith("data:") for link in links) and found("img")
     assert all(img["src"].startswith("data:") for img in found("img")) and str(place) not in target.read_text()
-    assert "is there already" in refused(capsys, "export", "two", "--single-file", "-o", str(target), "--home", str(place))
+    assert "already exists" in refused(capsys, "export", "two", "--single-file", "-o", str(target), "--home", str(place))
     said(capsys, "export", "two", "--single-file", "--force", "-o", str(target), "--home", str(place))
 
 
@@ -356,7 +356,7 @@ def test_a_report_is_repeated_from_its_page(place, tmp_path, capsys):
     said(capsys, "export", "strict", "--single-file", "-o", str(target), "--home", str(place))
     again = ["run", "--from-report", str(target), "--home", str(tmp_path), "--run-id", "again"]
     assert "give that file too" in refused(capsys, *again)
-    assert "not what the report was made from" in refused(capsys, *again, "--input", str(place / "one.json"))
+    assert "not the file of the report" in refused(capsys, *again, "--input", str(place / "one.json"))
     assert not (tmp_path / "reports").exists()
     text = said(capsys, *again, "--input", str(place / "two.json"))
     assert "repeats run strict" in text and "films, score and definitions are those of the report" in text
@@ -383,5 +383,5 @@ def test_provenance_names_no_place_and_steers_nothing(place, tmp_path, capsys):
     (tmp_path / "evil.html").write_text(f'<script type="application/json" id="provenance">{json.dumps(evil)}</script>')
     assert "top_n: Input should be a valid integer" in refused(capsys, "run", "--from-report", str(tmp_path / "evil.html"))
     (tmp_path / "plain.html").write_text("<h1>Films</h1>")
-    assert "no provenance in it" in refused(capsys, "run", "--from-report", str(tmp_path / "plain.html"))
+    assert "the page contains no provenance" in refused(capsys, "run", "--from-report", str(tmp_path / "plain.html"))
     assert "cannot be read" in refused(capsys, "run", "--from-report", str(tmp_path / "gone.html"))

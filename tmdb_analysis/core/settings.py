@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FILES_OF_HOME', 'OF_WINDOWS', 'PLAIN_URL', 'FOR_SOURCE', 'SECRETS', 'SECTIONS', 'SECTION_OF', 'SCOPE', 'TmdbError',
-           'UsageError', 'TryLater', 'package', 'checkout', 'book', 'root', 'local', 'refuse_mixed_url', 'parts',
-           'Section', 'Api', 'is_loopback', 'Spark', 'Pipeline', 'Quality', 'Report', 'nearest', 'safe_name', 'placed',
+           'UsageError', 'TryLater', 'package', 'checkout', 'book', 'root', 'local', 'refuse_mixed_url', 'is_loopback',
+           'parts', 'Section', 'Api', 'Spark', 'Pipeline', 'Quality', 'Report', 'nearest', 'safe_name', 'placed',
            'refuse_secret', 'is_given', 'with_source', 'of_one_source', 'from_environment', 'refuse_misplaced',
            'from_yaml', 'from_dotenv', 'Settings', 'settings', 'parameters']
 
@@ -102,6 +102,18 @@ def refuse_mixed_url(
     if "@" in text and not PLAIN_URL.fullmatch(text):
         raise ValueError("escape @ in the password as %40, / as %2F, ? as %3F and # as %23")
     return SecretStr(text) if text else None
+
+# %% ../../nbs/0_core/00_settings.ipynb #82e86266
+def is_loopback(
+    host: str | None,  # a name or an IP address
+) -> bool:
+    "Whether a host is this machine."
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 # %% ../../nbs/0_core/00_settings.ipynb #d347a5c7
 def parts(
@@ -240,18 +252,6 @@ class Api(Section):
                 "rate_per_second may be 0 on loopback only: TMDB allows 40 requests per second"
             )
         return self
-
-# %% ../../nbs/0_core/00_settings.ipynb #82e86266
-def is_loopback(
-    host: str | None,  # a name or an IP address
-) -> bool:
-    "Whether a host is this machine."
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 # %% ../../nbs/0_core/00_settings.ipynb #385c6955
 class Spark(Section):

@@ -23,7 +23,7 @@ from ..core.settings import TmdbError, UsageError
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #9b17dae2
 class BadRecord(TmdbError):
-    "Why a record cannot become a row, and the text of one that could not even be read."
+    "The reason why a record cannot become a row, and the text of an unreadable one."
 
     def __init__(self, reason: str, text: str = "") -> None:
         super().__init__(reason)
@@ -36,7 +36,7 @@ PACKED = {".gz", ".zst"}
 
 
 def opened(path: Path) -> io.BufferedReader:
-    "A file as plain bytes, unpacked where it is packed."
+    "A file as a stream of bytes, decompressed if necessary."
     with open(path, "rb") as f:
         head = f.read(4)
     packed = next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
@@ -44,7 +44,7 @@ def opened(path: Path) -> io.BufferedReader:
 
 
 def readable(path: Path) -> bool:
-    "Whether the name of a file says that records are in it."
+    "Whether a file has the name of a file with records."
     plain = path.with_suffix("") if path.suffix.lower() in PACKED else path
     return plain.suffix.lower() in SUFFIXES and not path.name.startswith((".", "_"))
 
@@ -52,7 +52,7 @@ def readable(path: Path) -> bool:
 def files(
     paths: Iterable[str | Path],  # files and folders
 ) -> list[Path]:
-    "The files among and below some paths, in order of name. Raises `UsageError` or `TmdbError`."
+    "The files at or below some paths, sorted by name. Raises `UsageError` or `TmdbError`."
     found: list[Path] = []
     for path in map(Path, paths):
         inside = sorted(p for p in path.rglob("*") if p.is_file() and readable(p)) if path.is_dir() else [path]
@@ -67,7 +67,7 @@ def files(
 def skipped_files(
     paths: Iterable[str | Path],  # files and folders
 ) -> list[str]:
-    "The files in the folders among some paths that `files` does not read because of their names, by path inside the folder."
+    "The files that `files` skips because of their names, as paths inside their folder."
     folders = [path for path in map(Path, paths) if path.is_dir()]
     return [str(p.relative_to(path)) for path in folders for p in sorted(path.rglob("*")) if p.is_file() and not readable(p)]
 
@@ -76,7 +76,7 @@ def skipped_words(
     names: Sequence[str],  # from `skipped_files`
     most: int = 10,  # names to list
 ) -> str:
-    "The files that were not read, in words; empty where all were."
+    "The skipped files in words; empty if there are none."
     listed = ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
     return f"{len(names):,} file{'s' * (len(names) != 1)} skipped: {listed}" if names else ""
 
@@ -93,7 +93,7 @@ def parse(text: bytes) -> Any:
 
 
 def page(value: Any) -> list[Any]:
-    "The films of a page of results; any other value as it is, alone."
+    "The films of a page of results; any other value as a list of one."
     paged = isinstance(value, dict) and isinstance(value.get("results"), list)
     return value["results"] if paged else [value]
 
@@ -102,7 +102,7 @@ def json_lines(
     lines: Iterable[bytes],
     start: int = 1,  # number of the first line
 ) -> Iterator[tuple[int, Any]]:
-    "Line number and record of JSON lines; a broken line gives a `BadRecord`."
+    "Line number and record of JSON lines; a `BadRecord` for a broken line."
     for number, line in enumerate(lines, start):
         if not line.strip():
             continue
@@ -120,7 +120,7 @@ def document(content: bytes) -> list[Any]:
 
 
 def is_record(line: bytes) -> bool:
-    "Whether a line is a whole object, and no page of results."
+    "Whether a line is a whole object and no page of results."
     try:
         value = parse(line)
     except ValueError:
@@ -129,7 +129,7 @@ def is_record(line: bytes) -> bool:
 
 
 def json_records(path: Path) -> Iterator[tuple[int, Any]]:
-    "Position and record of a JSON file, whatever its form. Raises ValueError when it holds none."
+    "Position and record of a JSON file in any form. Raises ValueError if it has none."
     with opened(path) as f:
         first = f.readline().removeprefix(b"\xef\xbb\xbf")
         if is_record(first):
@@ -151,7 +151,7 @@ csv.field_size_limit(2**27)  # a long crew list is one field
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    "Row number and row of a CSV file, its lists parsed where they can be."
+    "Row number and row of a CSV file, with parsed lists."
     with opened(path) as f:
         for number, fields in enumerate(csv.DictReader(io.TextIOWrapper(f, "utf-8-sig", newline="")), 1):
             for name in LISTS:
@@ -201,14 +201,14 @@ def csv_records(
 
 
 def fullness(row: dict[str, Any]) -> int:
-    "How many lists of a row of credits hold somebody: 0 to 2."
+    "The number of non-empty lists in a row of credits, 0 to 2."
     return sum(isinstance(row[kind], list) and len(row[kind]) > 0 for kind in ("cast", "crew"))
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #26286ed3
 def records(
     paths: Iterable[str | Path],  # files and folders
 ) -> Iterator[tuple[str, Any]]:
-    "Origin and record of everything in some files and folders. Raises `TmdbError` for a file that cannot be read."
+    "Origin and record of all records in some files and folders. Raises `TmdbError` for an unreadable file."
     found = files(paths)
     tables = [p for p in found if ".csv" in map(str.lower, p.suffixes)]
     path = None
@@ -224,7 +224,7 @@ def records(
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #35ded1f7
 def digest(paths: list[Path]) -> dict[str, Any]:
-    "How many files there are, how large, and their SHA-256. Raises `OSError`."
+    "The number of files, their size in bytes and their SHA-256. Raises `OSError`."
     sums = []
     for path in paths:
         with open(path, "rb") as f:

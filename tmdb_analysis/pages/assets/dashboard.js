@@ -1,9 +1,9 @@
-// The script of the dashboard joins the form, the charts and the table.
+// The script of the dashboard connects the form, the charts and the table.
 //
-// Vega draws the charts and DataTables makes the table. What is left is to read the form, select
-// the films, update charts and table, and keep the URL. It is one module without a build step, in
-// the order in which it runs. Names from outside are shown as text, never as HTML. The policy of
-// the page names this script by its hash; nothing here makes code out of text or loads anything.
+// Vega draws the charts and DataTables makes the table. This script reads the form, selects the
+// films, updates charts and table, and keeps the URL. It is one module without a build step, in the
+// order in which it runs. It shows names from outside as text, never as HTML. The policy of the
+// page allows this script by its hash. The script creates no code from text and loads nothing.
 
 const byId = (id) => document.getElementById(id);
 const readJson = (id) => JSON.parse(byId(id).textContent);
@@ -11,7 +11,7 @@ const data = readJson("data-films");
 const charts = readJson("data-charts");
 const form = byId("filters");
 
-// ---- Values as text. Unknown is null everywhere, and a dash for the reader.
+// ---- Values as text. An unknown value is null everywhere; the reader sees a dash.
 
 const DASH = "–";
 const compactFormat = new Intl.NumberFormat("en", {
@@ -26,7 +26,8 @@ const asTimes = orDash((value) => decimalFormat.format(value) + "×");
 const asDecimal = orDash((value) => decimalFormat.format(value));
 const asCount = orDash((value) => countFormat.format(value));
 
-// ---- Films. The page holds columns, with money in million USD; charts and table need rows in USD.
+// ---- Films. The page contains columns with money in million USD; charts and table need rows in
+// USD.
 
 const boxesOf = (name) => [...form.querySelectorAll(`input[name=${name}]`)];
 const budgetBoxes = boxesOf("budget");
@@ -77,10 +78,10 @@ function makeFilm(id, place) {
 
 const films = data.id.map(makeFilm);
 
-// ---- Filters. The values of the form are the hash of the URL, so a link or a reload restores
+// ---- Filters. The hash of the URL stores the values of the form, so a link or a reload restores
 // them. Invalid parameters in a URL are ignored.
 
-let selected = films;
+let selectedFilms = films;
 let selectedPlaces = new Set();
 
 function formParams() {
@@ -136,14 +137,14 @@ function describeFilter(params, name) {
   return form.elements[name].selectedOptions[0].text;
 }
 
-// ---- Key numbers. They are exact, over the films of the selection in which the value is known.
+// ---- Key numbers. Each is exact and covers the selected films in which the value is known.
 
 const median = (values) => (values[values.length >> 1] + values[(values.length - 1) >> 1]) / 2;
 const total = (values) => values.reduce((sum, value) => sum + value, 0);
-const breakEven = (returns) => returns.filter((value) => value >= 1).length / returns.length;
+const grossedBudget = (returns) => returns.filter((value) => value >= 1).length / returns.length;
 
 function knownValues(name) {
-  const values = selected.map((film) => film[name]).filter((value) => value !== null);
+  const values = selectedFilms.map((film) => film[name]).filter((value) => value !== null);
   return values.toSorted((a, b) => a - b);
 }
 
@@ -156,16 +157,16 @@ function showNumbers() {
   const returns = knownValues("roi");
   const revenues = knownValues("revenue");
   showNumber("median-roi", returns, (values) => asTimes(median(values)));
-  showNumber("even", returns, (values) => Math.round(100 * breakEven(values)) + "%");
+  showNumber("even", returns, (values) => Math.round(100 * grossedBudget(values)) + "%");
   showNumber("median-revenue", revenues, (values) => asUsd(median(values)));
   showNumber("median-budget", knownValues("budget"), (values) => asUsd(median(values)));
   showNumber("total-revenue", revenues, (values) => asUsd(total(values)));
   showNumber("median-rating", knownValues("rating"), (values) => asDecimal(median(values)));
 }
 
-// ---- Charts. A filter redraws the charts in sight at once, the others when they come into sight.
+// ---- Charts. A filter redraws the visible charts at once, the others when they become visible.
 // Vega interprets its expressions instead of compiling them (`ast`), because the policy of the page
-// forbids making code out of text. It gets copies of the rows, because it writes its own fields
+// forbids creating code from text. Vega gets copies of the rows, because it writes its own fields
 // into them.
 
 const views = {};
@@ -175,7 +176,7 @@ const figureOf = (name) => byId("chart-" + name);
 const chartOf = (element) => element.closest("figure").id.replace("chart-", "");
 const isDark = matchMedia("(prefers-color-scheme: dark)");
 
-// Vega's log goes nowhere but for errors.
+// Vega logs errors only.
 const logger = {
   error: (...parts) => {
     console.error(...parts);
@@ -219,7 +220,7 @@ const isKnown = (value) =>
 
 function chartRows(name) {
   const { needs } = charts[name];
-  const rows = selected.filter((film) => needs.every((field) => isKnown(film[field])));
+  const rows = selectedFilms.filter((film) => needs.every((field) => isKnown(film[field])));
   return rows.map((film) => ({ ...film }));
 }
 
@@ -229,7 +230,7 @@ function showCaption(name) {
   const none = figure.querySelector(".none");
   const words = count === 1 ? " film." : " films.";
   figure.querySelector(".n").textContent = "n = " + countFormat.format(count) + words;
-  none.textContent = selected.length
+  none.textContent = selectedFilms.length
     ? "No data for this selection."
     : "No film matches all filters.";
   none.hidden = count > 0;
@@ -244,8 +245,8 @@ async function updateChart(name) {
 
 function updateChartsInSight() {
   requestAnimationFrame(() => {
-    const due = [...staleCharts].filter((name) => chartsInSight.has(name) && views[name]);
-    due.forEach(updateChart);
+    const dueCharts = [...staleCharts].filter((name) => chartsInSight.has(name) && views[name]);
+    dueCharts.forEach(updateChart);
   });
 }
 
@@ -289,8 +290,8 @@ function toggleFilter(name, value) {
   update();
 }
 
-// ---- The numbers behind a chart. A chart of groups has a table of the tooltips of its marks, from
-// top to bottom or from left to right. It is read from the marks, so table and chart cannot differ.
+// ---- The numbers behind a chart. The table of a chart of groups contains the tooltips of its
+// marks, from top to bottom or from left to right, so table and chart cannot differ.
 
 function groupMarks(item) {
   const inner = (item.items ?? []).flatMap(groupMarks);
@@ -322,7 +323,7 @@ function showChartTable(name) {
 }
 
 // ---- The table of films. DataTables searches, sorts, pages and exports. Unknown values sort last
-// in both directions. A cell of the CSV file that a spreadsheet would take for a formula gets an
+// in both directions. A cell of the CSV file that a spreadsheet would read as a formula gets an
 // apostrophe.
 
 const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en") : a - b);
@@ -336,7 +337,7 @@ const unknownLast = (sign) => (a, b) => {
 
 const ESCAPED = /[&<>"']/g;
 const escapeHtml = (text) => text.replace(ESCAPED, (sign) => `&#${sign.charCodeAt(0)};`);
-const joined = (value, by) => (Array.isArray(value) ? value.join(by) || null : value);
+const joinList = (value, by) => (Array.isArray(value) ? value.join(by) || null : value);
 const asWords = orDash((value) => `<bdi>${escapeHtml(String(value))}</bdi>`);
 const withoutFormula = (value) =>
   typeof value === "string" && /^\s*[=+\-@\t\r]/.test(value) ? "'" + value : value;
@@ -348,9 +349,9 @@ const column = (title, name, write) => ({
   type: "unknown-last",
   className: write ? "number" : "",
   render: (value, use) => {
-    if (use === "export") return joined(value, "|") ?? "";
-    if (use === "display") return (write ?? asWords)(joined(value, ", "));
-    return joined(value, ", ");
+    if (use === "export") return joinList(value, "|") ?? "";
+    if (use === "display") return (write ?? asWords)(joinList(value, ", "));
+    return joinList(value, ", ");
   },
 });
 
@@ -415,7 +416,7 @@ function makeTable(params) {
   return table;
 }
 
-// ---- Everything together. Whatever changes the form calls `update`.
+// ---- Everything together. Each change of the form calls `update`.
 
 function saveUrl() {
   const params = formParams();
@@ -431,21 +432,21 @@ function saveUrl() {
 
 function showSelection(params) {
   const filters = [...new Set(params.keys())].map((name) => describeFilter(params, name));
-  const counts = [selected.length, films.length].map((count) => countFormat.format(count));
+  const counts = [selectedFilms.length, films.length].map((count) => countFormat.format(count));
   byId("n").textContent = `n = ${counts[0]} of ${counts[1]} films`;
-  const none = filters.length && !selected.length ? "No film matches: " : "";
+  const none = filters.length && !selectedFilms.length ? "No film matches: " : "";
   byId("active-filters").textContent = none + filters.join(" · ");
   for (const name of ["genre", "budget"]) {
-    const chosen = params.getAll(name).length;
-    byId(name + "-chosen").textContent = chosen ? chosen + " chosen" : "any";
+    const count = params.getAll(name).length;
+    byId(name + "-chosen").textContent = count ? count + " selected" : "any";
   }
   byId("reset").hidden = !filters.length;
 }
 
 function update() {
   const params = formParams();
-  selected = films.filter(matcher(params));
-  selectedPlaces = new Set(selected.map((film) => film.place));
+  selectedFilms = films.filter(matcher(params));
+  selectedPlaces = new Set(selectedFilms.map((film) => film.place));
   showSelection(params);
   showNumbers();
   filmTable.draw();
