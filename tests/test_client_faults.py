@@ -921,11 +921,11 @@ def test_valkey_over_tls_is_used_with_its_authority_and_not_without(valkey, serv
 def test_doctor_says_what_is_the_matter_with_redis(valkey, tmp_path):
     "Each with its fix, none with the password."
     plain, url = valkey
-    urls = {"its password": url.replace("sesame", "wrong"), "start it": "redis://:sesame@127.0.0.1:9/0"}
+    urls = {"the password is wrong": url.replace("sesame", "wrong"), "start Redis": "redis://:sesame@127.0.0.1:9/0"}
     found = {fix: cache_check(Api(redis_url=bad), tmp_path) for fix, bad in urls.items()}
     with redis.Redis.from_url(url) as admin:
         admin.config_set("maxmemory", 1)
-        found["it is full"] = cache_check(Api(redis_url=url), tmp_path)
+        found["Redis is full"] = cache_check(Api(redis_url=url), tmp_path)
         admin.config_set("maxmemory", 0)
     assert all(verdict == "warn" and fix in said and "sesame" not in said for fix, (verdict, _, said) in found.items()), found
     assert cache_check(Api(redis_url=url), tmp_path) == ("ok", "cache", "Redis answers")

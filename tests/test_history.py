@@ -271,7 +271,7 @@ def test_refusals_are_one_line(place, capsys):
     assert "did you mean yearly?" in refused(capsys, "diff", "one", "two", "--kpi", "yearli", *home)
     assert "there is no run" in refused(capsys, "export", "../one", "--zip", *home)
     (place / "reports" / "bare").mkdir()
-    assert "has no page" in refused(capsys, "open", "bare", *home) and "no page yet" in refused(
+    assert "has no report" in refused(capsys, "open", "bare", *home) and "no page yet" in refused(
         capsys, "export", "bare", "--single-file", *home
     )
     (place / "reports" / "bare").rmdir()
@@ -359,7 +359,7 @@ def test_a_report_is_repeated_from_its_page(place, tmp_path, capsys):
     assert "not the file of the report" in refused(capsys, *again, "--input", str(place / "one.json"))
     assert not (tmp_path / "reports").exists()
     text = said(capsys, *again, "--input", str(place / "two.json"))
-    assert "repeats run strict" in text and "films, score and definitions are those of the report" in text
+    assert "repeating run strict" in text and "same films, score and definitions as the report" in text
     for name in ("highest_rated.csv", "money.csv", "genres.csv"):
         assert (tmp_path / "reports/again/kpis" / name).read_bytes() == (place / "reports/strict/kpis" / name).read_bytes()
 

@@ -249,12 +249,12 @@ def row(**more) -> dict:
     [
         (row(), "At a minimum budget of 20 million USD it is the same."),
         (row(entered=["X"]), "At a minimum budget of 20 million USD all 2 stay."),
-        (row(left=["A*"], kept=7), r"At a minimum budget of 20 million USD 7 of the 8 stay; of those that leave, A\* stood highest."),
+        (row(left=["A*"], kept=7), r"At a minimum budget of 20 million USD 7 of the 8 stay; A\* is the highest ranked film to drop out."),
         (
             row(parameter="min_votes", threshold=1000.0, left=["King's"], first="New"),
-            "At a minimum of 1,000 votes 2 of the 3 stay; of those that leave, King's stood highest, and New leads then.",
+            "At a minimum of 1,000 votes 2 of the 3 stay; King's is the highest ranked film to drop out, and New comes first.",
         ),
-        (row(left=["A"], first=None), "At a minimum budget of 20 million USD 2 of the 3 stay; of those that leave, A stood highest."),
+        (row(left=["A"], first=None), "At a minimum budget of 20 million USD 2 of the 3 stay; A is the highest ranked film to drop out."),
         (row(kept=0, entered=["A", "B"], first="A"), "At a minimum budget of 20 million USD it would list 2."),
     ],
 )
@@ -267,7 +267,7 @@ def test_every_ranking_says_how_it_changes(demo):
     assert page.count("It has no threshold") == 6 and page.count("At a minimum budget of") == 6 and page.count("At a minimum of") == 4
     rows = published(demo)["sensitivity"]
     gone = rows[(rows.ranking == "highest_rated") & (rows.threshold == 1000)].iloc[0]
-    assert f"{gone.kept} of the {gone.kept + len(gone.left)} stay; of those that leave, {gone.left[0]} stood highest" in page
+    assert f"{gone.kept} of the {gone.kept + len(gone.left)} stay; {gone.left[0]} is the highest ranked film to drop out" in page
     assert "&amp;#" not in page, "quotes in titles stay quotes"
 
 

@@ -155,7 +155,7 @@ def test_a_stopped_command_exits_75_and_the_same_command_goes_on(tmdb, tmp_path)
         assert sum(states(tmp_path, next(raw(tmp_path, "").glob("2*")).name).values()) == len(FEW)
     with command(tmdb.url, tmp_path) as process:
         said = process.communicate(timeout=120)[0]
-    assert process.returncode == 0 and "goes on" in said, said
+    assert process.returncode == 0 and "continuing the unfinished fetch" in said, said
     (run,) = (path.name for path in raw(tmp_path, "").glob("2*"))
     assert states(tmp_path, run) == {"done": 225, "not_found": 75}
     assert len(lines(tmp_path, run)) == 300

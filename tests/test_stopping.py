@@ -162,7 +162,7 @@ def test_a_fetch_that_is_killed_before_it_asked_for_anything_begins_again_in_its
         until(process, "20_ingest")
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=20)
-    assert process.returncode == 75 and "(the fetch goes on where it stopped)" in out
+    assert process.returncode == 75 and "(the fetch continues where it stopped)" in out
     assert f"--run-id {folder.name} --source api" in out and [path.name for path in tmp_path.glob("reports/*/")] == [folder.name]
 
 
@@ -232,7 +232,8 @@ def test_a_scoped_run_never_becomes_the_published_one(demo, tmp_path, capsys):
     publish(whole)
     home = ["--home", str(tmp_path)]
     assert main(["demo", *home, "--run-id", "western", "-p", "genre=Western"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "a report on films of the genre Western only; the published run stays whole"
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "this report covers only films of the genre Western; the published run is still whole"
     assert published(tmp_path) == whole
 
     assert main(["runs", *home]) == 0

@@ -173,9 +173,8 @@ def changes_page(
         if not kpi["apart"] and any(kpi[w] for w in ("new", "vanished", "moves", "changes"))
     }
     names = {"sentence": films_in_words(result["films"]), "changed": changed, "parts": PARTS}
-    write = {"value": value, "signed": signed, "summed_up": summed_up}
-    write |= {"ranked": ranked, "words": words}
-    content = fill("changes.html.j2", result=result, most=most, **names, **write)
+    write = {"value": value, "signed": signed, "summed_up": summed_up, "ranked": ranked}
+    content = fill("changes.html.j2", result=result, most=most, words=words, **names, **write)
     before, after = result["before"], result["after"]
     subtitle = f"From run {before['run']} ({when(before)}) to run {after['run']} ({when(after)})."
     return page("What changed", subtitle, content, "diff", None, after["run"])
