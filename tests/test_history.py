@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
-from tmdb_analysis.core.records import write_record
+from tmdb_analysis.core.records import RunRecord, write_record
 from tmdb_analysis.core.store import Run
 from tmdb_analysis.films.cohort import COHORT_PARAMETERS
 from tmdb_analysis.runs.catalog import apart, read_facts
@@ -379,7 +379,7 @@ def test_provenance_names_no_place_and_steers_nothing(place, tmp_path, capsys):
         "top_n": "many",
         "ids": ["1"],
     }
-    assert repeated(evil, {})[0] == {"top_n": "many", "ids": ["1"], "source": "api"}, "neither where to connect nor what to execute"
+    assert repeated(RunRecord.model_validate(evil), {})[0] == {"top_n": "many", "ids": ["1"], "source": "api"}, "neither where to connect nor what to execute"
     (tmp_path / "evil.html").write_text(f'<script type="application/json" id="provenance">{json.dumps(evil)}</script>')
     assert "top_n: Input should be a valid integer" in refused(capsys, "run", "--from-report", str(tmp_path / "evil.html"))
     (tmp_path / "plain.html").write_text("<h1>Films</h1>")

@@ -11,6 +11,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ..core.engine import one_row
 from ..core.records import RunRecord, read_record
 from ..core.settings import TmdbError
 from ..core.store import Run, published
@@ -53,7 +54,7 @@ def earlier(run: Run) -> tuple[Run | None, str]:
 def profile(movies: DataFrame) -> dict[str, int]:
     "The number of films, and of films with a known value in each main column; a missing column counts as unknown."
     known = [F.count(c if c in movies.columns else F.lit(None)).alias(c) for c in MOVIE_COLUMNS]
-    return movies.agg(F.count("*").alias("films"), *known).first().asDict()
+    return one_row(movies.agg(F.count("*").alias("films"), *known)).asDict()
 
 
 def changes(

@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType
 
+from ..core.engine import one_row
 from ..core.settings import UsageError
 
 # %% ../../nbs/2_films/21_rules.ipynb #f14144a8
@@ -149,7 +150,7 @@ def evaluate(
     sums = []
     for i, rule in enumerate(rules):
         sums += [F.count_if(concerns(rule)).alias(f"e{i}"), F.count_if(breaks(rule)).alias(f"f{i}")]
-    found = rows.agg(*sums).first()
+    found = one_row(rows.agg(*sums))
     return [outcome(r.id, r.name, r.dimension, r.severity, found[f"e{i}"], found[f"f{i}"], r.threshold, about) for i, r in enumerate(rules)]
 
 # %% ../../nbs/2_films/21_rules.ipynb #f3e765b1

@@ -16,6 +16,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from ..core.engine import one_row
 from ..core.settings import TmdbError, UsageError, nearest
 from .clean import OUTSIDE
 from .rules import DIMENSIONS, MEANING, WEIGHTS, Rule, outcome
@@ -40,7 +41,7 @@ def table_rules(
     max_quarantined_pct: float = 50.0,  # percent of the records
 ) -> list[dict[str, Any]]:
     "The outcome of the rules about whole tables."
-    n, ids, used = movies.agg(F.count("*"), F.countDistinct("id"), F.countDistinct("collection_id")).first()
+    n, ids, used = one_row(movies.agg(F.count("*"), F.countDistinct("id"), F.countDistinct("collection_id")))
     franchises = collections.count()
     idle = collections.join(movies.select("collection_id").distinct(), "collection_id", "left_anti").count()
     records, aside = steps[0]["into"], steps[0]["out"]["quarantined"]

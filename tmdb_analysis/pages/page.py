@@ -90,9 +90,8 @@ def heading(
     "Title and subtitle of a notebook, as plain text."
     position = find(nb, is_title)
     source = f"# {name}" if position is None else nb.cells[position].source.strip()
-    head = HEAD.match(source)
-    subtitle = " ".join(line.lstrip("> ") for line in head["subtitle"].splitlines())
-    return head["title"].strip(), subtitle
+    title, lines = HEAD.findall(source)[0]
+    return title.strip(), " ".join(line.lstrip("> ") for line in lines.splitlines())
 
 # %% ../../nbs/7_pages/71_page.ipynb #7c728140
 def errors(cell: "NotebookNode") -> list["NotebookNode"]:
@@ -103,7 +102,7 @@ def errors(cell: "NotebookNode") -> list["NotebookNode"]:
 def failure(nb: "NotebookNode") -> str | None:
     "Why a notebook stopped, in one line; None if it finished."
     for error in (error for cell in nb.cells for error in errors(cell)):
-        return next(iter(error.evalue.strip().splitlines()), error.ename)
+        return str(next(iter(error.evalue.strip().splitlines()), error.ename))
     was_stopped = nb.metadata.get("papermill", {}).get("exception")
     return "The notebook was stopped before it finished." if was_stopped else None
 
@@ -157,7 +156,7 @@ def rendered(cells: list["NotebookNode"]) -> str:
     "The HTML of cells, not yet safe."
     from nbformat.v4 import new_notebook
 
-    return exporter().from_notebook_node(new_notebook(cells=cells))[0]
+    return str(exporter().from_notebook_node(new_notebook(cells=cells))[0])
 
 # %% ../../nbs/7_pages/71_page.ipynb #749d62f1
 TAGS = set(

@@ -11,9 +11,9 @@ __all__ = ['STRENGTH', 'Finding', 'brief', 'listed', 'section', 'paragraph', 'da
 # %% ../../nbs/6_report/65_findings.ipynb #17342021
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isclose
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -91,9 +91,9 @@ def data(
 
 # %% ../../nbs/6_report/65_findings.ipynb #d606fd7d
 def interval(
-    row: Mapping,  # of a table with the ends of an interval
+    row: Mapping[str, Any],  # of a table with the ends of an interval
     name: str = "",  # of the estimate; empty for columns `low` and `high`
-    form=times,  # writes a value
+    form: Callable[[Any], str] = times,  # writes a value
 ) -> str:
     "The interval of an estimate, such as `3.4× to 4×`; empty if it is unknown."
     low, high = (row[f"{name}_{end}" if name else end] for end in ("low", "high"))
@@ -101,20 +101,20 @@ def interval(
 
 
 def behind(
-    row: Mapping,
+    row: Mapping[str, Any],
     name: str,  # of the estimate
     n: int,  # number of films
-    form=times,  # writes a value
+    form: Callable[[Any], str] = times,  # writes a value
 ) -> str:
     "The evidence for a value, its interval and n: `3.4× to 4×, n = 750`."
     return ", ".join(filter(None, (interval(row, name, form), f"n = {n:,}")))
 
 
 def told(
-    row: Mapping,
+    row: Mapping[str, Any],
     name: str,  # of the estimate
     n: int,  # number of films
-    form=times,  # writes a value
+    form: Callable[[Any], str] = times,  # writes a value
 ) -> str:
     "A value with its evidence: `3.6× (3.4× to 4×, n = 750)`."
     return f"{form(row[name])} ({behind(row, name, n, form)})"
@@ -128,8 +128,8 @@ def percent(
 
 # %% ../../nbs/6_report/65_findings.ipynb #e00721a2
 def clearly(
-    a: Mapping,  # row of one group
-    b: Mapping,  # row of the other
+    a: Mapping[str, Any],  # row of one group
+    b: Mapping[str, Any],  # row of the other
     name: str,  # of the estimate
 ) -> bool:
     "Whether two groups differ clearly; False if an interval is unknown."
@@ -303,7 +303,7 @@ def on_franchises(
 
 # %% ../../nbs/6_report/65_findings.ipynb #4bae2824
 def told_score(
-    row: Mapping,  # of the DIRECTOR_SCORES contract
+    row: Mapping[str, Any],  # of the DIRECTOR_SCORES contract
 ) -> str:
     "The score of a director with its interval and number of films."
     evidence = f"90% interval {interval(row)}, n = {row['films']:,}"
@@ -391,7 +391,7 @@ def on_origins(
 
 # %% ../../nbs/6_report/65_findings.ipynb #df845e27
 def on_quality(
-    quality: Mapping,  # content of quality.json
+    quality: Mapping[str, Any],  # content of quality.json
     films: int,  # number of films in the run
     money: int,  # number of films with usable budget and revenue
 ) -> Finding:

@@ -6,7 +6,7 @@
 __all__ = ['PAIRED', 'Trend', 'trend', 'told', 'plane', 'notable', 'revenue_vs_budget']
 
 # %% ../../nbs/6_report/61_money_charts.ipynb #955ea49f
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -95,7 +95,7 @@ def plane(
     )
     for multiple, text, look, height, va in lines:
         ax.plot([low, high], [low * multiple, high * multiple], look, color=GREY, lw=1, zorder=0)
-        turn: dict = dict(va=va, rotation=45, rotation_mode="anchor")
+        turn: dict[str, Any] = dict(va=va, rotation=45, rotation_mode="anchor")
         ax.text(low * 1.4, low * 1.4 * height, text, size=10, color=GREY, **turn)
     decades(ax.xaxis, musd)
     decades(ax.yaxis, musd)

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.records import RunRecord, TableDefinition, read_record
-from ..core.settings import SECTIONS, TmdbError, UsageError, nearest, settings
+from ..core.settings import SCOPE, SECTIONS, TmdbError, UsageError, nearest, settings
 from ..core.store import Run, current_id, published
 from ..films.clean import FILMS_VERSION
-from ..films.scope import SCOPE
 from ..films.validate import QUALITY_VERSION
 from ..kpis.registry import all_kpis
 from ..tmdb.sources import source_named

@@ -244,7 +244,7 @@ def same(old: Any, new: Any) -> bool:
     "Whether two values are equal; floats up to a relative difference of 1e-9."
     if isinstance(old, float) and isinstance(new, float):
         return math.isclose(old, new, rel_tol=1e-9, abs_tol=1e-12)
-    return old == new
+    return bool(old == new)
 
 
 def row_changes(

@@ -171,7 +171,7 @@ def exposed(
         if name not in gauges:
             gauges[name] = Gauge(f"tmdb_{name}", meaning, list(labels), registry=registry)
         (gauges[name].labels(**labels) if labels else gauges[name]).set(value)
-    return generate_latest(registry).decode()
+    return str(generate_latest(registry).decode())
 
 
 def write_metrics(

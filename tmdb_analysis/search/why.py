@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.display import field, printable, shown, words
-from ..core.engine import session
+from ..core.engine import one_row, session
 from ..core.records import RunRecord, read_record
 from ..core.schema import COHORT, CREDITS, MOVIES, RAW
 from ..core.settings import UsageError, nearest, settings
@@ -53,7 +53,7 @@ def funnels(
     "For each number `rule`, `left` after it and `taken` by it, from the records that were read on; one pass over the films."
     met = {f"{name} {i}": reduce(and_, [met for _, met in rules[: i + 1]]) for name, rules in needs.items() for i in range(len(rules))}
     sums = [F.count_if(condition).alias(key) for key, condition in met.items()]
-    found = films.agg(F.count("*").alias("all"), *sums).first().asDict()
+    found = one_row(films.agg(F.count("*").alias("all"), *sums)).asDict()
     shared, made = from_records(counts), {}
     for name, rules in needs.items():
         rows = list(shared)
@@ -72,12 +72,12 @@ def chosen(
     "The row of a table that somebody means: by rank, else by id, else by name in any case. Raises `UsageError`."
     for column in ("rank", "id", "collection_id", "person_id"):
         if row.isdecimal() and column in table and (table[column] == int(row)).any():
-            return table[table[column] == int(row)].to_dict("records")[0]
+            return dict(table[table[column] == int(row)].to_dict("records")[0])
     names = table[label].map(lambda value: f"{value:g}" if isinstance(value, float) else str(value))
     found = table[names.str.casefold() == row.strip().casefold()]
     if found.empty:
         raise UsageError(f"no row {row!r} in this table; {nearest(row, names.tolist())}")
-    return found.to_dict("records")[0]
+    return dict(found.to_dict("records")[0])
 
 
 def evidence(

@@ -213,8 +213,8 @@ def given(args: argparse.Namespace) -> dict[str, Any]:
         if options.get(name) is not None:
             raise UsageError(f"-p {name}: {name} is set twice; set it once")
         options[name] = value
-    for name, value in options.items():
-        refuse_secret(name, value)
+    for setting, given_value in options.items():
+        refuse_secret(setting, given_value)
     return options
 
 # %% ../../nbs/9_use/95_cli.ipynb #631c9982
@@ -222,7 +222,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     "Run all stages, print a line for each, and return the exit code."
     # Block this import: jsonschema would compile a URI grammar for two seconds,
     # and no notebook has a URI to validate.
-    sys.modules.setdefault("rfc3987_syntax", None)
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from tmdb_analysis.runs.chain import checked, new_run_id, run_chain, unfinished, versions
 
     stop_if_asked()

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['SCHEMA', 'READER', 'VERSION', 'MIGRATIONS', 'LOOK', 'name_of', 'names', 'making', 'commenting', 'Shape', 'wanted',
-           'present', 'prepare', 'versioned', 'remade', 'granted', 'Counts', 'merge', 'upsert', 'rows_of']
+           'present', 'one_record', 'prepare', 'versioned', 'remade', 'granted', 'Counts', 'merge', 'upsert', 'rows_of']
 
 # %% ../../nbs/9_use/91_loading.ipynb #6dea1cf8
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 import pyarrow as pa
@@ -92,9 +92,18 @@ def present(connection: psycopg.Connection) -> dict[str, Shape]:
     return found
 
 
+def one_record(
+    cursor: psycopg.Cursor[tuple[Any, ...]],  # of a query that always has a row
+) -> tuple[Any, ...]:
+    "The only row of a query, such as an aggregate."
+    row = cursor.fetchone()
+    assert row is not None
+    return row
+
+
 def prepare(connection: psycopg.Connection) -> list[str]:
     "Bring the schema to what this version writes; gives what an administrator still has to do. Raises `TmdbError`."
-    if connection.execute("select to_regnamespace(%s)", (SCHEMA,)).fetchone()[0] is None:
+    if one_record(connection.execute("select to_regnamespace(%s)", (SCHEMA,)))[0] is None:
         connection.execute(sql.SQL("create schema {}").format(sql.Identifier(SCHEMA)))
     versioned(connection)
     found = present(connection)
@@ -123,7 +132,7 @@ def versioned(connection: psycopg.Connection) -> None:
         connection.execute(sql.SQL("insert into {} (version) values ({})").format(place, VERSION))
     if found and "schema_version" not in found:
         raise TmdbError(f"there is a schema {SCHEMA} that this program has not made: publish to another database")
-    version = connection.execute(sql.SQL("select max(version) from {}").format(place)).fetchone()[0] or 0
+    version = one_record(connection.execute(sql.SQL("select max(version) from {}").format(place)))[0] or 0
     if version > VERSION:
         raise TmdbError(f"the database has tables of version {version} and this program knows {VERSION}: update tmdb_analysis")
     for step in range(version + 1, VERSION + 1):
@@ -155,7 +164,7 @@ def granted(connection: psycopg.Connection) -> list[str]:
             return [f"there is no role {READER} for dashboards: an administrator types CREATE ROLE {READER} NOLOGIN; then publish again"]
     unread = """select count(*) from pg_class where relnamespace = to_regnamespace(%s) and relkind in ('r', 'p')
         and not has_table_privilege(%s, oid, 'select')"""
-    if connection.execute(unread, (SCHEMA, READER)).fetchone()[0]:
+    if one_record(connection.execute(unread, (SCHEMA, READER)))[0]:
         connection.execute(sql.SQL("grant usage on schema {} to {}").format(schema, role))
         connection.execute(sql.SQL("grant select on all tables in schema {} to {}").format(schema, role))
     return []
@@ -178,7 +187,7 @@ class Counts(NamedTuple):
 def merge(
     connection: psycopg.Connection,
     table: Table,  # with a key that is never null
-    rows: Iterable[tuple],  # in the order of its columns
+    rows: Iterable[tuple[Any, ...]],  # in the order of its columns
     run_id: str | None = None,  # None: the rows are the whole table; else they are all that it has of this run
 ) -> Counts:
     "Make the rows of a table what is given; gives what that changed."
@@ -190,12 +199,12 @@ def merge(
         for row in rows:
             copy.write_row(row)
     connection.execute(sql.SQL("analyze {new}").format(**parts))
-    inserted, updated = connection.execute(upsert(table, parts)).fetchone()
+    inserted, updated = one_record(connection.execute(upsert(table, parts)))
     parts["same"] = sql.SQL(" and ").join(sql.SQL("n.{0} = t.{0}").format(sql.Identifier(name)) for name in table.key)
     parts["mine"] = sql.SQL("t.run_id = {} and ").format(run_id) if run_id else sql.SQL("")
     gone = sql.SQL("delete from {target} t where {mine} not exists (select from {new} n where {same})").format(**parts)
     deleted = connection.execute(gone).rowcount
-    total = connection.execute(sql.SQL("select count(*) from {new}").format(**parts)).fetchone()[0]
+    total = one_record(connection.execute(sql.SQL("select count(*) from {new}").format(**parts)))[0]
     return Counts(inserted, updated, deleted, total - inserted - updated)
 
 
@@ -210,7 +219,7 @@ def upsert(table: Table, parts: dict[str, sql.Composable]) -> sql.Composed:
     ).format(**parts, **changes)
 
 # %% ../../nbs/9_use/91_loading.ipynb #461f53f0
-def rows_of(run: Run, table: Table) -> Iterator[tuple]:
+def rows_of(run: Run, table: Table) -> Iterator[tuple[Any, ...]]:
     "The rows of a table of the current run, in the order of its columns. Raises `TmdbError` for a run without it."
     numbers = table.name in NUMBERS
     stored = all_kpis()[table.name].contract if numbers else TABLES[table.name]

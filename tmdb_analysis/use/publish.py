@@ -37,7 +37,7 @@ from ..films.scope import scope_words
 from ..runs.catalog import named, read_facts
 from ..runs.metrics import MEASURES, measures
 from .database import CURRENT, HISTORY, METRIC_NAMES, RUNS, STAGES
-from .loading import SCHEMA, VERSION, Counts, merge, prepare, rows_of
+from .loading import SCHEMA, VERSION, Counts, merge, one_record, prepare, rows_of
 
 # %% ../../nbs/9_use/92_publish.ipynb #0e725e43
 class Target(NamedTuple):
@@ -86,9 +86,11 @@ def chosen(to: str | None, of: Settings) -> Target:
     "The database of the command line, else that of the settings. Raises `UsageError` when there is none."
     secret = of.pipeline.postgres_url
     refuse_secret("postgres_url", to)
-    if not to and not secret:
+    if to:
+        return target(to)
+    if not secret:
         raise UsageError("say where to: --to postgresql://user@host/database, or TMDB_POSTGRES_URL in .env")
-    return target(to or secret.get_secret_value())
+    return target(secret.get_secret_value())
 
 # %% ../../nbs/9_use/92_publish.ipynb #538320b8
 UNREACHED = {  # words of libpq or the server -> what to tell
@@ -166,7 +168,7 @@ def publishable(run: Run) -> RunRecord:
     return facts
 
 
-def history_of(run: Run, facts: RunRecord, current: bool) -> dict[str, list[tuple]]:
+def history_of(run: Run, facts: RunRecord, current: bool) -> dict[str, list[tuple[Any, ...]]]:
     "The rows of a run for the tables with history, by table."
     quality = read_quality(run) or Quality()
     versions = {"version": facts.versions.get("tmdb_analysis"), "commit": facts.versions.get("commit")}
@@ -195,10 +197,11 @@ def becomes_current(connection: psycopg.Connection, run: Run, facts: RunRecord, 
         return False, f"films and KPIs stay as they are, because {why}; the run is in the history"
     if scope := scope_words(facts.parameters):
         return False, f"films and KPIs stay as they are, because the run is only about films {scope}; the run is in the history"
-    newest = next(((name, row[1]) for name, row in known.items() if row[2]), (run.id, None))
-    if force or newest[0] == run.id or newest[1] <= datetime.fromisoformat(facts.finished or ""):
+    end = datetime.fromisoformat(facts.finished or "")
+    newest, ended = next(((name, row[1]) for name, row in known.items() if row[2]), (run.id, end))
+    if force or newest == run.id or ended <= end:
         return True, ""
-    return False, f"films and KPIs stay those of run {newest[0]}, which is newer; --force turns them back to this run"
+    return False, f"films and KPIs stay those of run {newest}, which is newer; --force turns them back to this run"
 
 # %% ../../nbs/9_use/92_publish.ipynb #f211a3a8
 class Published(NamedTuple):
@@ -266,8 +269,9 @@ def postgres_check(of: Settings) -> tuple[str, str, str]:
         where = chosen(None, of)
         with connected(where) as connection:
             server = connection.info.server_version // 10000
-            there = connection.execute("select to_regclass(%s)", (f"{SCHEMA}.schema_version",)).fetchone()[0]
-            version = connection.execute(f"select max(version) from {SCHEMA}.schema_version").fetchone()[0] if there else None
+            there = one_record(connection.execute("select to_regclass(%s)", (f"{SCHEMA}.schema_version",)))[0]
+            newest = f"select max(version) from {SCHEMA}.schema_version"
+            version = one_record(connection.execute(newest))[0] if there else None
     except TmdbError as e:
         return "warn", "postgres", str(e)
     said = "nothing published yet" if version is None else f"tables of version {version}, this program writes {VERSION}"
