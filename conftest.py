@@ -36,7 +36,10 @@ def pytest_collection_finish(session):
     if main(["demo", "--run-id", "demo"]):
         pytest.exit("tmdb demo failed, so there is nothing to test", 1)
     for folder in ("data/tables", "reports"):  # so that a chapter can be tested alone
-        shutil.copytree(Path(os.environ["TMDB_HOME"], folder, "demo"), Path(os.environ["TMDB_HOME"], folder, "lab"))
+        shutil.copytree(
+            Path(os.environ["TMDB_HOME"], folder, "demo"),
+            Path(os.environ["TMDB_HOME"], folder, "lab"),
+        )
     stage.enter_context(one_server(settings().spark))
 
 
@@ -62,7 +65,9 @@ def demo(home):
 @pytest.fixture(scope="session")
 def shared() -> Path:
     "Real data that is not part of the project; the tests that want it are skipped where it is absent."
-    place = Path(os.environ.get("TEST_DATA_TMDB") or Path(__file__).parent.parent / "shared" / "data")
+    place = Path(
+        os.environ.get("TEST_DATA_TMDB") or Path(__file__).parent.parent / "shared" / "data"
+    )
     if not place.is_dir():
         pytest.skip("no real TMDB data here: point TEST_DATA_TMDB at it")
     return place

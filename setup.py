@@ -18,8 +18,17 @@ class BuildBook(build_py):
     "Copy the chapters, the sample and the reference tables into the package, as `_book/`."
 
     def pages(self) -> list[Path]:
-        data = [p for name in ("sample", "reference") for p in sorted((HERE / "data" / name).rglob("*")) if p.is_file()]
-        return sorted((HERE / "nbs").glob("index.ipynb")) + sorted((HERE / "nbs").glob("[0-9]_*/[0-9]*.ipynb")) + data
+        data = [
+            p
+            for name in ("sample", "reference")
+            for p in sorted((HERE / "data" / name).rglob("*"))
+            if p.is_file()
+        ]
+        return (
+            sorted((HERE / "nbs").glob("index.ipynb"))
+            + sorted((HERE / "nbs").glob("[0-9]_*/[0-9]*.ipynb"))
+            + data
+        )
 
     def target(self, page: Path) -> Path:
         return Path(self.build_lib) / cfg["lib_path"] / "_book" / page.relative_to(HERE)

@@ -54,12 +54,14 @@ def publish_all(run: Run) -> None:
     for name in kpis.RANKINGS:
         save_kpi(kpis.ranking(films, name), kpis.RANKING, run, name)
     save_kpi(franchises.franchise_vs_standalone(films), franchises.FRANCHISE_VS_STANDALONE, run)
-    save_kpi(franchises.franchises(films, read(spark, s.COLLECTIONS, run)), franchises.FRANCHISES, run)
+    save_kpi(
+        franchises.franchises(films, read(spark, s.COLLECTIONS, run)), franchises.FRANCHISES, run
+    )
     save_kpi(directors.directors(films, staff), directors.DIRECTORS, run)
     save_kpi(genres.genres(films), genres.GENRES, run)
     save_kpi(trends.yearly(films), trends.YEARLY, run)
-    for name, query in search.SEARCHES.items():
-        save_kpi(search.search(films, staff, query), search.SEARCH, run, name)
+    for name, query in search.SAVED_SEARCHES.items():
+        save_kpi(search.search_films(films, staff, query), search.SEARCH, run, name)
 
 
 def seconds(work: Callable[[], object], times: int = 2) -> float:
@@ -82,7 +84,12 @@ def main(n: int) -> None:
         for engine in ("sail", "spark") if java_version() in (17, 21) else ("sail",):
             with one_server(settings(engine=engine).spark):
                 found[engine] = seconds(lambda: publish_all(run))
-    grid = Grid("way", "seconds", "ratio to sail", title=f"{len(films):,} records, raw to all tables (landing them took {landing:.1f} s)")
+    grid = Grid(
+        "way",
+        "seconds",
+        "ratio to sail",
+        title=f"{len(films):,} records, raw to all tables (landing them took {landing:.1f} s)",
+    )
     for way, taken in found.items():
         grid.add_row(way, f"{taken:.2f}", f"{taken / found['sail']:.2f}")
     Console().print(grid)

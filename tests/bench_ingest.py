@@ -45,7 +45,11 @@ def plainly(url: str, films: list[str], threads: int) -> None:
         with requests.Session() as session:
             session.headers["Authorization"] = f"Bearer {TOKEN}"
             for film in mine:
-                session.get(f"{url}/3/movie/{film}", params={"append_to_response": "credits", "language": "en-US"}, timeout=30).json()
+                session.get(
+                    f"{url}/3/movie/{film}",
+                    params={"append_to_response": "credits", "language": "en-US"},
+                    timeout=30,
+                ).json()
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(some, (films[n::threads] for n in range(threads))))
@@ -54,25 +58,34 @@ def plainly(url: str, films: list[str], threads: int) -> None:
 def paces(films: list[str], home: Path) -> None:
     "Against 100 ms of latency: with the limit, without it, and without the package."
     with fake_tmdb("synthetic:20000", latency_ms=100) as tmdb:
-        limited = timed(lambda: go(tmdb.url, home / "limited", ids=films, rate_per_second=PER_SECOND))
+        limited = timed(
+            lambda: go(tmdb.url, home / "limited", ids=films, rate_per_second=PER_SECOND)
+        )
         busiest = tmdb.stats()["busiest_second"]
         ways = {
             "fetch, limiter off": timed(lambda: go(tmdb.url, home / "free", ids=films)),
             f"requests, {WORKERS} threads": timed(lambda: plainly(tmdb.url, films, WORKERS)),
-            "requests, one session": 10 * timed(lambda: plainly(tmdb.url, films[: len(films) // 10], 1)),
+            "requests, one session": 10
+            * timed(lambda: plainly(tmdb.url, films[: len(films) // 10], 1)),
         }
-    grid = Grid("way", "films a second", "ratio to fetch", title=f"{len(films):,} films, 100 ms of latency")
+    grid = Grid(
+        "way", "films a second", "ratio to fetch", title=f"{len(films):,} films, 100 ms of latency"
+    )
     for way, taken in ways.items():
         grid.add_row(way, f"{len(films) / taken:.1f}", f"{ways['fetch, limiter off'] / taken:.2f}")
     grid.add_section()
     rate = len(films) / limited
-    grid.add_row("fetch, limiter on", f"{rate:.1f}", f"{rate / PER_SECOND:.1%} of the {PER_SECOND} allowed")
+    grid.add_row(
+        "fetch, limiter on", f"{rate:.1f}", f"{rate / PER_SECOND:.1%} of the {PER_SECOND} allowed"
+    )
     grid.add_row("busiest second", str(busiest), "at most 40")
     Console().print(grid)
     assert busiest <= 40
 
 
-def fetched(tmdb: FakeTmdb, home: Path, films: list[str], kills: Sequence[int] = ()) -> tuple[float, int]:
+def fetched(
+    tmdb: FakeTmdb, home: Path, films: list[str], kills: Sequence[int] = ()
+) -> tuple[float, int]:
     "Seconds and requests of a fetch that is killed when the server has seen so many requests."
     tmdb.reset()
     start = time.perf_counter()
@@ -90,7 +103,9 @@ def crash(films: list[str], kills: int, home: Path) -> None:
     "What kills cost, at half and at random, with a cache and without; and how fast the segments are landed."
     n, dice = len(films), random.Random(44)
     often = sorted(dice.randrange(n * 9 // 10) for _ in range(kills))
-    (home / "bare" / "data" / "cache" / "http.sqlite").mkdir(parents=True)  # a folder: no cache can be opened there
+    (home / "bare" / "data" / "cache" / "http.sqlite").mkdir(
+        parents=True
+    )  # a folder: no cache can be opened there
     with fake_tmdb(f"synthetic:{n}") as tmdb:
         found = {
             "undisturbed": fetched(tmdb, home / "quiet", films),
@@ -99,13 +114,30 @@ def crash(films: list[str], kills: int, home: Path) -> None:
             f"killed {kills} times, no cache": fetched(tmdb, home / "bare", films, often),
         }
     quiet = bodies(home / "quiet")
-    assert all(bodies(home / name) == quiet for name in ("killed", "often", "bare")), "nothing lost, nothing double"
+    assert all(bodies(home / name) == quiet for name in ("killed", "often", "bare")), (
+        "nothing lost, nothing double"
+    )
     run = open_run("a", home / "quiet")
-    landing = timed(lambda: ingest(ledger.fetched(ledger.raw_folder(run)), run))
-    grid = Grid("fetch", "seconds", "requests", "films a second", "ratio", title=f"{len(films):,} films, no latency, no limit")
+    landing = timed(lambda: ingest(ledger.fetched_records(ledger.raw_folder(run)), run))
+    grid = Grid(
+        "fetch",
+        "seconds",
+        "requests",
+        "films a second",
+        "ratio",
+        title=f"{len(films):,} films, no latency, no limit",
+    )
     for name, (taken, n) in found.items():
-        grid.add_row(name, f"{taken:.1f}", f"{n:,}", f"{len(films) / taken:,.0f}", f"{taken / found['undisturbed'][0]:.2f}")
-    grid.add_row("landed again from segments", f"{landing:.1f}", "0", f"{len(films) / landing:,.0f}", "")
+        grid.add_row(
+            name,
+            f"{taken:.1f}",
+            f"{n:,}",
+            f"{len(films) / taken:,.0f}",
+            f"{taken / found['undisturbed'][0]:.2f}",
+        )
+    grid.add_row(
+        "landed again from segments", f"{landing:.1f}", "0", f"{len(films) / landing:,.0f}", ""
+    )
     Console().print(grid)
 
 

@@ -34,7 +34,11 @@ def same(a: Any, b: Any) -> bool:
 
 def rows(table: DataFrame, columns: list[str]) -> list[tuple]:
     "The rows of a table as plain tuples."
-    return list(zip(*([plain(v) for v in table[c].astype(object)] for c in columns), strict=True)) if len(table) else []
+    return (
+        list(zip(*([plain(v) for v in table[c].astype(object)] for c in columns), strict=True))
+        if len(table)
+        else []
+    )
 
 
 def assert_same(ours: DataFrame, theirs: DataFrame, name: str) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from tmdb_analysis.runs.share import BROWSERS
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # else what the tests start ignores it when they run in the background
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # else what the tests start ignores it when they run in the background
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +37,12 @@ def visit(chromium):
         page = context.new_page()
         page.on("pageerror", lambda e: wrong.append(f"error {e}"))
         page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        page.on("request", lambda r: wrong.append(r.url) if not r.url.startswith(("file:", "blob:", "data:")) else None)
+        page.on(
+            "request",
+            lambda r: (
+                wrong.append(r.url) if not r.url.startswith(("file:", "blob:", "data:")) else None
+            ),
+        )
         page.goto(path.as_uri() + address)
         return page
 

@@ -26,7 +26,16 @@ processes.set_forkserver_preload(["tests.fetching"])
 
 def chosen(url: str, home: Path, **more: Any) -> Settings:
     "Settings for the local TMDB, without a limit of the rate."
-    return settings(**{"base_url": url, "read_token": TOKEN, "rate_per_second": 0, "home": str(home), "max_failed_pct": 0} | more)
+    return settings(
+        **{
+            "base_url": url,
+            "read_token": TOKEN,
+            "rate_per_second": 0,
+            "home": str(home),
+            "max_failed_pct": 0,
+        }
+        | more
+    )
 
 
 def go(url: str, home: Path, run_id: str = "a", **more: Any) -> dict[str, Any]:
@@ -69,7 +78,11 @@ def states(home: Path, run_id: str = "a") -> dict[str, int]:
 def asked(tmdb) -> dict[int, int]:
     "How often the server was asked for each film."
     paths = tmdb.stats(paths=True)["paths"]
-    return {int(path.rpartition("/")[2]): n for path, n in paths.items() if path.rpartition("/")[2].isdecimal() and "/movie/" in path}
+    return {
+        int(path.rpartition("/")[2]): n
+        for path, n in paths.items()
+        if path.rpartition("/")[2].isdecimal() and "/movie/" in path
+    }
 
 
 def fatal(owner: Any, name: str, n: int, after: bool) -> None:
@@ -89,10 +102,20 @@ def fatal(owner: Any, name: str, n: int, after: bool) -> None:
     setattr(owner, name, wrapped)
 
 
-BOUNDARIES = {"compress": zstandard, "fsync": os, "rename": Path, "synced": ledger, "enter": Ledger, "once": Ledger, "want": Ledger}
+BOUNDARIES = {
+    "compress": zstandard,
+    "fsync": os,
+    "rename": Path,
+    "synced": ledger,
+    "enter": Ledger,
+    "once": Ledger,
+    "want": Ledger,
+}
 
 
-def child(url: str, home: Path, size: int, end: tuple[str, int, bool] | None, more: dict[str, Any]) -> None:
+def child(
+    url: str, home: Path, size: int, end: tuple[str, int, bool] | None, more: dict[str, Any]
+) -> None:
     "A fetch with small segments, in a process of its own, which ends itself at a boundary."
     fetch.Segments = partial(ledger.Segments, size=size)
     if end:
@@ -100,7 +123,9 @@ def child(url: str, home: Path, size: int, end: tuple[str, int, bool] | None, mo
     go(url, home, **more)
 
 
-def started(url: str, home: Path, size: int = 200, end: tuple[str, int, bool] | None = None, **more: Any):
+def started(
+    url: str, home: Path, size: int = 200, end: tuple[str, int, bool] | None = None, **more: Any
+):
     "A fetch in a process of its own that runs already."
     process = processes.Process(target=child, args=(url, home, size, end, more))
     process.start()

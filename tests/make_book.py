@@ -40,7 +40,9 @@ def readme() -> str:
     "The text of README.md, from nbs/index.ipynb."
     nb = nbformat.read(NBS / "index.ipynb", as_version=4)
     nb.metadata["language_info"] = {"name": "python"}  # so that code gets a language
-    exporter = MarkdownExporter(config={"NbConvertBase": {"display_data_priority": ["text/markdown", "text/plain"]}})
+    exporter = MarkdownExporter(
+        config={"NbConvertBase": {"display_data_priority": ["text/markdown", "text/plain"]}}
+    )
     text, _ = exporter.from_notebook_node(nb)
     text = re.sub(r"\]\((\d_\w+)", r"](nbs/\1", text).replace("](../", "](")
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

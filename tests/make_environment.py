@@ -27,16 +27,24 @@ def required() -> list[str]:
     "The names (with extras) that settings.ini asks for."
     ini = ConfigParser(delimiters=["="])
     ini.read(ROOT / "settings.ini", encoding="utf-8")
-    lines = shlex.split(ini["DEFAULT"]["requirements"]) + shlex.split(ini["DEFAULT"]["dev_requirements"])
+    lines = shlex.split(ini["DEFAULT"]["requirements"]) + shlex.split(
+        ini["DEFAULT"]["dev_requirements"]
+    )
     return [re.match(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?", line)[0] for line in lines]
 
 
 def locked(python: str = "3.11.0") -> dict[str, str]:
     "The version of each package in requirements.lock for a version of Python."
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    pins = [Requirement(line.rstrip(" \\")) for line in lock.splitlines() if re.match(r"[a-z0-9]", line)]
+    pins = [
+        Requirement(line.rstrip(" \\")) for line in lock.splitlines() if re.match(r"[a-z0-9]", line)
+    ]
     here = {"python_version": python.rpartition(".")[0], "python_full_version": python}
-    return {pin.name: str(pin.specifier)[2:] for pin in pins if not pin.marker or pin.marker.evaluate(here)}
+    return {
+        pin.name: str(pin.specifier)[2:]
+        for pin in pins
+        if not pin.marker or pin.marker.evaluate(here)
+    }
 
 
 def environment() -> str:

@@ -26,7 +26,9 @@ SHOTS = {  # name -> page, window, and whether the screen is dark
 def small(png: bytes) -> bytes:
     "A picture in 64 colours."
     out = BytesIO()
-    Image.open(BytesIO(png)).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    Image.open(BytesIO(png)).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(
+        out, "PNG", optimize=True
+    )
     return out.getvalue()
 
 
@@ -48,7 +50,10 @@ def take(reports: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         for name, (path, (width, height), dark) in SHOTS.items():
-            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
+            page = browser.new_page(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if dark else "light",
+            )
             (IMAGES / f"{name}.png").write_bytes(look(page, reports / path))
             page.close()
 

@@ -33,9 +33,13 @@ KNOWN_COLUMNS = (
     "revenue_musd production_companies production_countries vote_count vote_average popularity "
     "runtime overview spoken_languages poster_path cast cast_size director crew_size"
 ).split()
-DERIVED_COLUMNS = ("release_year release_quarter release_month release_decade collection_id profit_musd roi").split()
+DERIVED_COLUMNS = (
+    "release_year release_quarter release_month release_decade collection_id profit_musd roi"
+).split()
 CREDIT_COLUMNS = "movie_id kind order person_id name job".split()
-RANKING_COLUMNS = ("rank id title release_date value budget_musd revenue_musd vote_count vote_average").split()
+RANKING_COLUMNS = (
+    "rank id title release_date value budget_musd revenue_musd vote_count vote_average"
+).split()
 SEARCH_COLUMNS = [*RANKING_COLUMNS, "runtime", "director"]
 PLACEHOLDERS = {
     "", "no data", "no overview found.", "no overview found", "no overview", "no tagline",
@@ -226,7 +230,10 @@ def _usable(record: Any) -> bool:
         return False
     if record.get("media_type") not in (None, "", "movie"):
         return False
-    if not record.get("title") and any(record.get(k) is not None for k in ("first_air_date", "number_of_seasons", "number_of_episodes")):
+    if not record.get("title") and any(
+        record.get(k) is not None
+        for k in ("first_air_date", "number_of_seasons", "number_of_episodes")
+    ):
         return False
     key = record.get("id")
     if isinstance(key, str) and not re.fullmatch("[0-9]+", key):
@@ -326,7 +333,12 @@ def _clean(record: Row) -> Row:
         "runtime": _positive(record.get("runtime")),
         "cast_size": len(cast) if isinstance(cast, list) else None,
         "crew_size": len(crew) if isinstance(crew, list) else None,
-        "cast": [name for _, name in dict.fromkeys((c["person_id"], c["name"]) for c in acting) if name is not None] or None,
+        "cast": [
+            name
+            for _, name in dict.fromkeys((c["person_id"], c["name"]) for c in acting)
+            if name is not None
+        ]
+        or None,
         "director": _director_names(directing),
         "credits": acting + working,
         # the first name under each id, or under the name where there is none
@@ -354,7 +366,11 @@ def _rule(film: Row, min_known_columns: int) -> str | None:
         return "too few known columns"
     if film["status"] != "Released":
         return "not released"
-    beyond = [film[c] for c, (low, high) in POSSIBLE.items() if film[c] is not None and not low <= film[c] <= high]
+    beyond = [
+        film[c]
+        for c, (low, high) in POSSIBLE.items()
+        if film[c] is not None and not low <= film[c] <= high
+    ]
     return "breaks a rule" if beyond else None
 
 
@@ -365,7 +381,9 @@ def _split(records: Iterable[Any], min_known_columns: int) -> tuple[list[Row], l
     best: dict[int, int] = {}
     for film in films:
         film["rule"] = _rule(film, min_known_columns)
-    for position in sorted(range(len(usable)), key=lambda p: (_worth(usable[p], films[p]["rule"] is None), p)):
+    for position in sorted(
+        range(len(usable)), key=lambda p: (_worth(usable[p], films[p]["rule"] is None), p)
+    ):
         best[films[position]["id"]] = position
     for position, film in enumerate(films):
         if best[film["id"]] != position:
@@ -397,14 +415,18 @@ def _aggregate(films: list[Row]) -> Row:
     return row
 
 
-def _group_by(films: list[Row], name: str, keys: Callable[[Row], Iterable[Any] | None]) -> list[Row]:
+def _group_by(
+    films: list[Row], name: str, keys: Callable[[Row], Iterable[Any] | None]
+) -> list[Row]:
     """Return the aggregates of the films of each known key, by key; a film may have many keys."""
     groups: dict[Any, list[Row]] = {}
     for film in films:
         for key in keys(film) or ():
             groups.setdefault(key, []).append(film)
     groups.pop(None, None)
-    return [{name: key, "members": groups[key], **_aggregate(groups[key])} for key in sorted(groups)]
+    return [
+        {name: key, "members": groups[key], **_aggregate(groups[key])} for key in sorted(groups)
+    ]
 
 
 def carries_collections(records: Iterable[Any]) -> bool:
@@ -438,7 +460,11 @@ def _credited(films: list[Row], name: str, job: str) -> set[int]:
     credits = [credit for film in films for credit in film["credits"]]
     people = {c["person_id"] for c in credits if c["name"] == name} - {None}
     kind = "cast" if job == "Actor" else "crew"
-    return {c["movie_id"] for c in credits if c["person_id"] in people and c["kind"] == kind and c["job"] == job}
+    return {
+        c["movie_id"]
+        for c in credits
+        if c["person_id"] in people and c["kind"] == kind and c["job"] == job
+    }
 
 
 # --- all tables ------------------------------------------------------------------------------
@@ -467,7 +493,9 @@ def tables(
     def search(ids: set[int], column: str, descending: bool) -> list[Row]:
         return _ranked([film for film in films if film["id"] in ids], column, descending)
 
-    scifi_action = {f["id"] for f in films if {"Science Fiction", "Action"} <= {*(f["genres"] or ())}}
+    scifi_action = {
+        f["id"] for f in films if {"Science Fiction", "Action"} <= {*(f["genres"] or ())}
+    }
     willis = scifi_action & _credited(films, "Bruce Willis", "Actor")
     uma = _credited(films, "Uma Thurman", "Actor")
     thurman = uma & _credited(films, "Quentin Tarantino", "Director")

@@ -22,7 +22,13 @@ import numpy as np
 
 Row = dict[str, Any]
 PRICES = Path(__file__).parent.parent / "data" / "reference" / "us_cpi_u.csv"
-SEASONS = [("winter", 1, 2), ("spring", 3, 4), ("summer", 5, 8), ("autumn", 9, 10), ("holiday", 11, 12)]
+SEASONS = [
+    ("winter", 1, 2),
+    ("spring", 3, 4),
+    ("summer", 5, 8),
+    ("autumn", 9, 10),
+    ("holiday", 11, 12),
+]
 
 
 # --- films -----------------------------------------------------------------------------------
@@ -30,7 +36,11 @@ SEASONS = [("winter", 1, 2), ("spring", 3, 4), ("summer", 5, 8), ("autumn", 9, 1
 
 def dated(films: list[Row], fetched: dict[int, date]) -> list[Row]:
     """Return the films with `as_of`: when they were fetched, else the newest release with a revenue among those not fetched."""
-    untimed = [f["release_date"] for f in films if f["id"] not in fetched and f["revenue_musd"] is not None and f["release_date"]]
+    untimed = [
+        f["release_date"]
+        for f in films
+        if f["id"] not in fetched and f["revenue_musd"] is not None and f["release_date"]
+    ]
     return [f | {"as_of": fetched.get(f["id"], max(untimed, default=None))} for f in films]
 
 
@@ -38,10 +48,17 @@ def cohort(films: list[Row]) -> list[Row]:
     """Return the films with known, plausible and mature money."""
 
     def fits(f: Row) -> bool:
-        if f.get("adult") or f.get("video") or None in (f["release_date"], f["runtime"], f["budget_musd"], f["revenue_musd"], f["as_of"]):
+        if (
+            f.get("adult")
+            or f.get("video")
+            or None
+            in (f["release_date"], f["runtime"], f["budget_musd"], f["revenue_musd"], f["as_of"])
+        ):
             return False
         mature = f["release_date"] + timedelta(days=180) <= f["as_of"]
-        return f["runtime"] >= 60 and f["budget_musd"] >= 0.1 and f["revenue_musd"] >= 0.001 and mature
+        return (
+            f["runtime"] >= 60 and f["budget_musd"] >= 0.1 and f["revenue_musd"] >= 0.001 and mature
+        )
 
     return [f | {"r": f["revenue_musd"] / f["budget_musd"]} for f in films if fits(f)]
 
@@ -86,7 +103,9 @@ def rank_correlation(pairs: list[tuple[Any, Any]]) -> tuple[float | None, int]:
     a, b = ranks([x for x, _ in known]), ranks([y for _, y in known])
     ma, mb = fmean(a), fmean(b)
     covariance = sum((x - ma) * (y - mb) for x, y in zip(a, b, strict=True))
-    return covariance / math.sqrt(sum((x - ma) ** 2 for x in a) * sum((y - mb) ** 2 for y in b)), len(known)
+    return covariance / math.sqrt(
+        sum((x - ma) ** 2 for x in a) * sum((y - mb) ** 2 for y in b)
+    ), len(known)
 
 
 def starting_votes(rated: list[tuple[float, int]]) -> tuple[float | None, float | None]:
@@ -120,7 +139,9 @@ def starting_votes(rated: list[tuple[float, int]]) -> tuple[float | None, float 
     return (high if line(high)[1] > 0 else None), mean
 
 
-def slow_bootstrap(values: list[Any], statistic: Callable[[list[Any]], float], resamples: int = 1000) -> tuple[float, float]:
+def slow_bootstrap(
+    values: list[Any], statistic: Callable[[list[Any]], float], resamples: int = 1000
+) -> tuple[float, float]:
     """Return the 95% percentile interval from whole resamples, drawn one by one."""
     rng = random.Random(5)
     draws = [statistic(rng.choices(values, k=len(values))) for _ in range(resamples)]
@@ -135,7 +156,10 @@ def shown(n: int, least: int, firm: int) -> str:
 
 def typical(films: list[Row]) -> Row:
     """Return the median return and its n."""
-    return {"median_return": median(f["r"] for f in films) if films else None, "n_return": len(films)}
+    return {
+        "median_return": median(f["r"] for f in films) if films else None,
+        "n_return": len(films),
+    }
 
 
 # --- tables: rows without the ends of intervals ------------------------------------------------
@@ -183,11 +207,21 @@ def periods(films: list[Row], length: int, key: str, least: int = 20) -> Iterato
     with PRICES.open(encoding="utf-8", newline="") as file:
         prices = {int(row["year"]): float(row["cpi"]) for row in csv.DictReader(file)}
     last = max((f["as_of"] for f in films if f["as_of"]), default=None)
-    groups = members([f | {"at": f["release_date"] and f["release_date"].year // length * length} for f in films], "at")
+    groups = members(
+        [
+            f | {"at": f["release_date"] and f["release_date"].year // length * length}
+            for f in films
+        ],
+        "at",
+    )
     for start, group in groups.items():
         money = cohort(group)
         years = [(f["revenue_musd"], f["release_date"].year) for f in money]
-        real = [revenue / prices[year] * prices[max(prices)] for revenue, year in years if year in prices]
+        real = [
+            revenue / prices[year] * prices[max(prices)]
+            for revenue, year in years
+            if year in prices
+        ]
         both = sum(f["budget_musd"] is not None and f["revenue_musd"] is not None for f in group)
         yield {
             key: start,
@@ -210,7 +244,11 @@ def seasons(films: list[Row], parts: list[tuple[Row, int, int]]) -> Iterator[Row
     for row, first, last in parts:
         group = [f for f in known if first <= f["release_date"].month <= last]
         if group:
-            yield row | {"films": len(group), "share": len(group) / len(known), **typical(cohort(group))}
+            yield row | {
+                "films": len(group),
+                "share": len(group) / len(known),
+                **typical(cohort(group)),
+            }
 
 
 def ratings(films: list[Row], top_n: int = 10, min_votes: int = 10) -> dict[str, list[Row]]:
@@ -223,7 +261,11 @@ def ratings(films: list[Row], top_n: int = 10, min_votes: int = 10) -> dict[str,
         return (v * f["vote_average"] + m * mean) / (v + m)
 
     def best(least: int) -> list[Row]:
-        among = [] if m is None else [f | {"weighted_rating": weight(f)} for f in rated if f["vote_count"] >= least]
+        among = (
+            []
+            if m is None
+            else [f | {"weighted_rating": weight(f)} for f in rated if f["vote_count"] >= least]
+        )
         return sorted(among, key=lambda f: (-round(f["weighted_rating"], 9), f["id"]))[:top_n]
 
     base = {f["id"] for f in best(min_votes)}
@@ -231,7 +273,15 @@ def ratings(films: list[Row], top_n: int = 10, min_votes: int = 10) -> dict[str,
     for least in (10, 100, 1000):
         top = {f["id"] for f in best(least)}
         films_n = sum(f["vote_count"] >= least for f in rated)
-        changes.append({"threshold": least, "films": films_n, "kept": len(top & base), "entered": len(top - base), "left": len(base - top)})
+        changes.append(
+            {
+                "threshold": least,
+                "films": films_n,
+                "kept": len(top & base),
+                "entered": len(top - base),
+                "left": len(base - top),
+            }
+        )
     voted, money = [f for f in rated if f["vote_count"] >= min_votes], cohort(films)
     compared = [
         ("budget vs return", "cohort", money, "budget_musd", "r"),
@@ -248,7 +298,9 @@ def ratings(films: list[Row], top_n: int = 10, min_votes: int = 10) -> dict[str,
     columns = "id title release_date weighted_rating vote_average vote_count".split()
     return {
         "rating_prior": [{"m": m, "mean_rating": mean, "n_rating": len(rated)}],
-        "best_rated": [{"rank": i, **{c: f[c] for c in columns}} for i, f in enumerate(best(min_votes), 1)],
+        "best_rated": [
+            {"rank": i, **{c: f[c] for c in columns}} for i, f in enumerate(best(min_votes), 1)
+        ],
         "rating_sensitivity": changes,
         "correlations": together,
     }
@@ -259,24 +311,45 @@ def total(usd: list[float]) -> float | None:
     return sum(round(v * 1e6) for v in usd) / 1e6 if usd else None
 
 
-def origins(films: list[Row], column: str, name: str, least: int = 10, firm: int = 30) -> Iterator[Row]:
+def origins(
+    films: list[Row], column: str, name: str, least: int = 10, firm: int = 30
+) -> Iterator[Row]:
     """Yield the rows of companies, countries or languages."""
     money = members(cohort(films), column)
     groups = sorted(members(films, column).items(), key=lambda group: (-len(group[1]), group[0]))
     for rank, (key, group) in enumerate([g for g in groups if len(g[1]) >= least], 1):
-        known = {c: [f[c] for f in group if f[c] is not None] for c in ("revenue_musd", "budget_musd", "roi", "vote_average", "popularity")}
+        known = {
+            c: [f[c] for f in group if f[c] is not None]
+            for c in ("revenue_musd", "budget_musd", "roi", "vote_average", "popularity")
+        }
         row: Row = {"rank": rank, name: key, "films": len(group)}
         for sums in ("revenue", "budget"):
             values = known[f"{sums}_musd"]
             mean = total(values) / len(values) if values else None
-            row |= {f"total_{sums}_musd": total(values), f"mean_{sums}_musd": mean, f"n_{sums}": len(values)}
-        row |= {"median_roi": median(known["roi"]) if known["roi"] else None, "n_roi": len(known["roi"])}
+            row |= {
+                f"total_{sums}_musd": total(values),
+                f"mean_{sums}_musd": mean,
+                f"n_{sums}": len(values),
+            }
+        row |= {
+            "median_roi": median(known["roi"]) if known["roi"] else None,
+            "n_roi": len(known["roi"]),
+        }
         for short, long in (("rating", "vote_average"), ("popularity", "popularity")):
-            row |= {f"mean_{short}": fmean(known[long]) if known[long] else None, f"n_{short}": len(known[long])}
-        yield row | typical(money.get(key, [])) | {"shown": shown(len(money.get(key, [])), least, firm)}
+            row |= {
+                f"mean_{short}": fmean(known[long]) if known[long] else None,
+                f"n_{short}": len(known[long]),
+            }
+        yield (
+            row
+            | typical(money.get(key, []))
+            | {"shown": shown(len(money.get(key, [])), least, firm)}
+        )
 
 
-def tables(films: list[Row], least: int = 10, firm: int = 30, pair: int = 20, year: int = 20) -> dict[str, list[Row]]:
+def tables(
+    films: list[Row], least: int = 10, firm: int = 30, pair: int = 20, year: int = 20
+) -> dict[str, list[Row]]:
     """Return every table of chapters 43, 44, 46 and 47 that is made of estimates, without the ends of intervals."""
     windows = [({"window": w, "first_month": a, "last_month": b}, a, b) for w, a, b in SEASONS]
     return {

@@ -20,20 +20,40 @@ from pandas import DataFrame
 from tests import oracle
 
 Row = dict[str, Any]
-with open(Path(__file__).parent.parent / "data" / "reference" / "us_cpi_u.csv", encoding="utf-8", newline="") as prices:
+with open(
+    Path(__file__).parent.parent / "data" / "reference" / "us_cpi_u.csv",
+    encoding="utf-8",
+    newline="",
+) as prices:
     PRICES = {int(row["year"]): float(row["cpi"]) for row in csv.DictReader(prices)}
-OTHERS = {"roi": ("roi_min_budget_musd", [1, 5, 10, 20]), "vote_average": ("min_votes", [10, 100, 1000])}
+OTHERS = {
+    "roi": ("roi_min_budget_musd", [1, 5, 10, 20]),
+    "vote_average": ("min_votes", [10, 100, 1000]),
+}
 
 
 def films_of(records: list[Any]) -> list[Row]:
     """Return the films of some records with the day of their answer."""
     films, _ = oracle._split(records, 10)
     times: dict[int, str] = {}
-    kinds = {record["id"]: {kind: record.get(kind) for kind in ("adult", "video")} for record in records if "id" in record}
+    kinds = {
+        record["id"]: {kind: record.get(kind) for kind in ("adult", "video")}
+        for record in records
+        if "id" in record
+    }
     for record in records:
         if record.get("fetched_at"):
-            times[int(record["id"])] = max(times.get(int(record["id"]), ""), record["fetched_at"][:10])
-    newest = max((f["release_date"] for f in films if f["id"] not in times and f["revenue"] and f["release_date"]), default=None)
+            times[int(record["id"])] = max(
+                times.get(int(record["id"]), ""), record["fetched_at"][:10]
+            )
+    newest = max(
+        (
+            f["release_date"]
+            for f in films
+            if f["id"] not in times and f["revenue"] and f["release_date"]
+        ),
+        default=None,
+    )
     return [film | kinds[film["id"]] | {"as_of": times.get(film["id"], newest)} for film in films]
 
 
@@ -44,7 +64,9 @@ def steps(films: list[Row]) -> list[list[Row]]:
     """Return the films left after each rule, all of them first."""
 
     def mature(film: Row) -> bool:
-        return film["as_of"] is not None and date.fromisoformat(film["release_date"]) + timedelta(180) <= date.fromisoformat(film["as_of"])
+        return film["as_of"] is not None and date.fromisoformat(film["release_date"]) + timedelta(
+            180
+        ) <= date.fromisoformat(film["as_of"])
 
     left = [films]
     for rule in (
@@ -70,7 +92,11 @@ def roi(film: Row) -> float:
 def real(film: Row, sum_of: str) -> float | None:
     """Return the budget or revenue in million dollars of the last year with prices."""
     year = film["release_date"] and int(film["release_date"][:4])
-    return film[sum_of] * PRICES[max(PRICES)] / PRICES[year] / 1e6 if film[sum_of] and year in PRICES else None
+    return (
+        film[sum_of] * PRICES[max(PRICES)] / PRICES[year] / 1e6
+        if film[sum_of] and year in PRICES
+        else None
+    )
 
 
 def middle(values: list[float | None]) -> float | None:
@@ -95,7 +121,10 @@ def money(cohort: list[Row]) -> DataFrame:
     rows = [
         ("earned_back", share(cohort, 2.5), len(cohort)),
         ("grossed_budget", share(cohort, 1), len(cohort)),
-        *((f"median_real_{name}", middle(values), sum(v is not None for v in values)) for name, values in worth.items()),
+        *(
+            (f"median_real_{name}", middle(values), sum(v is not None for v in values))
+            for name, values in worth.items()
+        ),
         ("median_return", middle([roi(f) for f in cohort]), len(cohort)),
         ("pooled_return", pooled(cohort), len(cohort)),
     ]
@@ -105,15 +134,22 @@ def money(cohort: list[Row]) -> DataFrame:
 # --- sensitivity -----------------------------------------------------------------------------
 
 
-def sensitivity(films: list[Row], top_n: int = 10, min_votes: float = 10, roi_min_budget_musd: float = 10.0) -> DataFrame:
+def sensitivity(
+    films: list[Row], top_n: int = 10, min_votes: float = 10, roi_min_budget_musd: float = 10.0
+) -> DataFrame:
     """Return what stays of each ranking at each threshold."""
     published = {"min_votes": min_votes, "roi_min_budget_musd": roi_min_budget_musd}
     rows = []
     for name, (column, descending) in sorted(oracle.RANKINGS.items()):
         parameter, others = OTHERS.get(column, (None, []))
-        known = sorted((f for f in films if f[column] is not None), key=lambda f: (-f[column] if descending else f[column], f["id"]))
+        known = sorted(
+            (f for f in films if f[column] is not None),
+            key=lambda f: (-f[column] if descending else f[column], f["id"]),
+        )
 
-        def pool(threshold: float | None, known: list[Row] = known, parameter: str | None = parameter) -> list[Row]:
+        def pool(
+            threshold: float | None, known: list[Row] = known, parameter: str | None = parameter
+        ) -> list[Row]:
             by = {"min_votes": "vote_count", "roi_min_budget_musd": "budget_musd"}.get(parameter)
             return [f for f in known if by is None or (f[by] is not None and f[by] >= threshold)]
 
@@ -135,7 +171,10 @@ def sensitivity(films: list[Row], top_n: int = 10, min_votes: float = 10, roi_mi
 def numbers(films: list[Row]) -> dict[int, int]:
     """Return the instalment of each film that has one, by its id."""
     found, last = {}, {}
-    for film in sorted((f for f in films if f["collection_id"] and f["release_date"]), key=lambda f: (f["release_date"], f["id"])):
+    for film in sorted(
+        (f for f in films if f["collection_id"] and f["release_date"]),
+        key=lambda f: (f["release_date"], f["id"]),
+    ):
         found[film["id"]] = last[film["collection_id"]] = last.get(film["collection_id"], 0) + 1
     return found
 
@@ -154,7 +193,11 @@ def franchise_groups(films: list[Row], cohort: list[Row]) -> DataFrame:
     """Return the values of each group."""
     rows = []
     for group, mine in groups(films, cohort).items():
-        values = {"median_return": middle([roi(f) for f in mine]), "pooled_return": pooled(mine), "earned_back": share(mine, 2.5)}
+        values = {
+            "median_return": middle([roi(f) for f in mine]),
+            "pooled_return": pooled(mine),
+            "earned_back": share(mine, 2.5),
+        }
         rows.append({"group": group, "films": len(mine)})
         for name, value in values.items():
             rows[-1] |= {name: value, f"n_{name}": len(mine)}
@@ -169,7 +212,9 @@ def franchise_effect(films: list[Row], cohort: list[Row]) -> DataFrame:
         delta = [(p > q) - (p < q) for p, q in product(x, y)]
         steps_of = [math.log2(p) - math.log2(q) for p, q in product(x, y)]
         row = {"comparison": f"{a} vs {b}", "cliffs_delta": fmean(delta) if delta else None}
-        rows.append(row | {"times": 2 ** median(steps_of) if delta else None, "n_a": len(x), "n_b": len(y)})
+        rows.append(
+            row | {"times": 2 ** median(steps_of) if delta else None, "n_a": len(x), "n_b": len(y)}
+        )
     return DataFrame(rows)
 
 
@@ -182,21 +227,50 @@ def instalments(films: list[Row], cohort: list[Row]) -> DataFrame:
         mine = [f for f in cohort if at.get(f["id"]) == number]
         worth = [(real(f, "revenue"), first.get(f["collection_id"])) for f in mine]
         relative = [a / b for a, b in worth if a is not None and b is not None]
-        row = {"instalment": number, "films": sum(n == number for n in at.values()), "median_return": middle([roi(f) for f in mine])}
-        rows.append(row | {"n_median_return": len(mine), "revenue_vs_first": middle(relative), "n_revenue_vs_first": len(relative)})
-    return DataFrame(rows, columns="instalment films median_return n_median_return revenue_vs_first n_revenue_vs_first".split())
+        row = {
+            "instalment": number,
+            "films": sum(n == number for n in at.values()),
+            "median_return": middle([roi(f) for f in mine]),
+        }
+        rows.append(
+            row
+            | {
+                "n_median_return": len(mine),
+                "revenue_vs_first": middle(relative),
+                "n_revenue_vs_first": len(relative),
+            }
+        )
+    return DataFrame(
+        rows,
+        columns="instalment films median_return n_median_return revenue_vs_first n_revenue_vs_first".split(),
+    )
 
 
 def franchise_path(films: list[Row]) -> DataFrame:
     """Return the films of each franchise with two or more, undated ones last."""
-    at, columns = numbers(films), "collection_id collection instalment id title release_date real_revenue_musd roi".split()
+    at, columns = (
+        numbers(films),
+        "collection_id collection instalment id title release_date real_revenue_musd roi".split(),
+    )
     names = {f["collection_id"]: f["belongs_to_collection"] for f in films}
-    several = [f for f in films if f["collection_id"] and sum(f["collection_id"] == o["collection_id"] for o in films) > 1]
+    several = [
+        f
+        for f in films
+        if f["collection_id"] and sum(f["collection_id"] == o["collection_id"] for o in films) > 1
+    ]
     rows = [
-        f | {"instalment": at.get(f["id"]), "collection": names[f["collection_id"]], "real_revenue_musd": real(f, "revenue")}
+        f
+        | {
+            "instalment": at.get(f["id"]),
+            "collection": names[f["collection_id"]],
+            "real_revenue_musd": real(f, "revenue"),
+        }
         for f in several
     ]
-    return DataFrame(sorted(rows, key=lambda f: (f["collection_id"], f["instalment"] or 10**9, f["id"])), columns=columns)
+    return DataFrame(
+        sorted(rows, key=lambda f: (f["collection_id"], f["instalment"] or 10**9, f["id"])),
+        columns=columns,
+    )
 
 
 # --- directors -------------------------------------------------------------------------------
@@ -207,14 +281,18 @@ def prior(groups: list[list[float]]) -> tuple[float, float, float] | None:
     n, means = sum(map(len, groups)), [fmean(g) for g in groups]
     if len(groups) < 2 or n == len(groups):
         return None
-    within = sum((v - m) ** 2 for g, m in zip(groups, means, strict=True) for v in g) / (n - len(groups))
+    within = sum((v - m) ** 2 for g, m in zip(groups, means, strict=True) for v in g) / (
+        n - len(groups)
+    )
     if not within:
         mean = fmean(means)
         return mean, sum((m - mean) ** 2 for m in means) / (len(groups) - 1), 0.0
     weights = [len(g) / within for g in groups]
     centre = sum(w * m for w, m in zip(weights, means, strict=True)) / sum(weights)
     q = sum(w * (m - centre) ** 2 for w, m in zip(weights, means, strict=True))
-    between = max(0.0, (q - (len(groups) - 1)) / (sum(weights) - sum(w * w for w in weights) / sum(weights)))
+    between = max(
+        0.0, (q - (len(groups) - 1)) / (sum(weights) - sum(w * w for w in weights) / sum(weights))
+    )
     weights = [1 / (between + within / len(g)) for g in groups]
     return sum(w * m for w, m in zip(weights, means, strict=True)) / sum(weights), between, within
 
@@ -239,10 +317,25 @@ def director_scores(films: list[Row], cohort: list[Row], least: int = 5) -> Data
         sd = math.sqrt(kept * within / len(mine) + (1 - kept) ** 2 * of_mean)
         name = [f["director_ids"][person] for f in films if person in f["director_ids"]][-1]
         shared = sum(len(f["director_ids"]) > 1 for f in mine)
-        row = {"person_id": person, "director": name, "films": len(mine), "co_directed": shared, "sd": sd}
+        row = {
+            "person_id": person,
+            "director": name,
+            "films": len(mine),
+            "co_directed": shared,
+            "sd": sd,
+        }
         row |= {"median_return": median(roi(f) for f in mine), "score": 2**score}
-        rows.append(row | {"low": 2 ** (score - 1.6448536269514722 * sd), "high": 2 ** (score + 1.6448536269514722 * sd)})
-    ranked = sorted((r for r in rows if r["films"] >= least), key=lambda r: (-round(math.log2(r["low"]), 9), r["person_id"]))
+        rows.append(
+            row
+            | {
+                "low": 2 ** (score - 1.6448536269514722 * sd),
+                "high": 2 ** (score + 1.6448536269514722 * sd),
+            }
+        )
+    ranked = sorted(
+        (r for r in rows if r["films"] >= least),
+        key=lambda r: (-round(math.log2(r["low"]), 9), r["person_id"]),
+    )
     return DataFrame([r | {"rank": i} for i, r in enumerate(ranked, 1)], columns=[*columns, "sd"])
 
 

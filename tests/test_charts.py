@@ -17,15 +17,15 @@ from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COHORT, MOVIES
 from tmdb_analysis.core.store import read, read_kpi, to_pandas
 from tmdb_analysis.report.group_charts import (
-    franchise_vs_standalone,
+    measures_by_franchise,
     return_by_director,
     return_by_franchise,
     return_by_genre,
     roi_by_genre,
 )
-from tmdb_analysis.report.money_charts import notable, revenue_vs_budget, trend
+from tmdb_analysis.report.money_charts import notable_films, revenue_vs_budget, trend
 from tmdb_analysis.report.pair_charts import genre_lift, popularity_vs_rating
-from tmdb_analysis.report.style import FONT, name, nothing, png
+from tmdb_analysis.report.style import FONT, chart_label, empty_figure, png_bytes
 from tmdb_analysis.report.year_charts import known_money_by_year, median_by_year, yearly_box_office
 
 HOSTILE = [
@@ -48,7 +48,12 @@ def some_films(n: int) -> pd.DataFrame:
     "So many films with all that the charts of films want; the gross grows with the budget to the power of 0.8."
     budget = np.exp(rng.normal(3, 1.5, n))
     gross = 3 * budget**0.8 * np.exp(rng.normal(0, 1, n))
-    films = pd.DataFrame({"id": np.arange(1, n + 1), "title": [(HOSTILE + ["Plain", "Two words"])[i % 13] for i in range(n)]})
+    films = pd.DataFrame(
+        {
+            "id": np.arange(1, n + 1),
+            "title": [(HOSTILE + ["Plain", "Two words"])[i % 13] for i in range(n)],
+        }
+    )
     return films.assign(
         budget_musd=budget,
         revenue_musd=gross,
@@ -67,30 +72,63 @@ def money_table(n: int) -> pd.DataFrame:
     year = np.delete(np.arange(2019 - n, 2020), n // 2) if n > 1 else np.array([2019])
     films = rng.integers(8, 70, len(year))
     middle = np.exp(rng.normal(4, 0.4, len(year)))
-    shares = {"films": films + 5, "n_money": films, "coverage": films / (films + 5), "n_return": films, "n_real_revenue": films}
-    real = {"median_real_revenue_musd": middle, "p25_real_revenue_musd": middle / 3, "p75_real_revenue_musd": middle * 3}
-    back = {"median_return": middle / 20, "median_return_low": middle / 30, "median_return_high": middle / 10}
+    shares = {
+        "films": films + 5,
+        "n_money": films,
+        "coverage": films / (films + 5),
+        "n_return": films,
+        "n_real_revenue": films,
+    }
+    real = {
+        "median_real_revenue_musd": middle,
+        "p25_real_revenue_musd": middle / 3,
+        "p75_real_revenue_musd": middle * 3,
+    }
+    back = {
+        "median_return": middle / 20,
+        "median_return_low": middle / 30,
+        "median_return_high": middle / 10,
+    }
     totals = {"n_revenue": films, "total_revenue_musd": films * 90.0}
     return pd.DataFrame({"year": year, **shares, **real, **back, **totals, "partial": year == 2019})
 
 
-def intervals(label: str, names: list, value: str, n: str, low: str = "", high: str = "") -> pd.DataFrame:
+def intervals(
+    label: str, names: list, value: str, n: str, low: str = "", high: str = ""
+) -> pd.DataFrame:
     "A table of estimates with intervals."
     v = np.exp(rng.normal(1, 0.5, len(names)))
     ends = {low or f"{value}_low": v / 2, high or f"{value}_high": v * 2}
-    return pd.DataFrame({label: names, value: v, **ends, n: [5 + 17 * i for i in range(len(names))]})
+    return pd.DataFrame(
+        {label: names, value: v, **ends, n: [5 + 17 * i for i in range(len(names))]}
+    )
 
 
 def tables() -> dict:
     "Each chart with a table that it can draw well."
     films, years = some_films(400), money_table(40)
-    groups = intervals("group", ["first", "sequel", "standalone"], "median_return", "n_median_return")
-    scores = intervals("director", HOSTILE, "score", "films", "low", "high").assign(rank=np.arange(len(HOSTILE)))
+    groups = intervals(
+        "group", ["first", "sequel", "standalone"], "median_return", "n_median_return"
+    )
+    scores = intervals("director", HOSTILE, "score", "films", "low", "high").assign(
+        rank=np.arange(len(HOSTILE))
+    )
     sides = list(combinations(["Action", "Comedy", "Drama", "$x_1$", "千"], 2))
-    pairs = pd.DataFrame(sides, columns=["genre_a", "genre_b"]).assign(films=range(15, 25), films_a=90, films_b=80, n_films=400)
-    measures = {f"{m}_{c}": [3.0, 2.0] for m, c in (("mean", "revenue_musd"), ("median", "roi"), ("mean", "budget_musd"))}
+    pairs = pd.DataFrame(sides, columns=["genre_a", "genre_b"]).assign(
+        films=range(15, 25), films_a=90, films_b=80, n_films=400
+    )
+    measures = {
+        f"{m}_{c}": [3.0, 2.0]
+        for m, c in (("mean", "revenue_musd"), ("median", "roi"), ("mean", "budget_musd"))
+    }
     both = pd.DataFrame(
-        {"group": ["franchise", "standalone"], "films": [7, 5], **measures, "mean_popularity": [4.0, 9.0], "mean_rating": 6.0}
+        {
+            "group": ["franchise", "standalone"],
+            "films": [7, 5],
+            **measures,
+            "mean_popularity": [4.0, 9.0],
+            "mean_rating": 6.0,
+        }
     )
     return {
         revenue_vs_budget: films,
@@ -99,7 +137,9 @@ def tables() -> dict:
         return_by_genre: intervals("genre", HOSTILE, "median_return", "n_return"),
         return_by_franchise: groups,
         return_by_director: scores,
-        franchise_vs_standalone: both.assign(**dict.fromkeys(["n_revenue", "n_roi", "n_budget", "n_popularity", "n_rating"], 5)),
+        measures_by_franchise: both.assign(
+            **dict.fromkeys(["n_revenue", "n_roi", "n_budget", "n_popularity", "n_rating"], 5)
+        ),
         median_by_year: years,
         known_money_by_year: years,
         yearly_box_office: years,
@@ -117,7 +157,9 @@ def texts(fig: Figure) -> list[Text]:
     found = list(fig.texts)
     for ax in fig.axes:
         found += [*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label]
-        ticks = [tick for axis in (ax.xaxis, ax.yaxis) for tick in axis._update_ticks()]  # those in sight
+        ticks = [
+            tick for axis in (ax.xaxis, ax.yaxis) for tick in axis._update_ticks()
+        ]  # those in sight
         found += [label for tick in ticks for label in (tick.label1, tick.label2)]
     return [text for text in found if text.get_visible() and text.get_text().strip()]
 
@@ -125,7 +167,10 @@ def texts(fig: Figure) -> list[Text]:
 def luminance(colour) -> float:
     "Relative luminance (WCAG 2)."
     rgb = np.array(to_rgb(colour))
-    return float(np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
+    return float(
+        np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        @ [0.2126, 0.7152, 0.0722]
+    )
 
 
 def contrast(a, b) -> float:
@@ -147,15 +192,27 @@ def labels(fig: Figure, axis: str = "y") -> list[str]:
 def test_few_films_make_a_figure_or_a_sentence(chart, backend):
     table = TABLES[chart]
     nulls = table.assign(**dict.fromkeys(table.columns.difference(["group"]), None))
-    alike = pd.concat([table[:1]] * (len(table) if "group" in table else 12), ignore_index=True).assign(
-        **{c: table[c] for c in ("year", "group", "rank") if c in table}
-    )
+    alike = pd.concat(
+        [table[:1]] * (len(table) if "group" in table else 12), ignore_index=True
+    ).assign(**{c: table[c] for c in ("year", "group", "rank") if c in table})
     with warnings.catch_warnings(action="error"):
-        for kind in (PendingDeprecationWarning, mpl.MatplotlibDeprecationWarning):  # of matplotlib, about seaborn
+        for kind in (
+            PendingDeprecationWarning,
+            mpl.MatplotlibDeprecationWarning,
+        ):  # of matplotlib, about seaborn
             warnings.simplefilter("ignore", kind)
-        for t, drawn in ((table, True), (table[:1], None), (table[:3], None), (table[:0], False), (nulls, False), (alike, None)):
+        for t, drawn in (
+            (table, True),
+            (table[:1], None),
+            (table[:3], None),
+            (table[:0], False),
+            (nulls, False),
+            (alike, None),
+        ):
             fig = chart(t if backend == "numpy" else t.convert_dtypes(dtype_backend="pyarrow"))
-            assert len(fig.get_label()) > 20 and Image.open(BytesIO(png(fig))).width == int(fig.get_figwidth() * 144)
+            assert len(fig.get_label()) > 20 and Image.open(BytesIO(png_bytes(fig))).width == int(
+                fig.get_figwidth() * 144
+            )
             assert drawn is None or bool(fig.axes) == drawn
             if not fig.axes:
                 assert [t.get_text().replace("\n", " ") for t in fig.texts] == [fig.get_label()]
@@ -163,7 +220,9 @@ def test_few_films_make_a_figure_or_a_sentence(chart, backend):
 
 @CHARTS
 def test_the_same_table_gives_the_same_bytes(chart):
-    assert png(chart(TABLES[chart])) == png(chart(TABLES[chart])), "in time, by chance, or by what was drawn before"
+    assert png_bytes(chart(TABLES[chart])) == png_bytes(chart(TABLES[chart])), (
+        "in time, by chance, or by what was drawn before"
+    )
 
 
 @CHARTS
@@ -180,7 +239,11 @@ def test_all_text_is_dark_and_large_enough_and_in_the_picture(chart):
 @CHARTS
 def test_texts_of_a_figure_do_not_overlap(chart):
     fig = chart(TABLES[chart])
-    boxes = [(t.get_text(), t.get_window_extent().padded(-1)) for t in texts(fig) if not t.get_rotation() % 90]
+    boxes = [
+        (t.get_text(), t.get_window_extent().padded(-1))
+        for t in texts(fig)
+        if not t.get_rotation() % 90
+    ]
     assert [(a[0], b[0]) for a, b in combinations(boxes, 2) if a[1].overlaps(b[1])] == []
 
 
@@ -188,7 +251,11 @@ def test_texts_of_a_figure_do_not_overlap(chart):
 def test_the_caption_tells_source_and_day(chart):
     fig = chart(TABLES[chart], as_of="2026-11-22")
     said = " ".join(" ".join(t.get_text() for t in fig.texts).split())
-    assert said.endswith("Source: TMDB, as of 2026-11-22.") and "n = " in fig.get_label() or "n: " in fig.get_label()
+    assert (
+        said.endswith("Source: TMDB, as of 2026-11-22.")
+        and "n = " in fig.get_label()
+        or "n: " in fig.get_label()
+    )
     assert "Source: TMDB." in chart(TABLES[chart]).get_label()
 
 
@@ -201,9 +268,14 @@ def test_global_settings_and_the_table_stay(chart):
 
 
 def test_names():
-    assert all(len(name(title, "film 7")) <= 28 and name(title, "film 7").isprintable() for title in HOSTILE)
-    assert [name(title, "film 7") for title in HOSTILE[4:6] + [None]] == ["film 7"] * 3 and FONT == "DejaVu Sans"
-    assert name(HOSTILE[0], "") == HOSTILE[0] and not nothing("Nothing.").axes
+    assert all(
+        len(chart_label(title, "film 7")) <= 28 and chart_label(title, "film 7").isprintable()
+        for title in HOSTILE
+    )
+    assert [chart_label(title, "film 7") for title in HOSTILE[4:6] + [None]] == [
+        "film 7"
+    ] * 3 and FONT == "DejaVu Sans"
+    assert chart_label(HOSTILE[0], "") == HOSTILE[0] and not empty_figure("Nothing.").axes
 
 
 # each chart
@@ -213,11 +285,19 @@ def test_revenue_vs_budget_shows_each_film_and_the_lines():
     films = TABLES[revenue_vs_budget]
     fig = revenue_vs_budget(films)
     ax = fig.axes[0]
-    assert np.allclose(np.sort(ax.collections[0].get_offsets(), axis=0), np.sort(films[["budget_musd", "revenue_musd"]], axis=0))
+    assert np.allclose(
+        np.sort(ax.collections[0].get_offsets(), axis=0),
+        np.sort(films[["budget_musd", "revenue_musd"]], axis=0),
+    )
     assert [line.get_ydata()[0] / line.get_xdata()[0] for line in ax.lines[:2]] == [1, 2.5]
-    assert ax.get_xlim() == ax.get_ylim() and labels(fig, "x") == labels(fig) and "$1M" in labels(fig)
+    assert (
+        ax.get_xlim() == ax.get_ylim() and labels(fig, "x") == labels(fig) and "$1M" in labels(fig)
+    )
     back, well = (films["roi"] >= 1).sum(), (films["roi"] >= 2.5).sum()
-    assert f"{back} of 400 films earned back at least their budget, {well} at least 2.5× their budget" in fig.get_label()
+    assert (
+        f"{back} of 400 films earned back at least their budget, {well} at least 2.5× their budget"
+        in fig.get_label()
+    )
 
 
 def test_the_trend_is_that_of_theil_and_sen():
@@ -225,7 +305,9 @@ def test_the_trend_is_that_of_theil_and_sen():
     x, y = np.log(films[["budget_musd", "revenue_musd"]].to_numpy().T)
     slopes = [(y[j] - y[i]) / (x[j] - x[i]) for i, j in combinations(range(40), 2)]
     line = trend(films)
-    assert np.isclose(line.slope, np.median(slopes)) and np.isclose(line.level, np.exp(np.median(y) - line.slope * np.median(x)))
+    assert np.isclose(line.slope, np.median(slopes)) and np.isclose(
+        line.level, np.exp(np.median(y) - line.slope * np.median(x))
+    )
     drawn = revenue_vs_budget(films).axes[0].lines[2]
     assert np.allclose(drawn.get_ydata(), line.level * np.asarray(drawn.get_xdata()) ** line.slope)
     assert trend(films[:29]) is None and trend(films.assign(budget_musd=1.0)) is None
@@ -235,7 +317,7 @@ def test_the_trend_is_that_of_theil_and_sen():
 
 def test_labels_are_chosen_by_rule_and_never_lie_on_each_other():
     films = some_films(300).assign(title=[f"Film number {i}" for i in range(1, 301)])
-    chosen = notable(films, trend(films), 14)
+    chosen = notable_films(films, trend(films), 14)
     assert set(films.nlargest(8, "revenue_musd")["id"]) <= set(chosen["id"]) and len(chosen) <= 14
     for part in (films, films[:5], films[:60].assign(revenue_musd=100.0, budget_musd=10.0)):
         fig = revenue_vs_budget(part)
@@ -244,22 +326,44 @@ def test_labels_are_chosen_by_rule_and_never_lie_on_each_other():
         boxes = [t.get_window_extent() for t in named]
         assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
         assert all(ax.bbox.count_contains(box.corners()) == 4 for box in boxes)
-        assert fig.get_label().split("Films named: ")[1] == ", ".join(t.get_text() for t in named) + "."
-    assert 10 <= len([t for t in revenue_vs_budget(films).axes[0].texts if t.get_text().startswith("Film")]) <= 14
+        assert (
+            fig.get_label().split("Films named: ")[1]
+            == ", ".join(t.get_text() for t in named) + "."
+        )
+    assert (
+        10
+        <= len(
+            [t for t in revenue_vs_budget(films).axes[0].texts if t.get_text().startswith("Film")]
+        )
+        <= 14
+    )
 
 
 def test_return_by_genre_shows_estimates_and_hides_small_genres():
     names = ["Tiny", "Few", "Drama", "Horror"]
-    table = pd.DataFrame({"genre": names, "n_return": [9, 29, 30, 214], "median_return": [99.0, 9.0, 2.0, 4.0]})
-    table = table.assign(median_return_low=[None, 3.0, 1.5, 3.0], median_return_high=[None, 20.0, 2.5, 5.0])
+    table = pd.DataFrame(
+        {"genre": names, "n_return": [9, 29, 30, 214], "median_return": [99.0, 9.0, 2.0, 4.0]}
+    )
+    table = table.assign(
+        median_return_low=[None, 3.0, 1.5, 3.0], median_return_high=[None, 20.0, 2.5, 5.0]
+    )
     fig = return_by_genre(table)
     ax = fig.axes[0]
     assert labels(fig) == ["Drama (n = 30)", "Horror (n = 214)", "Few (n = 29)"]
     lines, dots = ax.collections
     assert dots.get_offsets()[:, 0].tolist() == [2, 4, 9]
-    assert [segment[:, 0].tolist() for segment in lines.get_segments()] == [[1.5, 2.5], [3, 5], [3, 20]]
-    assert dots.get_facecolors()[0].tolist() != dots.get_facecolors()[2].tolist(), "few films are grey"
-    assert "Horror has the highest typical return (4× the budget), Drama the lowest (2×)" in fig.get_label()
+    assert [segment[:, 0].tolist() for segment in lines.get_segments()] == [
+        [1.5, 2.5],
+        [3, 5],
+        [3, 20],
+    ]
+    assert dots.get_facecolors()[0].tolist() != dots.get_facecolors()[2].tolist(), (
+        "few films are grey"
+    )
+    assert (
+        "Horror has the highest typical return (4× the budget), Drama the lowest (2×)"
+        in fig.get_label()
+    )
     assert "Too few films to show: Tiny." in fig.get_label() and ax.get_xscale() == "log"
     assert "No two genres have 30 films each" in return_by_genre(table[:3]).get_label()
 
@@ -267,19 +371,30 @@ def test_return_by_genre_shows_estimates_and_hides_small_genres():
 def test_boxes_end_where_the_caption_says():
     roi = np.exp(rng.normal(1, 1, 200))
     fig = roi_by_genre(pd.DataFrame({"genres": [["Drama"]] * 200, "roi": roi}))
-    x = np.concatenate([line.get_xdata() for line in fig.axes[0].lines[2:] if len(line.get_xdata()) == 2])
+    x = np.concatenate(
+        [line.get_xdata() for line in fig.axes[0].lines[2:] if len(line.get_xdata()) == 2]
+    )
     low, high = np.sort(roi)[[10, 189]]
-    assert np.isclose(x, low).any() and np.isclose(x, high).any() and np.isclose(x, np.median(roi)).any()
+    assert (
+        np.isclose(x, low).any()
+        and np.isclose(x, high).any()
+        and np.isclose(x, np.median(roi)).any()
+    )
     assert labels(fig) == ["Drama (n = 200)"] and "nine in ten" in fig.get_label()
 
 
 def test_franchise_groups_and_their_points():
     groups, films = TABLES[return_by_franchise], TABLES[revenue_vs_budget]
-    fig = return_by_franchise(groups, films.assign(group=[["first", "sequel", "standalone"][i % 3] for i in range(400)]))
+    fig = return_by_franchise(
+        groups, films.assign(group=[["first", "sequel", "standalone"][i % 3] for i in range(400)])
+    )
     lines, dots, *strips = fig.axes[0].collections
     assert sum(len(strip.get_offsets()) for strip in strips) == 400 and len(strips) == 3
     assert np.allclose(dots.get_offsets()[:, 0], groups["median_return"][::-1])
-    assert np.allclose([s[:, 0] for s in lines.get_segments()], groups[["median_return_low", "median_return_high"]][::-1])
+    assert np.allclose(
+        [s[:, 0] for s in lines.get_segments()],
+        groups[["median_return_low", "median_return_high"]][::-1],
+    )
 
 
 @pytest.mark.parametrize(
@@ -292,19 +407,38 @@ def test_franchise_groups_and_their_points():
     ],
 )
 def test_the_title_on_franchises_follows_the_effect(low, high, n, said):
-    effect = pd.DataFrame({"comparison": ["sequel vs standalone"], "times": [1.5], "times_low": [low], "times_high": [high]})
+    effect = pd.DataFrame(
+        {
+            "comparison": ["sequel vs standalone"],
+            "times": [1.5],
+            "times_low": [low],
+            "times_high": [high],
+        }
+    )
     effect = effect.assign(n_a=n, n_b=400)
     assert said in return_by_franchise(TABLES[return_by_franchise], effect=effect).get_label()
 
 
 def test_directors_stand_in_the_order_of_their_rank():
     scores = pd.DataFrame(
-        {"rank": [2, 1], "director": ["B", "A"], "films": [9, 5], "score": [9.0, 8.0], "low": [1.5, 2.0], "high": [20.0, 9.0]}
+        {
+            "rank": [2, 1],
+            "director": ["B", "A"],
+            "films": [9, 5],
+            "score": [9.0, 8.0],
+            "low": [1.5, 2.0],
+            "high": [20.0, 9.0],
+        }
     )
     fig = return_by_director(scores)
     assert labels(fig) == ["B (n = 9)", "A (n = 5)"]
-    assert [s[:, 0].tolist() for s in fig.axes[0].collections[0].get_segments()] == [[1.5, 20], [2, 9]]
-    assert "A is the surest" in fig.get_label() and len(labels(return_by_director(scores, top=1))) == 1
+    assert [s[:, 0].tolist() for s in fig.axes[0].collections[0].get_segments()] == [
+        [1.5, 20],
+        [2, 9],
+    ]
+    assert (
+        "A is the surest" in fig.get_label() and len(labels(return_by_director(scores, top=1))) == 1
+    )
 
 
 def test_years_with_few_films_are_dashed_and_gaps_stay_open():
@@ -312,15 +446,24 @@ def test_years_with_few_films_are_dashed_and_gaps_stay_open():
     fig = median_by_year(table)
     top, strip = fig.axes
     dashed, solid = top.lines
-    year, firm = table["year"].to_numpy(), ((table["n_return"] >= 20) & ~table["partial"]).to_numpy()
+    year, firm = (
+        table["year"].to_numpy(),
+        ((table["n_return"] >= 20) & ~table["partial"]).to_numpy(),
+    )
     assert dashed.get_linestyle() == "--" and solid.get_linestyle() == "-"
     known = dict(zip(solid.get_xdata(), solid.get_ydata(), strict=True))
     assert {y for y, v in known.items() if np.isfinite(v)} == set(year[firm])
     assert np.allclose([known[y] for y in year[firm]], table["median_real_revenue_musd"][firm])
     missing = next(y for y in range(year[0], year[-1]) if y not in year)
-    assert not np.isfinite(dict(zip(dashed.get_xdata(), dashed.get_ydata(), strict=True))[missing + 0.5])
+    assert not np.isfinite(
+        dict(zip(dashed.get_xdata(), dashed.get_ydata(), strict=True))[missing + 0.5]
+    )
     assert [bar.get_height() for bar in strip.patches] == table["n_real_revenue"].tolist()
-    assert [t.get_text() for t in top.texts] == ["2019: incomplete"] and top.get_yscale() == "log" and len(fig.axes) == 2
+    assert (
+        [t.get_text() for t in top.texts] == ["2019: incomplete"]
+        and top.get_yscale() == "log"
+        and len(fig.axes) == 2
+    )
     best = table[firm].sort_values("median_real_revenue_musd").iloc[-1]
     assert f"median gross peaked in {best.year}" in fig.get_label()
     assert "median return peaked in" in median_by_year(table, "return").get_label()
@@ -330,7 +473,9 @@ def test_years_with_few_films_are_dashed_and_gaps_stay_open():
 def test_shares_of_known_money_start_at_zero():
     table = TABLES[known_money_by_year]
     fig = known_money_by_year(table)
-    assert np.allclose([bar.get_height() for bar in fig.axes[0].patches], table["n_money"] / table["films"])
+    assert np.allclose(
+        [bar.get_height() for bar in fig.axes[0].patches], table["n_money"] / table["films"]
+    )
     assert fig.axes[0].get_ylim() == (0, 1) and labels(fig)[-1] == "100%"
     assert f"{table['n_money'].sum():,} of {table['films'].sum():,} films" in fig.get_label()
 
@@ -339,22 +484,43 @@ def test_popularity_counts_every_film_once():
     films = TABLES[popularity_vs_rating]
     fig, voted = popularity_vs_rating(films, min_votes=100), films[films["vote_count"] >= 100]
     cells = fig.axes[0].collections[0]
-    assert cells.get_array().sum() == len(voted) and cells.norm.vmin == 1 and isinstance(cells.norm, mpl.colors.LogNorm)
+    assert (
+        cells.get_array().sum() == len(voted)
+        and cells.norm.vmin == 1
+        and isinstance(cells.norm, mpl.colors.LogNorm)
+    )
     rho = voted["popularity"].rank().corr(voted["vote_average"].rank())
     text = fig.get_label()
-    assert f"rank correlation: {rho:.2f} (95% confidence interval " in text and f"(n = {len(voted)})" in text
-    assert "at least 100 votes" in text and "No clear relation" in text and fig.axes[1].get_ylabel() == "films in a cell"
+    assert (
+        f"rank correlation: {rho:.2f} (95% confidence interval " in text
+        and f"(n = {len(voted)})" in text
+    )
+    assert (
+        "at least 100 votes" in text
+        and "No clear relation" in text
+        and fig.axes[1].get_ylabel() == "films in a cell"
+    )
     ranked = films.assign(vote_average=films["popularity"].rank() / 400)
     assert "clearly better ratings" in popularity_vs_rating(ranked).get_label()
 
 
 def test_lift_is_annotated_diverges_at_one_and_hides_small_pairs():
-    table = pd.DataFrame([("A", "B", 30, 2.0), ("A", "C", 25, 0.5), ("B", "C", 20, 1.0), ("C", "D", 19, 9.0)])
-    table = table.set_axis(["genre_a", "genre_b", "films", "lift"], axis=1).assign(films_a=90, films_b=80, n_films=400)
+    table = pd.DataFrame(
+        [("A", "B", 30, 2.0), ("A", "C", 25, 0.5), ("B", "C", 20, 1.0), ("C", "D", 19, 9.0)]
+    )
+    table = table.set_axis(["genre_a", "genre_b", "films", "lift"], axis=1).assign(
+        films_a=90, films_b=80, n_films=400
+    )
     fig = genre_lift(table)
     ax, mesh = fig.axes[0], fig.axes[0].collections[0]
-    assert sorted(t.get_text() for t in ax.texts) == ["0.5", "1", "2"] and set(labels(fig)) == {"A", "B", "C"}
-    assert mesh.norm.vmin == -mesh.norm.vmax and np.nanmax(np.abs(mesh.get_array().compressed())) == 1
+    assert sorted(t.get_text() for t in ax.texts) == ["0.5", "1", "2"] and set(labels(fig)) == {
+        "A",
+        "B",
+        "C",
+    }
+    assert (
+        mesh.norm.vmin == -mesh.norm.vmax and np.nanmax(np.abs(mesh.get_array().compressed())) == 1
+    )
     colours = {t.get_text(): mesh.to_rgba(np.log2(float(t.get_text()))) for t in ax.texts}
     assert colours["2"][0] > colours["2"][2] and colours["0.5"][0] < colours["0.5"][2]
     assert all(contrast(t.get_color(), colours[t.get_text()]) >= 4.5 for t in ax.texts)
@@ -365,7 +531,14 @@ def test_charts_of_the_demo_say_what_its_tables_say(demo):
     films = to_pandas(read(session(), MOVIES, demo))
     kpi = {
         n: read_kpi(n, demo)
-        for n in ("genre_returns", "franchise_groups", "director_scores", "yearly_money", "genre_pairs", "correlations")
+        for n in (
+            "genre_returns",
+            "franchise_groups",
+            "director_scores",
+            "yearly_money",
+            "genre_pairs",
+            "correlations",
+        )
     }
     pair = kpi["correlations"].set_index("pair").loc["popularity vs rating"]
     said = popularity_vs_rating(films, 10).get_label()
@@ -373,8 +546,19 @@ def test_charts_of_the_demo_say_what_its_tables_say(demo):
     assert f"n = {pair.n_spearman:,}" in said and f"{pair.spearman:.2f} {ends}" in said
     shown = kpi["genre_returns"].query("shown != 'hidden'")
     assert len(labels(return_by_genre(kpi["genre_returns"]))) == len(shown)
-    assert len([*genre_lift(kpi["genre_pairs"]).axes[0].texts]) <= (kpi["genre_pairs"]["shown"] == "firm").sum()
+    assert (
+        len([*genre_lift(kpi["genre_pairs"]).axes[0].texts])
+        <= (kpi["genre_pairs"]["shown"] == "firm").sum()
+    )
     cohort = to_pandas(read(session(), COHORT, demo))
-    assert return_by_director(kpi["director_scores"]).axes and return_by_franchise(kpi["franchise_groups"], cohort).axes
-    assert median_by_year(kpi["yearly_money"]).axes and known_money_by_year(kpi["yearly_money"]).axes
-    assert f"{films['roi'].notna().sum():,} of {len(films):,} films" in known_money_by_year(kpi["yearly_money"]).get_label()
+    assert (
+        return_by_director(kpi["director_scores"]).axes
+        and return_by_franchise(kpi["franchise_groups"], cohort).axes
+    )
+    assert (
+        median_by_year(kpi["yearly_money"]).axes and known_money_by_year(kpi["yearly_money"]).axes
+    )
+    assert (
+        f"{films['roi'].notna().sum():,} of {len(films):,} films"
+        in known_money_by_year(kpi["yearly_money"]).get_label()
+    )

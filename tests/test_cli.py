@@ -18,10 +18,20 @@ ROOT = Path(__file__).parent.parent
 TMDB = [str(Path(sys.executable).parent / "tmdb")]
 
 
-def tmdb(*args: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess:
+def tmdb(
+    *args: str, env: dict[str, str] | None = None, cwd: Path = ROOT
+) -> subprocess.CompletedProcess:
     "The command in a process of its own."
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("TMDB_", "SPARK_REMOTE"))}
-    return subprocess.run([*TMDB, *args], capture_output=True, text=True, env=clean | (env or {}), cwd=cwd, timeout=300, check=False)
+    return subprocess.run(
+        [*TMDB, *args],
+        capture_output=True,
+        text=True,
+        env=clean | (env or {}),
+        cwd=cwd,
+        timeout=300,
+        check=False,
+    )
 
 
 def one_line(text: str) -> str:
@@ -37,10 +47,16 @@ def one_line(text: str) -> str:
         (["run", "-p", "topn=5"], "did you mean top_n"),
         (["run", "-p", "top_n=three"], "top_n: Input should be a valid integer"),
         (["run", "-p", "top_n=0"], "top_n: Input should be greater than or equal to 1"),
-        (["run", "-p", "fetched_on=2025-13-01"], "fetched_on: '2025-13-01' is not a date; write it as 2026-11-22"),
+        (
+            ["run", "-p", "fetched_on=2025-13-01"],
+            "fetched_on: '2025-13-01' is not a date; write it as 2026-11-22",
+        ),
         (["run", "-p", "fetched_on=2999-01-01"], "fetched_on: 2999-01-01 is in the future"),
         (["run", "-p", "top_n"], "write it as name=value"),
-        (["run", "--engine", "duckdb"], "engine: must be sail, spark, spark://host:port or sc://host:port"),
+        (
+            ["run", "--engine", "duckdb"],
+            "engine: must be sail, spark, spark://host:port or sc://host:port",
+        ),
         (["run", "--source", "files"], "needs --input"),
         (["run", "--run-id", "../elsewhere"], "run_id"),
     ],
@@ -58,14 +74,25 @@ def test_wrong_words_exit_2():
 
 def test_settings_come_in_layers(tmp_path):
     env = {"PYTHONPATH": str(ROOT), "TMDB_TOP_N": "7", "TMDB_MIN_VOTES": "50"}
-    (tmp_path / "config.yaml").write_text("report: {top_n: 3, min_votes: 5, roi_min_budget_musd: 1}\n")
+    (tmp_path / "config.yaml").write_text(
+        "report: {top_n: 3, min_votes: 5, roi_min_budget_musd: 1}\n"
+    )
     (tmp_path / ".env").write_text("TMDB_MIN_VOTES=20\n")
     code = (
         "import tmdb_analysis.core.settings as s, pathlib; s.checkout = lambda: None\n"
         "r = s.settings(top_n=9).report; print(r.top_n, r.min_votes, r.roi_min_budget_musd)"
     )
-    told = subprocess.run([sys.executable, "-c", code], env={**os.environ, **env}, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert told.stdout.split() == ["9", "50", "1.0"], "options, then environment, then .env, then config.yaml"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **env},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.split() == ["9", "50", "1.0"], (
+        "options, then environment, then .env, then config.yaml"
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,7 +129,22 @@ def test_config_file_is_checked(text, said, tmp_path):
 def test_a_file_that_cannot_be_read_stops_the_run(name, content, said, tmp_path, capsys):
     (tmp_path / name).write_bytes(content)
     home = tmp_path / "home"
-    assert main(["run", "--source", "files", "--input", str(tmp_path / name), "--home", str(home), "--run-id", "x"]) == 1
+    assert (
+        main(
+            [
+                "run",
+                "--source",
+                "files",
+                "--input",
+                str(tmp_path / name),
+                "--home",
+                str(home),
+                "--run-id",
+                "x",
+            ]
+        )
+        == 1
+    )
     assert said in one_line(capsys.readouterr().err)
     assert not (home / "data" / "tables" / "CURRENT").exists()
 
@@ -110,26 +152,53 @@ def test_a_file_that_cannot_be_read_stops_the_run(name, content, said, tmp_path,
 @pytest.mark.integration
 def test_a_failed_run_says_so_everywhere(tmp_path):
     bad = tmp_path / "lines.jsonl"
-    bad.write_text('{"id": 1, "title": "A", "status": "Released"}\nnot json\n{"title": "no id"}\n[1]\n')
+    bad.write_text(
+        '{"id": 1, "title": "A", "status": "Released"}\nnot json\n{"title": "no id"}\n[1]\n'
+    )
     done = tmdb("run", "--input", str(bad), "--home", str(tmp_path), "--run-id", "x")
     assert done.returncode == 1
     assert "records can be used: broken in 3 of 4" in one_line(done.stderr)
     told = json.loads((tmp_path / "reports/x/run.json").read_text())
     assert told["source"] == "files", "--input says so"
-    assert told["status"] == "failed" and told["failed_stage"] == "27_validate" and told["gate"] == "fail"
+    assert (
+        told["status"] == "failed"
+        and told["failed_stage"] == "27_validate"
+        and told["gate"] == "fail"
+    )
     for page in ("index.html", "27_validate.html", "../index.html"):
         assert "fail" in (tmp_path / "reports/x" / page).read_text().lower(), page
     assert "done" not in done.stdout and not (tmp_path / "data/tables/CURRENT").exists()
     metrics = (tmp_path / "reports/metrics.prom").read_text()
-    assert 'tmdb_run_status{status="failed"} 1.0' in metrics and "tmdb_gate_failed 1.0" in metrics and "last_success" not in metrics
+    assert (
+        'tmdb_run_status{status="failed"} 1.0' in metrics
+        and "tmdb_gate_failed 1.0" in metrics
+        and "last_success" not in metrics
+    )
 
 
 @pytest.mark.integration
 def test_a_run_leaves_no_heartbeat_behind(tmp_path, capsys):
     "Threads of clients that nobody stops knock at the ports of dead kernels, and slow down all that follows in this process."
     before = heartbeats()
-    (tmp_path / "lines.jsonl").write_text('{"id": 1, "title": "A", "status": "Released"}\nnot json\n')
-    assert main(["run", "--source", "files", "--input", str(tmp_path / "lines.jsonl"), "--home", str(tmp_path), "--run-id", "x"]) == 1
+    (tmp_path / "lines.jsonl").write_text(
+        '{"id": 1, "title": "A", "status": "Released"}\nnot json\n'
+    )
+    assert (
+        main(
+            [
+                "run",
+                "--source",
+                "files",
+                "--input",
+                str(tmp_path / "lines.jsonl"),
+                "--home",
+                str(tmp_path),
+                "--run-id",
+                "x",
+            ]
+        )
+        == 1
+    )
     assert (tmp_path / "reports/x/27_validate.ipynb").is_file() and heartbeats() == before
 
 
@@ -148,7 +217,12 @@ def test_a_run_never_touches_another(demo, capsys):
 
 @pytest.mark.integration
 def test_kill_stops_a_run_in_the_background(tmp_path):
-    background = ["sh", "-c", """trap "" INT; exec "$@" """, "sh"]  # a shell tells what it starts with & to ignore Ctrl-C
+    background = [
+        "sh",
+        "-c",
+        """trap "" INT; exec "$@" """,
+        "sh",
+    ]  # a shell tells what it starts with & to ignore Ctrl-C
     command = [*background, *TMDB, "demo", "--home", str(tmp_path), "--run-id", "x"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -167,7 +241,9 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path, capsys):
 
 
 def test_spark_without_java_says_what_to_install(tmp_path):
-    done = tmdb("demo", "--engine", "spark", "--home", str(tmp_path), env={"JAVA_HOME": str(tmp_path)})
+    done = tmdb(
+        "demo", "--engine", "spark", "--home", str(tmp_path), env={"JAVA_HOME": str(tmp_path)}
+    )
     assert done.returncode == 1 and "install OpenJDK 17" in one_line(done.stderr)
 
 
@@ -185,8 +261,15 @@ def test_params_lists_every_parameter(capsys):
 
 
 def test_doctor_shows_no_secret(tmp_path):
-    done = tmdb("doctor", "--home", str(tmp_path), env={"TMDB_READ_TOKEN": "canary-token-1234", "TMDB_API_KEY": "canary-key-5678"})
-    assert done.returncode == 0 and "key" in done.stdout and "canary" not in done.stdout + done.stderr
+    done = tmdb(
+        "doctor",
+        "--home",
+        str(tmp_path),
+        env={"TMDB_READ_TOKEN": "canary-token-1234", "TMDB_API_KEY": "canary-key-5678"},
+    )
+    assert (
+        done.returncode == 0 and "key" in done.stdout and "canary" not in done.stdout + done.stderr
+    )
     done = tmdb("doctor", env={"TMDB_RED_TOKEN": "x"})
     assert done.returncode == 1 and "did you mean read_token" in done.stdout
 

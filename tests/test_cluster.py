@@ -10,13 +10,13 @@ import pytest
 
 from deploy.spark import cluster, health
 from tests.compare import assert_same, published
-from tmdb_analysis.core.engine import free_port, java_version, one_server, reachable
+from tmdb_analysis.core.engine import free_port, is_reachable, java_version, one_server
 from tmdb_analysis.core.settings import settings
 from tmdb_analysis.core.store import Run
 from tmdb_analysis.runs.chain import run_chain
-from tmdb_analysis.tmdb.ledger import lines_of
+from tmdb_analysis.tmdb.ledger import segment_lines
 from tmdb_analysis.tmdb.sources import sample
-from tmdb_analysis.use.cli import checks, main
+from tmdb_analysis.use.cli import machine_checks, main
 
 pytestmark = [
     pytest.mark.integration,
@@ -29,8 +29,13 @@ TOKEN = "canary-of-a-token-4711"
 def place(tmp_path_factory):
     "A home with 150 films as saved answers, and the run of the embedded engine on them."
     home = tmp_path_factory.mktemp("cluster")
-    (home / "films.jsonl").write_text("\n".join(map(json.dumps, lines_of(sample() / "movies.jsonl.zst")[:150])))
-    assert main(["run", "--home", str(home), "--run-id", "sail", "--engine", "sail", *source(home)]) == 0
+    (home / "films.jsonl").write_text(
+        "\n".join(map(json.dumps, segment_lines(sample() / "movies.jsonl.zst")[:150]))
+    )
+    assert (
+        main(["run", "--home", str(home), "--run-id", "sail", "--engine", "sail", *source(home)])
+        == 0
+    )
     return home
 
 
@@ -44,7 +49,10 @@ def ports(place):
         assert cluster.main(["up", *options]) == 0
         pids = {p.stem: int(p.read_text()) for p in (place / "data" / "spark").glob("*.pid")}
         assert cluster.main(["up", *options]) == 0, "again: what runs stays"
-        assert pids == {p.stem: int(p.read_text()) for p in (place / "data" / "spark").glob("*.pid")} and len(pids) == 4
+        assert (
+            pids == {p.stem: int(p.read_text()) for p in (place / "data" / "spark").glob("*.pid")}
+            and len(pids) == 4
+        )
     yield {name: f"127.0.0.1:{number}" for name, number in chosen.items()}
     assert cluster.main(["down", *options]) == 0 and cluster.main(["down", *options]) == 0
     assert not any(cluster.group_lives(pid) for pid in pids.values())
@@ -87,18 +95,39 @@ def test_a_worker_without_its_master_is_not_healthy(tmp_path, capsys):
     command = cluster.commands(tmp_path, master, 0, ui - 1)["worker1"]
     cluster.start(tmp_path, "worker1", command, {"SPARK_DAEMON_MEMORY": "256m"})
     try:
-        cluster.wait(tmp_path, "worker1", lambda: reachable("127.0.0.1", ui))
-        assert told(capsys, "worker", f"http://127.0.0.1:{ui}") == "the worker has not reached its master\n"
+        cluster.wait(tmp_path, "worker1", lambda: is_reachable("127.0.0.1", ui))
+        assert (
+            told(capsys, "worker", f"http://127.0.0.1:{ui}")
+            == "the worker has not reached its master\n"
+        )
     finally:
         os.killpg(cluster.running(tmp_path, "worker1"), signal.SIGKILL)
 
 
-def test_connect_with_a_token_gives_the_same_tables_and_tells_it_to_nobody(place, ports, monkeypatch, capfd):
+def test_connect_with_a_token_gives_the_same_tables_and_tells_it_to_nobody(
+    place, ports, monkeypatch, capfd
+):
     monkeypatch.setenv("TMDB_SPARK_TOKEN", TOKEN)
-    assert main(["run", "--home", str(place), "--run-id", "connect", "--engine", f"sc://{ports['--connect']}", *source(place)]) == 0
+    assert (
+        main(
+            [
+                "run",
+                "--home",
+                str(place),
+                "--run-id",
+                "connect",
+                "--engine",
+                f"sc://{ports['--connect']}",
+                *source(place),
+            ]
+        )
+        == 0
+    )
     check(place, "connect")
     said = capfd.readouterr()
-    kept = [path for path in place.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
+    kept = [
+        path for path in place.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()
+    ]
     assert TOKEN not in said.out + said.err and kept == [place / "data" / "spark" / "token"]
 
 
@@ -114,16 +143,20 @@ def test_a_wrong_token_and_a_master_that_is_down_are_a_line(place, ports, monkey
         said = capfd.readouterr()
         lines = [line for line in said.err.splitlines() if line.strip()]
         assert len(lines) == 1 and reason in lines[0] and TOKEN not in said.out + said.err
-        assert "fail" in {verdict for verdict, what, detail in checks(str(place), engine) if what == "engine" and reason in detail}
+        assert "fail" in {
+            verdict
+            for verdict, what, detail in machine_checks(str(place), engine)
+            if what == "engine" and reason in detail
+        }
 
 
 def test_doctor_counts_executors_and_sees_a_home_that_is_not_shared(place, ports, monkeypatch):
     monkeypatch.setenv("TMDB_SPARK_TOKEN", TOKEN)
     engine = f"sc://{ports['--connect']}"
-    told = {what: (verdict, detail) for verdict, what, detail in checks(str(place), engine)}
+    told = {what: (verdict, detail) for verdict, what, detail in machine_checks(str(place), engine)}
     assert told["engine"][0] == "ok" and told["engine"][1].endswith(": 2")
     monkeypatch.setenv("TMDB_ENGINE_HOME", "file:///nowhere")
-    told = {what: (verdict, detail) for verdict, what, detail in checks(str(place), engine)}
+    told = {what: (verdict, detail) for verdict, what, detail in machine_checks(str(place), engine)}
     assert told["engine"][0] == "fail" and "engine_home" in told["engine"][1]
 
 
@@ -138,14 +171,22 @@ def test_a_master_whose_worker_is_killed_in_the_middle_gives_the_same_tables(pla
         if stage.chapter == "27_validate" and stage.status == "running":
             threading.Timer(2, kill).start()
 
-    asked = dict(engine=f"spark://{ports['--port']}", home=str(place), run_id="master", source="files", input=[str(place / "films.jsonl")])
+    asked = dict(
+        engine=f"spark://{ports['--port']}",
+        home=str(place),
+        run_id="master",
+        source="files",
+        input=[str(place / "films.jsonl")],
+    )
     told = run_chain(settings(memory_gb=1, executor_memory_gb=0.5, **asked), tell)
     assert told.status == "ok" and killed, told.error
     check(place, "master")
 
 
 def test_executors_that_no_worker_has_room_for_are_a_line(place, ports):
-    engine = settings(engine=f"spark://{ports['--port']}", memory_gb=1, executor_memory_gb=64, engine_wait_s=5).spark
+    engine = settings(
+        engine=f"spark://{ports['--port']}", memory_gb=1, executor_memory_gb=64, engine_wait_s=5
+    ).spark
     with pytest.raises(Exception, match="64 GB free") as said, one_server(engine, place):
         pass
     assert "\n" not in str(said.value)

@@ -13,13 +13,13 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tmdb_analysis.core.schema import CREDITS, MOVIES
-from tmdb_analysis.kpis.franchises import NOT_MEASURED
+from tmdb_analysis.kpis.franchises import NO_COLLECTIONS_NOTE
 from tmdb_analysis.pages.dashboard import (
     DIRECTOR_COLUMNS,
     FILM_COLUMNS,
-    dashboard,
+    dashboard_html,
+    films_for_dashboard,
     page_data,
-    sampled,
 )
 
 FILMS = pa.schema([MOVIES.schema.field(name) for name in FILM_COLUMNS])
@@ -101,9 +101,15 @@ def hostile(place) -> Path:
         )
         for i, title in enumerate(HOSTILE, 1)
     ]
-    crew = [dict(movie_id=i, kind="crew", order=0, person_id=i, name=t, job="Director") for i, t in enumerate(HOSTILE, 1)]
+    crew = [
+        dict(movie_id=i, kind="crew", order=0, person_id=i, name=t, job="Director")
+        for i, t in enumerate(HOSTILE, 1)
+    ]
     path = place / "hostile.html"
-    path.write_text(dashboard(films(rows), pa.Table.from_pylist(crew, CREW), {}, "hostile", place), encoding="utf-8")
+    path.write_text(
+        dashboard_html(films(rows), pa.Table.from_pylist(crew, CREW), {}, "hostile", place),
+        encoding="utf-8",
+    )
     return path
 
 
@@ -123,8 +129,14 @@ def test_a_run_has_a_dashboard_that_its_pages_lead_to(demo):
 def test_the_page_can_load_nothing_and_runs_only_its_own_scripts(demo):
     html = (demo.report / "dashboard.html").read_text(encoding="utf-8")
     policy = re.search(r'Security-Policy"\s+content="([^"]+)"', html)[1]
-    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-")
-    assert "unsafe-eval" not in policy and "script-src 'unsafe-inline'" not in policy and "http" not in policy
+    assert policy.startswith(
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-"
+    )
+    assert (
+        "unsafe-eval" not in policy
+        and "script-src 'unsafe-inline'" not in policy
+        and "http" not in policy
+    )
     soup = BeautifulSoup(html, "html.parser")
     assert not soup.select("[src], link, iframe, object, embed, base") and "@import" not in html
     assert all(not a["href"].startswith(("http", "//")) for a in soup.select("a[href]"))
@@ -137,12 +149,30 @@ def test_the_page_holds_the_films_of_the_run(demo):
     names = told["names"]
     assert told["id"] == [m["id"] for m in movies] and told["title"] == [m["title"] for m in movies]
     assert told["budget"] == [m["budget_musd"] and pytest.approx(m["budget_musd"]) for m in movies]
-    assert told["revenue"] == [m["revenue_musd"] and pytest.approx(m["revenue_musd"]) for m in movies]
-    assert [sorted(names["genres"][g] for g in of) for of in told["genres"]] == [sorted(m["genres"] or []) for m in movies]
-    assert [None if f is None else names["franchises"][f][0] for f in told["franchise"]] == [m["collection_id"] for m in movies]
-    directed = {(i, names["people"][d][0]) for i, of in zip(told["id"], told["directors"], strict=True) for d in of}
-    credits = [c for c in pq.read_table(demo.path(CREDITS)).to_pylist() if c["kind"] == "crew" and c["job"] == "Director"]
-    assert directed == {(c["movie_id"], c["person_id"]) for c in credits if c["movie_id"] in set(told["id"]) and c["person_id"]}
+    assert told["revenue"] == [
+        m["revenue_musd"] and pytest.approx(m["revenue_musd"]) for m in movies
+    ]
+    assert [sorted(names["genres"][g] for g in of) for of in told["genres"]] == [
+        sorted(m["genres"] or []) for m in movies
+    ]
+    assert [None if f is None else names["franchises"][f][0] for f in told["franchise"]] == [
+        m["collection_id"] for m in movies
+    ]
+    directed = {
+        (i, names["people"][d][0])
+        for i, of in zip(told["id"], told["directors"], strict=True)
+        for d in of
+    }
+    credits = [
+        c
+        for c in pq.read_table(demo.path(CREDITS)).to_pylist()
+        if c["kind"] == "crew" and c["job"] == "Director"
+    ]
+    assert directed == {
+        (c["movie_id"], c["person_id"])
+        for c in credits
+        if c["movie_id"] in set(told["id"]) and c["person_id"]
+    }
 
 
 def test_unknown_is_null_and_no_number_is_made_up():
@@ -157,30 +187,48 @@ def test_unknown_is_null_and_no_number_is_made_up():
 
 
 def test_all_films_up_to_the_limit_then_a_stated_rule():
-    everything, rule = sampled(films(many(5000)))
+    everything, rule = films_for_dashboard(films(many(5000)))
     assert everything.num_rows == 5000 and rule == ""
     rows = many(5001)
-    some, rule = sampled(films(rows))
-    ranked = sorted(rows, key=lambda f: (f["budget_musd"] is None or f["revenue_musd"] is None, -f["vote_count"], f["id"]))
+    some, rule = films_for_dashboard(films(rows))
+    ranked = sorted(
+        rows,
+        key=lambda f: (
+            f["budget_musd"] is None or f["revenue_musd"] is None,
+            -f["vote_count"],
+            f["id"],
+        ),
+    )
     assert some["id"].to_pylist() == sorted(f["id"] for f in ranked[:5000])
     known = sum(f["budget_musd"] is not None and f["revenue_musd"] is not None for f in rows)
-    assert "5,000 of the 5,001 films" in rule and f"({known:,} here)" in rule and f"({5000 - known:,} here)" in rule
-    assert set(sampled(films(rows[::-1]))[0]["id"].to_pylist()) == set(some["id"].to_pylist())
+    assert (
+        "5,000 of the 5,001 films" in rule
+        and f"({known:,} here)" in rule
+        and f"({5000 - known:,} here)" in rule
+    )
+    assert set(films_for_dashboard(films(rows[::-1]))[0]["id"].to_pylist()) == set(
+        some["id"].to_pylist()
+    )
 
 
 def test_the_rule_is_told_on_the_page(place):
-    soup = BeautifulSoup(dashboard(films(many(30)), NOBODY, {}, "x", place, most=20), "html.parser")
-    assert "20 of the 30 films" in soup.select_one(".rule[role=note]").text and len(held(str(soup))["id"]) == 20
+    soup = BeautifulSoup(
+        dashboard_html(films(many(30)), NOBODY, {}, "x", place, most=20), "html.parser"
+    )
+    assert (
+        "20 of the 30 films" in soup.select_one(".rule[role=note]").text
+        and len(held(str(soup))["id"]) == 20
+    )
 
 
 def test_same_films_same_bytes(place, tmp_path):
-    first = dashboard(films(many(50)), NOBODY, {}, "x", place)
-    assert first == dashboard(films(many(50)), NOBODY, {}, "x", tmp_path)
+    first = dashboard_html(films(many(50)), NOBODY, {}, "x", place)
+    assert first == dashboard_html(films(many(50)), NOBODY, {}, "x", tmp_path)
     assert str(tmp_path) not in first and str(Path.home()) not in first
 
 
 def test_a_run_without_films_has_a_page_that_says_so(place):
-    assert held(dashboard(films([]), NOBODY, {}, "x", place))["id"] == []
+    assert held(dashboard_html(films([]), NOBODY, {}, "x", place))["id"] == []
 
 
 # ---- in a browser
@@ -236,17 +284,24 @@ def test_filters_change_n_numbers_charts_and_table(board, movies):
     board.fill("[name=to]", "1999")
     board.click("summary:has-text('Genres')")
     board.check("[name=genre][value=Horror]")
-    wanted = [m for m in movies if 1990 <= m["release_year"] <= 1999 and "Horror" in (m["genres"] or [])]
+    wanted = [
+        m for m in movies if 1990 <= m["release_year"] <= 1999 and "Horror" in (m["genres"] or [])
+    ]
     assert n(board) == f"n = {len(wanted)} of {len(movies)} films" and 0 < len(wanted) < len(movies)
     roi = [m["roi"] for m in wanted if m["roi"] is not None]
-    assert board.inner_text("#median-roi") == f"{statistics.median(roi):.2f}".rstrip("0").rstrip(".") + "×"
+    assert (
+        board.inner_text("#median-roi")
+        == f"{statistics.median(roi):.2f}".rstrip("0").rstrip(".") + "×"
+    )
     assert board.inner_text("#median-roi-n") == f"n = {len(roi)}"
     board.locator("#chart-money").scroll_into_view_if_needed()
     until(lambda: board.inner_html("#chart-money .chart") != before)
     assert board.locator("#chart-money path[aria-roledescription=point]").count() == len(roi)
     assert f"n = {len(roi)} films" in board.inner_text("#chart-money figcaption")
     assert f"of {len(wanted)} films" in board.inner_text(".dt-info")
-    assert "from 1990" in board.inner_text("#active-filters") and "Horror" in board.inner_text("#active-filters")
+    assert "from 1990" in board.inner_text("#active-filters") and "Horror" in board.inner_text(
+        "#active-filters"
+    )
     board.click("#reset")
     until(lambda: board.locator("#chart-money path[aria-roledescription=point]").count() > 500)
     assert n(board) == everything
@@ -259,7 +314,10 @@ def test_filters_change_n_numbers_charts_and_table(board, movies):
         ("#franchise=no", lambda m: m["collection_id"] is None),
         ("#votes=1000", lambda m: (m["vote_count"] or 0) >= 1000),
         ("#language=ja", lambda m: m["original_language"] == "ja"),
-        ("#budget=10&budget=unknown", lambda m: m["budget_musd"] is None or 10 <= m["budget_musd"] < 50),
+        (
+            "#budget=10&budget=unknown",
+            lambda m: m["budget_musd"] is None or 10 <= m["budget_musd"] < 50,
+        ),
         ("#genre=War&genre=Western", lambda m: {"War", "Western"} & set(m["genres"] or [])),
     ],
 )
@@ -273,31 +331,41 @@ def test_the_address_holds_the_question(visit, demo, movies, address, wanted):
 
 
 def test_an_address_that_asks_nonsense_does_no_harm(visit, demo, movies):
-    page = visit(demo.report / "dashboard.html", "#language=%3Cscript%3E&from=abc&genre=No&sort=x.y&budget=7")
+    page = visit(
+        demo.report / "dashboard.html", "#language=%3Cscript%3E&from=abc&genre=No&sort=x.y&budget=7"
+    )
     assert n(page) == f"n = {len(movies)} of {len(movies)} films"
 
 
 def test_an_empty_selection_says_so(visit, demo, movies):
     page = visit(demo.report / "dashboard.html", "#from=2150")
     assert n(page) == f"n = 0 of {len(movies)} films"
-    assert "No film matches" in page.inner_text("#active-filters") and "No film matches" in page.inner_text("#table")
+    assert "No film matches" in page.inner_text(
+        "#active-filters"
+    ) and "No film matches" in page.inner_text("#table")
     assert page.inner_text("#median-roi") == "–" and page.inner_text("#total-revenue") == "–"
     assert all("No film matches" in text for text in page.locator("figure .none").all_inner_texts())
 
 
 def test_a_chart_without_data_says_so(visit, place):
     path = place / "unknown.html"
-    path.write_text(dashboard(films([film(1), film(2)]), NOBODY, {}, "unknown", place), encoding="utf-8")
+    path.write_text(
+        dashboard_html(films([film(1), film(2)]), NOBODY, {}, "unknown", place), encoding="utf-8"
+    )
     page = visit(path)
     assert set(page.locator("figure .none").all_inner_texts()) == {"No data for this selection."}
 
 
 def test_films_without_collections_have_no_franchise_filter_and_are_of_one_kind(visit, place):
     path = place / "collections.html"
-    rows = films([film(1, budget_musd=1.0, revenue_musd=3.0), film(2, budget_musd=2.0, revenue_musd=1.0)])
-    path.write_text(dashboard(rows, NOBODY, {}, "none", place, measured=False), encoding="utf-8")
+    rows = films(
+        [film(1, budget_musd=1.0, revenue_musd=3.0), film(2, budget_musd=2.0, revenue_musd=1.0)]
+    )
+    path.write_text(
+        dashboard_html(rows, NOBODY, {}, "none", place, measured=False), encoding="utf-8"
+    )
     page = visit(path)
-    assert page.inner_text(".rule[role=note]") == NOT_MEASURED
+    assert page.inner_text(".rule[role=note]") == NO_COLLECTIONS_NOTE
     assert page.locator("[name=franchise], #chart-franchises").count() == 0
     money = page.locator("#chart-money")
     until(lambda: money.locator("path[aria-roledescription=point]").count() == 2)
@@ -307,7 +375,7 @@ def test_films_without_collections_have_no_franchise_filter_and_are_of_one_kind(
 def test_a_run_with_one_genre_can_be_filtered_by_it(visit, place):
     path = place / "genre.html"
     rows = films([film(1, genres=["Drama"]), film(2)])
-    path.write_text(dashboard(rows, NOBODY, {}, "genre", place), encoding="utf-8")
+    path.write_text(dashboard_html(rows, NOBODY, {}, "genre", place), encoding="utf-8")
     page = visit(path, "#genre=Drama")
     assert n(page) == "n = 1 of 2 films" and page.inner_text("#active-filters") == "Drama"
 
@@ -315,20 +383,28 @@ def test_a_run_with_one_genre_can_be_filtered_by_it(visit, place):
 def test_the_table_is_searched_sorted_and_kept_in_the_address(board, movies):
     board.fill("input[type=search]", "star wars")
     until(lambda: "search=star" in board.evaluate("location.hash"))
-    assert all("star wars" in row.lower() for row in board.locator("#table tbody tr").all_inner_texts())
+    assert all(
+        "star wars" in row.lower() for row in board.locator("#table tbody tr").all_inner_texts()
+    )
     board.click("#table thead th:has-text('Year')")
     until(lambda: "sort=year.asc" in board.evaluate("location.hash"))
     board.reload()
     ready(board)
     years = [int(y) for y in board.locator("#table tbody td:nth-child(2)").all_inner_texts()]
-    assert years == sorted(years) and len(years) > 1 and board.input_value("input[type=search]") == "star wars"
+    assert (
+        years == sorted(years)
+        and len(years) > 1
+        and board.input_value("input[type=search]") == "star wars"
+    )
 
 
 @pytest.mark.parametrize("way,first", [("asc", min), ("desc", max)])
 def test_unknown_sorts_last_in_both_directions(visit, demo, movies, way, first):
     page = visit(demo.report / "dashboard.html", f"#sort=rating.{way}")
     shown = page.locator("#table tbody td:nth-child(10)").all_inner_texts()
-    assert float(shown[0]) == pytest.approx(first(m["vote_average"] for m in movies if m["vote_average"]), abs=0.01)
+    assert float(shown[0]) == pytest.approx(
+        first(m["vote_average"] for m in movies if m["vote_average"]), abs=0.01
+    )
     assert "–" not in shown and any(m["vote_average"] is None for m in movies)
 
 
@@ -345,16 +421,26 @@ def test_the_download_is_the_selection_and_no_cell_is_a_formula(visit, hostile, 
 
 def test_hostile_names_are_only_shown(visit, hostile):
     page = visit(hostile)
-    assert page.evaluate("window.hit") is None and not page.locator("#table img, #table script, #table a[href]").count()
+    assert (
+        page.evaluate("window.hit") is None
+        and not page.locator("#table img, #table script, #table a[href]").count()
+    )
     shown = page.locator("#table tbody td:first-child").all_inner_texts()
-    assert sorted(" ".join(t.split()) for t in shown) == sorted(" ".join(t.split()) for t in HOSTILE)
+    assert sorted(" ".join(t.split()) for t in shown) == sorted(
+        " ".join(t.split()) for t in HOSTILE
+    )
     for mark in page.locator("#chart-money path[aria-roledescription=point]").all():
         mark.hover(force=True)
     page.wait_for_selector("#vg-tooltip-element.visible")
     for summary in page.locator("figure summary").all():
         summary.click()
-    assert sorted(row[0] for row in behind(page, "franchises")[1:]) == sorted(" ".join(t.split()) for t in HOSTILE)
-    assert page.evaluate("window.hit") is None and not page.locator("#vg-tooltip-element img, figure td *").count()
+    assert sorted(row[0] for row in behind(page, "franchises")[1:]) == sorted(
+        " ".join(t.split()) for t in HOSTILE
+    )
+    assert (
+        page.evaluate("window.hit") is None
+        and not page.locator("#vg-tooltip-element img, figure td *").count()
+    )
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -365,28 +451,44 @@ def behind(page, chart: str) -> list[list[str]]:
 
 
 def test_the_numbers_behind_a_chart_are_those_of_its_films_and_follow_the_filters(board, movies):
-    assert board.locator("figure").count() - board.locator("figure details").count() == 2, "single films are in the table"
+    assert board.locator("figure").count() - board.locator("figure details").count() == 2, (
+        "single films are in the table"
+    )
     for summary in board.locator("figure summary").all():
         summary.click()
     for chosen in (movies, [m for m in movies if (m["release_year"] or 0) >= 2000]):
-        returns = [(genre, m["roi"]) for m in chosen for genre in m["genres"] or [] if m["roi"] is not None]
-        films = {genre: [roi for of, roi in returns if of == genre] for genre in {genre for genre, _ in returns}}
+        returns = [
+            (genre, m["roi"]) for m in chosen for genre in m["genres"] or [] if m["roi"] is not None
+        ]
+        films = {
+            genre: [roi for of, roi in returns if of == genre]
+            for genre in {genre for genre, _ in returns}
+        }
         until(lambda films=films: len(behind(board, "genres")) == len(films) + 1)
         heads, *rows = behind(board, "genres")
         assert heads == ["Name", "Films", "Median return", "Middle half"]
-        assert {(name, int(n)) for name, n, *_ in rows} == {(name, len(of)) for name, of in films.items()}
+        assert {(name, int(n)) for name, n, *_ in rows} == {
+            (name, len(of)) for name, of in films.items()
+        }
         for name, _, middle, _ in rows:
-            assert float(middle.strip("×").replace(",", "")) == pytest.approx(statistics.median(films[name]), rel=0.006)
+            assert float(middle.strip("×").replace(",", "")) == pytest.approx(
+                statistics.median(films[name]), rel=0.006
+            )
         in_order = [float(row[2].strip("×").replace(",", "")) for row in rows]
         assert in_order == sorted(in_order, reverse=True), "as in the chart"
         if chosen is movies:
-            assert sum(int(row[-1]) for row in behind(board, "years")[1:]) == sum(m["release_year"] is not None for m in movies)
+            assert sum(int(row[-1]) for row in behind(board, "years")[1:]) == sum(
+                m["release_year"] is not None for m in movies
+            )
             board.fill("[name=from]", "2000")
 
 
 def test_a_click_on_a_chart_filters(board, movies):
     board.locator("#chart-genres path[aria-roledescription=point]").first.click(force=True)
-    assert len(board.eval_on_selector_all("[name=genre]:checked", "boxes => boxes.map(b => b.value)")) == 1
+    assert (
+        len(board.eval_on_selector_all("[name=genre]:checked", "boxes => boxes.map(b => b.value)"))
+        == 1
+    )
     assert n(board) != f"n = {len(movies)} of {len(movies)} films"
 
 
@@ -398,7 +500,9 @@ def test_no_width_makes_the_page_scroll_sideways(visit, demo, width):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(visit, demo, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    )
     page = visit(demo.report / "dashboard.html", color_scheme=scheme)
     for summary in page.locator("summary").all():
         summary.click()
@@ -409,7 +513,9 @@ def test_axe_finds_nothing(visit, demo, scheme):
 def test_dark_is_dark(visit, demo):
     page = visit(demo.report / "dashboard.html", color_scheme="dark")
     dark = "e => { const [r, g, b] = getComputedStyle(e).backgroundColor.match(/\\d+/g).map(Number); return r + g + b < 150 }"
-    assert all(page.eval_on_selector(place, dark) for place in ("body", "figure", ".films", ".selection"))
+    assert all(
+        page.eval_on_selector(place, dark) for place in ("body", "figure", ".films", ".selection")
+    )
     page.emulate_media(color_scheme="light")
     assert not page.eval_on_selector("body", dark)
 
@@ -418,13 +524,31 @@ def test_everything_is_reached_by_keyboard(board, movies):
     reached = []
     for _ in range(60):
         board.keyboard.press("Tab")
-        reached.append(board.evaluate("(e => (e.name || e.ariaLabel || e.textContent || '').trim().slice(0, 19))(document.activeElement)"))
-    for wanted in ("Skip to the content", "from", "to", "votes", "franchise", "director", "language", "Download as CSV"):
+        reached.append(
+            board.evaluate(
+                "(e => (e.name || e.ariaLabel || e.textContent || '').trim().slice(0, 19))(document.activeElement)"
+            )
+        )
+    for wanted in (
+        "Skip to the content",
+        "from",
+        "to",
+        "votes",
+        "franchise",
+        "director",
+        "language",
+        "Download as CSV",
+    ):
         assert wanted in reached, wanted
-    assert any(text.startswith("Genres") for text in reached) and any(text.startswith("Title") for text in reached)
+    assert any(text.startswith("Genres") for text in reached) and any(
+        text.startswith("Title") for text in reached
+    )
     board.focus("[name=franchise]")
     board.keyboard.press("ArrowDown")
-    assert n(board) == f"n = {sum(m['collection_id'] is not None for m in movies)} of {len(movies)} films"
+    assert (
+        n(board)
+        == f"n = {sum(m['collection_id'] is not None for m in movies)} of {len(movies)} films"
+    )
 
 
 def test_the_skip_link_keeps_the_question(visit, demo):
@@ -436,9 +560,11 @@ def test_the_skip_link_keeps_the_question(visit, demo):
 
 def test_five_thousand_films_answer_at_once(visit, place):
     path = place / "large.html"
-    path.write_text(dashboard(films(many(5001)), NOBODY, {}, "large", place), encoding="utf-8")
+    path.write_text(dashboard_html(films(many(5001)), NOBODY, {}, "large", place), encoding="utf-8")
     page = visit(path)
-    assert n(page) == "n = 5,000 of 5,000 films" and "5,000 of the 5,001" in page.inner_text(".rule")
+    assert n(page) == "n = 5,000 of 5,000 films" and "5,000 of the 5,001" in page.inner_text(
+        ".rule"
+    )
     start = time.monotonic()
     page.fill("[name=votes]", "2500")
     until(lambda: n(page) != "n = 5,000 of 5,000 films")

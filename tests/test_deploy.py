@@ -52,17 +52,31 @@ def examples() -> dict[str, str]:
 
 def copied(dockerfile: Path) -> list[str]:
     "What a Dockerfile copies from the context."
-    lines = [line.split()[1:-1] for line in dockerfile.read_text(encoding="utf-8").splitlines() if line.startswith("COPY ")]
+    lines = [
+        line.split()[1:-1]
+        for line in dockerfile.read_text(encoding="utf-8").splitlines()
+        if line.startswith("COPY ")
+    ]
     return [source for sources in lines for source in sources]
 
 
 def mounts(service: dict) -> list[tuple[str, str]]:
     "What a service mounts, and where."
-    return [(volume.split(":")[0], volume.split(":", 1)[1]) for volume in service.get("volumes", [])]
+    return [
+        (volume.split(":")[0], volume.split(":", 1)[1]) for volume in service.get("volumes", [])
+    ]
 
 
 def test_compose_keeps_to_the_specification():
-    subprocess.run([tool / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml"], check=True)
+    subprocess.run(
+        [
+            tool / "check-jsonschema",
+            "--builtin-schema",
+            "vendor.compose-spec",
+            DEPLOY / "compose.yaml",
+        ],
+        check=True,
+    )
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -73,9 +87,13 @@ def test_what_a_service_names_is_there(name):
     for other, how in waits.items():
         ends = other in WITHOUT_HEALTHCHECK
         assert how["condition"] == ("service_completed_successfully" if ends else "service_healthy")
-        assert not SERVICES[other].get("profiles") or service.get("profiles"), "it would wait for what is not started"
+        assert not SERVICES[other].get("profiles") or service.get("profiles"), (
+            "it would wait for what is not started"
+        )
     mode = service.get("network_mode", "")
-    assert networks(name).keys() <= COMPOSE["networks"].keys() and bool(networks(name)) != bool(mode)
+    assert networks(name).keys() <= COMPOSE["networks"].keys() and bool(networks(name)) != bool(
+        mode
+    )
     assert not mode or mode.removeprefix("service:") in waits
     for source, target in mounts(service):
         if source.startswith("."):
@@ -97,7 +115,11 @@ def names_in(network: str) -> set[str]:
         joined = networks(name)
         found |= {name} if joined.keys() == {network} else set()
         found |= set(joined.get(network, {}).get("aliases", []))
-        found -= {alias for other in joined.keys() - {network} for alias in joined[other].get("aliases", [])}
+        found -= {
+            alias
+            for other in joined.keys() - {network}
+            for alias in joined[other].get("aliases", [])
+        }
     return found
 
 
@@ -108,9 +130,19 @@ def test_spark_meets_under_names_that_are_in_the_engine_network_alone():
     assert master in names_in("engine")
     text = "\n".join(word for name in SERVICES for word in SERVICES[name].get("command", []))
     assert re.findall(r"spark://[^\s\"]+", text) == [f"spark://{master}:{port}"] * 3
-    driver = next(word for word in SERVICES["spark-connect"]["command"] if word.startswith("--host="))
-    assert driver.removeprefix("--host=") == "spark-connect" and "spark-connect" in names_in("engine")
-    computing = ("spark-worker-1", "spark-worker-2", "spark-connect", "airflow-scheduler", "jupyter")
+    driver = next(
+        word for word in SERVICES["spark-connect"]["command"] if word.startswith("--host=")
+    )
+    assert driver.removeprefix("--host=") == "spark-connect" and "spark-connect" in names_in(
+        "engine"
+    )
+    computing = (
+        "spark-worker-1",
+        "spark-worker-2",
+        "spark-connect",
+        "airflow-scheduler",
+        "jupyter",
+    )
     assert all("engine" in networks(name) for name in computing)
 
 
@@ -119,7 +151,10 @@ def test_a_health_check_asks_more_than_its_own_page():
     for name in ("spark-worker-1", "spark-worker-2"):
         assert asked[name] == ["CMD", "python", "/srv/health.py", "worker"]
     assert asked["spark-connect"][2:4] == ["/srv/health.py", "connect"]
-    assert "airflow-api" in asked["airflow-scheduler"][3] and asked["airflow-scheduler"][4] == "scheduler"
+    assert (
+        "airflow-api" in asked["airflow-scheduler"][3]
+        and asked["airflow-scheduler"][4] == "scheduler"
+    )
     assert asked["airflow-dag-processor"][4] == "dag_processor"
 
 
@@ -164,7 +199,10 @@ def test_airflow_is_well_only_when_it_read_the_dag(answers, tmp_path):
 
     assert told("scheduler")[0] == 1
     found["/auth/token"] = {"access_token": "token"}
-    found["/api/v2/monitor/health"] = {"scheduler": {"status": "unhealthy"}, "dag_processor": {"status": "healthy"}}
+    found["/api/v2/monitor/health"] = {
+        "scheduler": {"status": "unhealthy"},
+        "dag_processor": {"status": "healthy"},
+    }
     found["/api/v2/dags?dag_id_pattern=tmdb"] = {"dags": []}
     broken = {"filename": "tmdb.py", "stack_trace": "Traceback ...\nIndexError: 2\n"}
     found["/api/v2/importErrors"] = {"import_errors": [broken]}
@@ -177,15 +215,25 @@ def test_airflow_is_well_only_when_it_read_the_dag(answers, tmp_path):
 
 
 def test_every_volume_and_network_is_used():
-    assert {source for s in SERVICES.values() for source, _ in mounts(s) if not source.startswith(".")} == COMPOSE["volumes"].keys()
-    assert {network for name in SERVICES for network in networks(name)} == COMPOSE["networks"].keys()
+    assert {
+        source for s in SERVICES.values() for source, _ in mounts(s) if not source.startswith(".")
+    } == COMPOSE["volumes"].keys()
+    assert {network for name in SERVICES for network in networks(name)} == COMPOSE[
+        "networks"
+    ].keys()
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_is_bounded(name):
     service = SERVICES[name]
-    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), "on loopback only"
-    assert service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"] and "privileged" not in service
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), (
+        "on loopback only"
+    )
+    assert (
+        service["cap_drop"] == ["ALL"]
+        and service["security_opt"] == ["no-new-privileges:true"]
+        and "privileged" not in service
+    )
     assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}
     assert name in WITHOUT_HEALTHCHECK or service["healthcheck"]["test"]
     assert not any("docker.sock" in source for source, _ in mounts(service))
@@ -198,10 +246,14 @@ def test_an_image_has_a_version_and_a_user(name):
     assert image and re.search(r"\d+\.\d+", tag), service["image"]
     if "build" in service:
         dockerfile = ROOT / service["build"]["dockerfile"]
-        assert (DEPLOY / service["build"]["context"]).resolve() == ROOT and dockerfile in DOCKERFILES
+        assert (
+            DEPLOY / service["build"]["context"]
+        ).resolve() == ROOT and dockerfile in DOCKERFILES
         ini = ConfigParser(delimiters=["="])
         ini.read(ROOT / "settings.ini", encoding="utf-8")
-        assert image == f"tmdb-analysis/{dockerfile.parent.name}" and tag == ini["DEFAULT"]["version"]
+        assert (
+            image == f"tmdb-analysis/{dockerfile.parent.name}" and tag == ini["DEFAULT"]["version"]
+        )
     else:
         assert service["user"].split(":")[0] not in ("0", "root")
 
@@ -229,7 +281,10 @@ def test_the_docs_make_every_password(tmp_path):
     file = shutil.copy(DEPLOY / ".env.example", tmp_path / "deploy" / ".env")
     subprocess.run(["bash", "-e"], input=block, text=True, cwd=tmp_path, check=True)
     made = variables(file)
-    assert made.keys() == examples().keys() and {name for name in made if not made[name]} <= {"TMDB_READ_TOKEN", "COMPOSE_PROFILES"}
+    assert made.keys() == examples().keys() and {name for name in made if not made[name]} <= {
+        "TMDB_READ_TOKEN",
+        "COMPOSE_PROFILES",
+    }
     secrets = [made[name] for name, value in examples().items() if made[name] != value]
     assert len(secrets) == len(set(secrets)) > 9 and min(map(len, secrets)) >= 44
     assert len(b64decode(made["AIRFLOW_FERNET_KEY"], b"-_")) == 32
@@ -238,13 +293,21 @@ def test_the_docs_make_every_password(tmp_path):
 
 def test_the_package_gets_settings_that_it_knows():
     for service in (s for s in SERVICES.values() if s["image"].startswith("tmdb-analysis/")):
-        names = {key[5:].lower() for key in service.get("environment", {}) if key.startswith("TMDB_")}
+        names = {
+            key[5:].lower() for key in service.get("environment", {}) if key.startswith("TMDB_")
+        }
         assert names <= SECTION_OF.keys()
 
 
 def test_all_that_compute_see_the_home():
     place = "/srv/tmdb/home"
-    for name in ("spark-worker-1", "spark-worker-2", "spark-connect", "airflow-scheduler", "jupyter"):
+    for name in (
+        "spark-worker-1",
+        "spark-worker-2",
+        "spark-connect",
+        "airflow-scheduler",
+        "jupyter",
+    ):
         target = dict(mounts(SERVICES[name]))["home"]
         assert target == (f"{place}:ro" if name.startswith("spark") else place)
     assert all(f"TMDB_HOME={place}" in path.read_text(encoding="utf-8") for path in DOCKERFILES)
@@ -254,37 +317,78 @@ def test_all_that_compute_see_the_home():
 def test_a_dockerfile_is_sound(path):
     subprocess.run([tool / "hadolint", path], check=True)
     content, sources = path.read_text(encoding="utf-8"), copied(path)
-    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")]
+    kept = [
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        if line.startswith("!")
+    ]
     for source in sources:
-        assert (ROOT / source).exists() and any(source == name or fnmatch(source, f"{name}/*") for name in kept), source
+        assert (ROOT / source).exists() and any(
+            source == name or fnmatch(source, f"{name}/*") for name in kept
+        ), source
     assert re.findall(r"^USER (.+)$", content, re.M) == ["10001:10001"]
-    assert f"python:{'.'.join(map(str, sys.version_info[:2]))}." in content or sys.version_info[:2] != (3, 11)
+    assert f"python:{'.'.join(map(str, sys.version_info[:2]))}." in content or sys.version_info[
+        :2
+    ] != (3, 11)
     assert int(re.search(r"openjdk-(\d+)-jre", content)[1]) in JAVA_NEEDED
-    commands = [words for line in content.replace("\\\n", " ").splitlines() if line.startswith("RUN ") for words in line[4:].split(" && ")]
-    installs = [" ".join(words.split()) for words in commands if re.search(r"\bpip (install|sync) ", words)]
+    commands = [
+        words
+        for line in content.replace("\\\n", " ").splitlines()
+        if line.startswith("RUN ")
+        for words in line[4:].split(" && ")
+    ]
+    installs = [
+        " ".join(words.split()) for words in commands if re.search(r"\bpip (install|sync) ", words)
+    ]
     assert len(installs) > 2
     for words in installs:
         of_ours = "--no-deps --no-build-isolation" in words and words.endswith(" /tmp/source")
         assert "--require-hashes" in words or of_ours
-        assert words.startswith("uv ") or words.endswith(" -r /tmp/uv.lock"), "pip installs the locked uv alone"
+        assert words.startswith("uv ") or words.endswith(" -r /tmp/uv.lock"), (
+            "pip installs the locked uv alone"
+        )
 
 
 def test_the_images_begin_alike():
-    begins = {path.read_text(encoding="utf-8").split("# what is alike ends here")[0].split("\n", 1)[1] for path in DOCKERFILES}
+    begins = {
+        path.read_text(encoding="utf-8").split("# what is alike ends here")[0].split("\n", 1)[1]
+        for path in DOCKERFILES
+    }
     assert len(DOCKERFILES) == 3 and len(begins) == 1
 
 
 def test_no_secret_can_come_into_an_image():
-    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")]
+    kept = [
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        if line.startswith("!")
+    ]
     assert (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()[1] == "*"
-    assert not [name for name in kept if fnmatch(".env", name) or fnmatch("deploy/.env", f"{name}*") or name in ("data", "deploy", ".")]
+    assert not [
+        name
+        for name in kept
+        if fnmatch(".env", name)
+        or fnmatch("deploy/.env", f"{name}*")
+        or name in ("data", "deploy", ".")
+    ]
 
 
 def test_pins_of_airflow_agree():
-    wanted = set(re.findall(r"^[a-z-]+==\S+$", (DEPLOY / "airflow/requirements.in").read_text(encoding="utf-8"), re.M))
+    wanted = set(
+        re.findall(
+            r"^[a-z-]+==\S+$",
+            (DEPLOY / "airflow/requirements.in").read_text(encoding="utf-8"),
+            re.M,
+        )
+    )
     lock = (DEPLOY / "airflow/requirements.txt").read_text(encoding="utf-8")
     locked = set(re.findall(r"^([a-z0-9-]+==\S+)", lock, re.M))
-    assert len(wanted) == 3 and wanted <= locked and "://" not in lock and len(locked) <= lock.count("--hash=sha256:")
+    assert (
+        len(wanted) == 3
+        and wanted <= locked
+        and "://" not in lock
+        and len(locked) <= lock.count("--hash=sha256:")
+    )
 
 
 def test_the_dag_knows_this_version():
@@ -305,7 +409,9 @@ def test_the_form_can_be_sent_as_it_opens(name):
 def test_the_errors_that_are_not_tried_again_exist():
     tree = ast.parse((DEPLOY / "airflow/dags/tmdb.py").read_text(encoding="utf-8"))
     values = {
-        node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        node.targets[0].id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
     found = [
         getattr(module, name)
@@ -313,7 +419,9 @@ def test_the_errors_that_are_not_tried_again_exist():
         for module in (errors, transport, validate)
         if hasattr(module, name)
     ]
-    assert {kind.__name__ for kind in found} == ast.literal_eval(values["FATAL"]) and all(issubclass(kind, TmdbError) for kind in found)
+    assert {kind.__name__ for kind in found} == ast.literal_eval(values["FATAL"]) and all(
+        issubclass(kind, TmdbError) for kind in found
+    )
 
 
 def test_without_docker_it_says_so_in_a_line(tmp_path):
@@ -321,7 +429,12 @@ def test_without_docker_it_says_so_in_a_line(tmp_path):
     env = {"PATH": str(tmp_path)}
     for verb in ("up", "health-check", "spark-shell"):
         told = subprocess.run(
-            [shutil.which("make"), "--no-print-directory", verb], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+            [shutil.which("make"), "--no-print-directory", verb],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert told.returncode and told.stderr.startswith("this needs Docker") and not told.stdout
 
@@ -330,9 +443,17 @@ def test_a_machine_that_cannot_have_an_engine_says_why(tmp_path):
     for tool in ("bash", "uname", "id", "dirname"):
         (tmp_path / tool).symlink_to(shutil.which(tool))
     env = {"PATH": str(tmp_path), "TMDB_CONTAINERS": str(tmp_path / "none")}
-    done = subprocess.run([tmp_path / "bash", DEPLOY / "tests/engine.sh", "start"], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [tmp_path / "bash", DEPLOY / "tests/engine.sh", "start"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 77 and not done.stdout and not (tmp_path / "none").exists()
-    assert re.fullmatch(r"skipped: (the engine needs .*|mmdebstrap is not installed)\n", done.stderr)
+    assert re.fullmatch(
+        r"skipped: (the engine needs .*|mmdebstrap is not installed)\n", done.stderr
+    )
 
 
 def test_health_check_names_each_service_that_is_missing_or_ill(tmp_path):
@@ -355,12 +476,28 @@ esac
     stub.chmod(0o755)
 
     def check(ill: set[str], missing: set[str]) -> tuple[int, list[str]]:
-        found = {name: "unhealthy" if name in ill else "healthy" for name in SERVICES if name not in missing}
+        found = {
+            name: "unhealthy" if name in ill else "healthy"
+            for name in SERVICES
+            if name not in missing
+        }
         states.write_text("".join(f"{name} {state}\n" for name, state in found.items()))
         env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-        done = subprocess.run(["make", "health-check"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
-        return done.returncode, [line for line in done.stderr.splitlines() if not line.startswith("make")]
+        done = subprocess.run(
+            ["make", "health-check"],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, [
+            line for line in done.stderr.splitlines() if not line.startswith("make")
+        ]
 
     assert check(set(), WITHOUT_HEALTHCHECK) == (0, [])
     code, said = check({"spark-worker-2"}, {"jupyter"} | WITHOUT_HEALTHCHECK)
-    assert code and said == ["jupyter is not running: make up", "spark-worker-2 is not healthy: the reason"]
+    assert code and said == [
+        "jupyter is not running: make up",
+        "spark-worker-2 is not healthy: the reason",
+    ]

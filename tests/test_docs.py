@@ -21,7 +21,11 @@ def blocks(page: Path, language: str = "bash") -> list[str]:
 
 def commands(page: Path) -> list[str]:
     "The commands in the blocks of a page, without comments and variables."
-    lines = [line.partition(" #")[0].strip() for block in blocks(page) for line in block.replace("\\\n", " ").splitlines()]
+    lines = [
+        line.partition(" #")[0].strip()
+        for block in blocks(page)
+        for line in block.replace("\\\n", " ").splitlines()
+    ]
     return [re.sub(r"^([A-Z_]+=\S+(\([^)]*\))?( [^ ]+\))? )+", "", line) for line in lines if line]
 
 
@@ -40,7 +44,11 @@ def test_every_tmdb_command_is_understood():
 
 def test_every_make_target_is_there():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
-    used = {target for page in PAGES for target in re.findall(r"\bmake ([a-z][a-z-]+)\b", "\n".join([*commands(page)]))}
+    used = {
+        target
+        for page in PAGES
+        for target in re.findall(r"\bmake ([a-z][a-z-]+)\b", "\n".join([*commands(page)]))
+    }
     assert used and used <= targets
 
 
@@ -57,7 +65,9 @@ def test_pictures_are_small_and_used():
         assert path.name in said, path.name
 
 
-@pytest.mark.parametrize("words", ["runs", "params", "open demo", "why money --row median_return", "doctor"])
+@pytest.mark.parametrize(
+    "words", ["runs", "params", "open demo", "why money --row median_return", "doctor"]
+)
 def test_commands_of_the_first_day_work(words, demo, capsys, monkeypatch):
     monkeypatch.setenv("TMDB_HOME", str(demo.home))
     assert main(words.split()) == 0

@@ -17,15 +17,26 @@ import yaml
 
 from tests.test_publish import another
 from tmdb_analysis.core.store import Run
-from tmdb_analysis.runs.metrics import MEASURES, about
-from tmdb_analysis.use.database import EVERY
+from tmdb_analysis.runs.metrics import RUN_MEASURES, run_gauges
+from tmdb_analysis.use.database import ALL_TABLES
 from tmdb_analysis.use.publish import publish_run, target
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
-BOARDS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))}
-PANELS = [pytest.param(panel, id=f"{name}: {panel['title']}") for name, board in BOARDS.items() for panel in board["panels"]]
+BOARDS = {
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+}
+PANELS = [
+    pytest.param(panel, id=f"{name}: {panel['title']}")
+    for name, board in BOARDS.items()
+    for panel in board["panels"]
+]
 ALERTING = DEPLOY / "grafana" / "provisioning" / "alerting" / "tmdb.yaml"
-RULES = [rule for group in yaml.safe_load(ALERTING.read_text(encoding="utf-8"))["groups"] for rule in group["rules"]]
+RULES = [
+    rule
+    for group in yaml.safe_load(ALERTING.read_text(encoding="utf-8"))["groups"]
+    for rule in group["rules"]
+]
 FETCH = {"attempts": 900, "hits": 100, "misses": 800, "stale": 0, "broken": 2, "flawed": 1}
 
 
@@ -37,7 +48,9 @@ def script(name: str) -> dict[str, Any]:
 
 def fetched(demo: Run, home: Path, run_id: str, **facts) -> Run:
     "The demo run as if it had been fetched, by Apache Spark."
-    run = another(demo, home, run_id, fetch=FETCH, source="api", spark={"jobs": 120, "stages": 300}, **facts)
+    run = another(
+        demo, home, run_id, fetch=FETCH, source="api", spark={"jobs": 120, "stages": 300}, **facts
+    )
     counts = json.loads((run.tables / "ingest.counts.json").read_text()) | {"fetch": {"failed": 3}}
     (run.tables / "ingest.counts.json").unlink()
     (run.tables / "ingest.counts.json").write_text(json.dumps(counts))
@@ -50,15 +63,30 @@ def reader(postgres, demo, tmp_path_factory) -> psycopg.Connection:
     url, home = postgres.new("dashboards"), tmp_path_factory.mktemp("grafana")
     publish_run(fetched(demo, home, "first", hours=-30), target(url))
     publish_run(fetched(demo, home, "second", hours=-2), target(url))
-    failed = another(demo, home, "failed", hours=-1, status="failed", gate="fail", failed_stage="27_validate", error="too few")
+    failed = another(
+        demo,
+        home,
+        "failed",
+        hours=-1,
+        status="failed",
+        gate="fail",
+        failed_stage="27_validate",
+        error="too few",
+    )
     publish_run(failed, target(url))
-    with psycopg.connect(postgres.viewer("dashboards"), options="-c statement_timeout=2000", autocommit=True) as connection:
+    with psycopg.connect(
+        postgres.viewer("dashboards"), options="-c statement_timeout=2000", autocommit=True
+    ) as connection:
         yield connection
 
 
 def answer(connection: psycopg.Connection, query: str) -> tuple[list[str], list[tuple]]:
     "Columns and rows of a query, with Grafana's macros filled in."
-    query = re.sub(r"\$__timeFilter\(([\w.]+)\)", r"\1 between now() - interval '30 days' and now() + interval '1 day'", query)
+    query = re.sub(
+        r"\$__timeFilter\(([\w.]+)\)",
+        r"\1 between now() - interval '30 days' and now() + interval '1 day'",
+        query,
+    )
     assert "$" not in query, "a macro or variable that Grafana would have to know"
     cursor = connection.execute(query)
     return [column.name for column in cursor.description], cursor.fetchall()
@@ -70,7 +98,8 @@ def answer(connection: psycopg.Connection, query: str) -> tuple[list[str], list[
 def test_the_committed_dashboards_are_what_the_script_makes():
     made = script("make_dashboards")
     assert {name: made["text"](board) for name, board in made["dashboards"]().items()} == {
-        path.stem: path.read_text(encoding="utf-8") for path in (DEPLOY / "grafana" / "dashboards").glob("*.json")
+        path.stem: path.read_text(encoding="utf-8")
+        for path in (DEPLOY / "grafana" / "dashboards").glob("*.json")
     }
     assert script("make_alerts")["text"]() == ALERTING.read_text(encoding="utf-8")
 
@@ -85,7 +114,9 @@ def test_grafana_knows_every_key(name):
     register_default_plugins()
 
     def there_and_back(board):
-        return json.loads(json.dumps(Dashboard.from_json(json.loads(json.dumps(board))), cls=JSONEncoder))
+        return json.loads(
+            json.dumps(Dashboard.from_json(json.loads(json.dumps(board))), cls=JSONEncoder)
+        )
 
     assert there_and_back(BOARDS[name]) == BOARDS[name]
     misspelt = BOARDS[name] | {"descripton": "a key that Grafana does not know"}
@@ -98,7 +129,11 @@ def test_panels_fill_the_grid_without_overlap(name):
     for panel in BOARDS[name]["panels"]:
         place = panel["gridPos"]
         assert place["x"] >= 0 and place["x"] + place["w"] <= 24, panel["title"]
-        cells = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
         assert not cells & taken, panel["title"]
         taken |= cells
     assert len(taken) == 24 * (max(y for _, y in taken) + 1), "no hole either"
@@ -106,9 +141,19 @@ def test_panels_fill_the_grid_without_overlap(name):
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_a_panel_explains_itself(panel):
-    assert panel["title"] and panel["description"].endswith(".") and panel["fieldConfig"]["defaults"]["unit"]
-    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/tmdb.yaml").read_text())["datasources"][0]
-    assert panel["datasource"] == panel["targets"][0]["datasource"] == {"type": source["type"], "uid": source["uid"]}
+    assert (
+        panel["title"]
+        and panel["description"].endswith(".")
+        and panel["fieldConfig"]["defaults"]["unit"]
+    )
+    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/tmdb.yaml").read_text())[
+        "datasources"
+    ][0]
+    assert (
+        panel["datasource"]
+        == panel["targets"][0]["datasource"]
+        == {"type": source["type"], "uid": source["uid"]}
+    )
 
 
 @pytest.mark.parametrize("panel", PANELS)
@@ -123,24 +168,40 @@ def test_a_panel_has_an_answer(panel, reader):
         assert len(columns) == 2 and kinds[0] == {str} and kinds[1] <= {int, float, Decimal}
     elif panel["type"] == "stat":
         assert len(rows) == 1 and len(columns) == 1 and rows[0][0] is not None
-    assert all(any(row[i] is not None for row in rows) for i in range(len(columns))), "no column is empty"
+    assert all(any(row[i] is not None for row in rows) for i in range(len(columns))), (
+        "no column is empty"
+    )
 
 
 def test_numbers_of_the_dashboards_are_those_of_the_run(reader, demo):
     told = json.loads((demo.report / "run.json").read_text())
-    one = {panel["title"]: panel["targets"][0]["rawSql"] for panel in BOARDS["pipeline"]["panels"] if panel["type"] == "stat"}
-    assert answer(reader, one["Last run"])[1] == [("failed",)] and answer(reader, one["Films"])[1] == [(told["films"],)]
-    assert answer(reader, one["Runs"])[1] == [(3,)] and answer(reader, one["Duration"])[1] == [(told["seconds"],)]
-    rate = next(panel for panel in BOARDS["pipeline"]["panels"] if panel["title"] == "Cache hit rate")
-    assert [row[2] for row in answer(reader, rate["targets"][0]["rawSql"])[1]] == pytest.approx([1 / 9, 1 / 9])
+    one = {
+        panel["title"]: panel["targets"][0]["rawSql"]
+        for panel in BOARDS["pipeline"]["panels"]
+        if panel["type"] == "stat"
+    }
+    assert answer(reader, one["Last run"])[1] == [("failed",)] and answer(reader, one["Films"])[
+        1
+    ] == [(told["films"],)]
+    assert answer(reader, one["Runs"])[1] == [(3,)] and answer(reader, one["Duration"])[1] == [
+        (told["seconds"],)
+    ]
+    rate = next(
+        panel for panel in BOARDS["pipeline"]["panels"] if panel["title"] == "Cache hit rate"
+    )
+    assert [row[2] for row in answer(reader, rate["targets"][0]["rawSql"])[1]] == pytest.approx(
+        [1 / 9, 1 / 9]
+    )
 
 
 def test_every_table_of_the_history_is_shown():
-    shown = " ".join(panel["targets"][0]["rawSql"] for board in BOARDS.values() for panel in board["panels"])
+    shown = " ".join(
+        panel["targets"][0]["rawSql"] for board in BOARDS.values() for panel in board["panels"]
+    )
     for name in ("runs", "metrics", "quality_rules", "quality_dimensions"):
         assert f"tmdb.{name} " in shown
-    assert set(re.findall(r"tmdb\.(\w+)", shown)) <= EVERY.keys()
-    assert {name for name in re.findall(r"name = '(\w+)'", shown)} <= MEASURES.keys()
+    assert set(re.findall(r"tmdb\.(\w+)", shown)) <= ALL_TABLES.keys()
+    assert {name for name in re.findall(r"name = '(\w+)'", shown)} <= RUN_MEASURES.keys()
 
 
 # Alerts
@@ -151,9 +212,18 @@ def test_an_alert_has_one_number(rule, reader):
     query, condition = rule["data"]
     columns, rows = answer(reader, query["model"]["rawSql"])
     assert len(rows) == len(columns) == 1 and isinstance(rows[0][0], int | float | Decimal)
-    assert rule["condition"] == condition["refId"] == "B" and condition["model"]["expression"] == query["refId"] == "A"
-    assert "$" not in json.dumps(rule), "Grafana takes $ in these files for a variable of its environment"
-    assert rule["annotations"]["summary"].endswith(".") and rule["labels"]["severity"] in ("critical", "warning", "info")
+    assert (
+        rule["condition"] == condition["refId"] == "B"
+        and condition["model"]["expression"] == query["refId"] == "A"
+    )
+    assert "$" not in json.dumps(rule), (
+        "Grafana takes $ in these files for a variable of its environment"
+    )
+    assert rule["annotations"]["summary"].endswith(".") and rule["labels"]["severity"] in (
+        "critical",
+        "warning",
+        "info",
+    )
 
 
 def test_alerts_fire_when_they_should(reader):
@@ -162,14 +232,25 @@ def test_alerts_fire_when_they_should(reader):
     for rule in RULES:
         value = answer(reader, rule["data"][0]["model"]["rawSql"])[1][0][0]
         evaluator = rule["data"][1]["model"]["conditions"][0]["evaluator"]
-        if (value > evaluator["params"][0]) if evaluator["type"] == "gt" else (value < evaluator["params"][0]):
+        if (
+            (value > evaluator["params"][0])
+            if evaluator["type"] == "gt"
+            else (value < evaluator["params"][0])
+        ):
             fired.add(rule["uid"])
     assert fired == {"tmdb-run-failed", "tmdb-gate-failed", "tmdb-cache-cold"}
 
 
 def test_provisioning_holds_no_secret():
-    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/tmdb.yaml").read_text())["datasources"][0]
-    told = {**source["secureJsonData"], "user": source["user"], "url": source["url"], "database": source["jsonData"]["database"]}
+    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/tmdb.yaml").read_text())[
+        "datasources"
+    ][0]
+    told = {
+        **source["secureJsonData"],
+        "user": source["user"],
+        "url": source["url"],
+        "database": source["jsonData"]["database"],
+    }
     assert all(re.fullmatch(r"\$TMDB_GRAFANA_[A-Z]+", value) for value in told.values())
 
 
@@ -180,13 +261,17 @@ def test_promtool_takes_the_configuration_and_the_rules():
     if not (tool := shutil.which("promtool")):
         pytest.skip("promtool, of the Debian package prometheus, is not installed")
     for words in (["check", "config", "prometheus.yml"], ["test", "rules", "rules_test.yml"]):
-        done = subprocess.run([tool, *words], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [tool, *words], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_rules_are_about_numbers_that_are_written():
     told = yaml.safe_load((DEPLOY / "prometheus" / "rules.yml").read_text())["groups"][0]["rules"]
-    written = {f"tmdb_{name}" for name in MEASURES} | {f"tmdb_{name}" for name, *_ in about({}, [])}
+    written = {f"tmdb_{name}" for name in RUN_MEASURES} | {
+        f"tmdb_{name}" for name, *_ in run_gauges({}, [])
+    }
     used = {name for rule in told for name in re.findall(r"tmdb_\w+", rule["expr"])}
     assert used and used <= written
 
@@ -198,11 +283,21 @@ def test_the_metrics_of_a_run_can_be_read(demo, home):
     text = (home / "reports" / "metrics.prom").read_text()
     told = json.loads((demo.report / "run.json").read_text())
     for parser in (openmetrics, prometheus):
-        found = {(s.name, *s.labels.values()): s.value for family in parser(text) for s in family.samples}
-        assert found["tmdb_run_seconds",] == told["seconds"] and found["tmdb_rows", "movies"] == told["films"]
+        found = {
+            (s.name, *s.labels.values()): s.value for family in parser(text) for s in family.samples
+        }
+        assert (
+            found["tmdb_run_seconds",] == told["seconds"]
+            and found["tmdb_rows", "movies"] == told["films"]
+        )
         assert found["tmdb_run_status", "ok"] == 1 and found["tmdb_quality_score",] == told["score"]
-        assert found["tmdb_last_success_timestamp_seconds",] == datetime.fromisoformat(told["finished"]).timestamp()
+        assert (
+            found["tmdb_last_success_timestamp_seconds",]
+            == datetime.fromisoformat(told["finished"]).timestamp()
+        )
     assert not [name for name in os.listdir(home / "reports") if name.endswith(".tmp")]
     if tool := shutil.which("promtool"):
-        done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [tool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0 and not done.stderr, done.stderr

@@ -16,11 +16,11 @@ from tests import oracle_groups as oracle
 from tests.compare import assert_same, published
 from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COHORT, MOVIES, RAW
-from tmdb_analysis.core.store import Run, collected, read, to_pandas
+from tmdb_analysis.core.store import Run, read, sorted_rows, to_pandas
 from tmdb_analysis.films.clean import earliest_day, with_day
 from tmdb_analysis.films.cohort import cohort_table
 from tmdb_analysis.kpis import genres, origins, ratings, trends
-from tmdb_analysis.kpis.groups import returns_with, shown_as, snapshot
+from tmdb_analysis.kpis.groups import cohort_with, data_date, display_mode
 from tmdb_analysis.kpis.registry import all_kpis
 from tmdb_analysis.stats.shrinkage import prior_votes
 from tmdb_analysis.use.cli import main
@@ -37,8 +37,12 @@ def computed(films, least=10, firm=30, pair=20, year=20) -> dict[str, pd.DataFra
     parts = [F.col(f"release_{part}").alias(part) for part in ("year", "month")]
     lists = ("genres", "production_companies", "production_countries")
     chosen = session().createDataFrame(cohort_table(films), COHORT.spark)
-    cohort = returns_with(chosen, films, *lists, "original_language", "vote_average", *parts)
-    counts, (as_of, _), arrays = trends.release_counts(films), snapshot(films), ratings.ratings(films)
+    cohort = cohort_with(chosen, films, *lists, "original_language", "vote_average", *parts)
+    counts, (as_of, _), arrays = (
+        trends.release_counts(films),
+        data_date(films),
+        ratings.film_ratings(films),
+    )
     prior = prior_votes(arrays["vote_average"], arrays["vote_count"])
     found = {
         "genre_returns": genres.genre_returns(cohort, 2.5, least, firm),
@@ -55,7 +59,10 @@ def computed(films, least=10, firm=30, pair=20, year=20) -> dict[str, pd.DataFra
         "countries": origins.countries(films, cohort, least, firm),
         "languages": origins.languages(films, cohort, least, firm),
     }
-    return {name: to_pandas(collected(table, all_kpis()[name].contract)) for name, table in found.items()}
+    return {
+        name: to_pandas(sorted_rows(table, all_kpis()[name].contract))
+        for name, table in found.items()
+    }
 
 
 def check(ours: dict[str, pd.DataFrame], theirs: dict[str, list[dict]]) -> None:
@@ -69,7 +76,9 @@ def check(ours: dict[str, pd.DataFrame], theirs: dict[str, list[dict]]) -> None:
             value = low.removesuffix("_low")
             known = table[table[low].notna()]
             assert table[low].isna().equals(table[value + "_high"].isna())
-            assert (known[low] <= known[value] + 1e-9).all() and (known[value] <= known[value + "_high"] + 1e-9).all(), f"{name} {value}"
+            assert (known[low] <= known[value] + 1e-9).all() and (
+                known[value] <= known[value + "_high"] + 1e-9
+            ).all(), f"{name} {value}"
 
 
 def plain(films: list[dict], answers: dict[int, datetime | None]) -> list[dict]:
@@ -81,7 +90,10 @@ def plain(films: list[dict], answers: dict[int, datetime | None]) -> list[dict]:
 def sample_films(folder: Run) -> tuple[list[dict], dict]:
     "The films of a run, and when each was fetched."
     films = read(session(), MOVIES, folder).orderBy("id").toArrow().to_pylist()
-    fetched = {row["seq"]: row["fetched_at"] for row in read(session(), RAW, folder).select("seq", "fetched_at").toArrow().to_pylist()}
+    fetched = {
+        row["seq"]: row["fetched_at"]
+        for row in read(session(), RAW, folder).select("seq", "fetched_at").toArrow().to_pylist()
+    }
     return films, {f["id"]: fetched[f["seq"]] for f in films}
 
 
@@ -92,7 +104,9 @@ def test_sample_equals_the_oracle(demo):
     ours = published(demo)
     assert NAMES <= ours.keys()
     check({name: ours[name] for name in NAMES}, oracle.tables(plain(*sample_films(demo))))
-    assert len(ours["genre_returns"]) > 15 and ours["genre_returns"].shown.nunique() == 3, "the sample shows every kind of group"
+    assert len(ours["genre_returns"]) > 15 and ours["genre_returns"].shown.nunique() == 3, (
+        "the sample shows every kind of group"
+    )
 
 
 def test_weights_add_up_and_shares_do_not(demo):
@@ -104,7 +118,10 @@ def test_weights_add_up_and_shares_do_not(demo):
 def near(ours: tuple[float, float], theirs: tuple[float, float], value: float) -> bool:
     "Whether two intervals around a value are about the same."
     reach = theirs[1] - theirs[0]
-    return all(abs(a - b) < 0.25 * reach for a, b in zip(ours, theirs, strict=True)) and reach < 3 * value
+    return (
+        all(abs(a - b) < 0.25 * reach for a, b in zip(ours, theirs, strict=True))
+        and reach < 3 * value
+    )
 
 
 def test_intervals_are_those_of_a_slow_bootstrap(demo):
@@ -114,16 +131,36 @@ def test_intervals_are_those_of_a_slow_bootstrap(demo):
     for row in ours["genre_returns"].query("n_return >= 40").itertuples():
         films = groups[row.genre]
         slow = oracle.slow_bootstrap([f["r"] for f in films], median)
-        assert near((row.median_return_low, row.median_return_high), slow, row.median_return), row.genre
-        pairs = [(f["revenue_musd"] / len(f["genres"]), f["budget_musd"] / len(f["genres"])) for f in films]
-        slow = oracle.slow_bootstrap(pairs, lambda rows: sum(r for r, _ in rows) / sum(b for _, b in rows))
-        assert near((row.pooled_return_low, row.pooled_return_high), slow, row.pooled_return), row.genre
+        assert near((row.median_return_low, row.median_return_high), slow, row.median_return), (
+            row.genre
+        )
+        pairs = [
+            (f["revenue_musd"] / len(f["genres"]), f["budget_musd"] / len(f["genres"]))
+            for f in films
+        ]
+        slow = oracle.slow_bootstrap(
+            pairs, lambda rows: sum(r for r, _ in rows) / sum(b for _, b in rows)
+        )
+        assert near((row.pooled_return_low, row.pooled_return_high), slow, row.pooled_return), (
+            row.genre
+        )
         p, n, z = row.earned_back, row.n_return, 1.959963984540054
-        middle, half = (p + z * z / 2 / n) / (1 + z * z / n), z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / 4 / n / n)
-        assert (row.earned_back_low, row.earned_back_high) == pytest.approx((middle - half, middle + half))
+        middle, half = (
+            (p + z * z / 2 / n) / (1 + z * z / n),
+            z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / 4 / n / n),
+        )
+        assert (row.earned_back_low, row.earned_back_high) == pytest.approx(
+            (middle - half, middle + half)
+        )
     for row in ours["windows"].itertuples():
-        films = [f["r"] for f in money if row.first_month <= f["release_date"].month <= row.last_month]
-        assert near((row.median_return_low, row.median_return_high), oracle.slow_bootstrap(films, median), row.median_return), row.window
+        films = [
+            f["r"] for f in money if row.first_month <= f["release_date"].month <= row.last_month
+        ]
+        assert near(
+            (row.median_return_low, row.median_return_high),
+            oracle.slow_bootstrap(films, median),
+            row.median_return,
+        ), row.window
 
 
 def test_same_films_in_another_order_give_the_same_digits(demo):
@@ -142,11 +179,18 @@ def catalogue(seed: int) -> tuple[list[dict], dict[int, datetime | None]]:
     films, answers = [], {}
     for key in rng.sample(range(1, 200), rng.choice([0, 1, 2, 5, 20, 40])):
         day = (
-            date(rng.choice([1899, 1950, 1999, 2000, 2009, 2010]), rng.randint(1, 12), rng.randint(1, 28))
+            date(
+                rng.choice([1899, 1950, 1999, 2000, 2009, 2010]),
+                rng.randint(1, 12),
+                rng.randint(1, 28),
+            )
             if rng.random() >= gap / 4
             else None
         )
-        budget, revenue = (rng.choice([0.00002, 0.1, 1.0, 3.0, 12.5, 200.0]) if rng.random() >= gap else None for _ in range(2))
+        budget, revenue = (
+            rng.choice([0.00002, 0.1, 1.0, 3.0, 12.5, 200.0]) if rng.random() >= gap else None
+            for _ in range(2)
+        )
         votes = rng.choice([None, 0, 1, 2, 9, 10, 11, 99, 100, 1000, 5000])
         films.append(
             dict.fromkeys(MOVIES.columns)
@@ -158,8 +202,19 @@ def catalogue(seed: int) -> tuple[list[dict], dict[int, datetime | None]]:
                 "release_date": day,
                 "release_year": day and day.year,
                 "release_month": day and day.month,
-                "genres": rng.choice([None, [], ["Drama"], ["Comedy", "Drama"], ["Drama", "Comedy"], ["War", "Drama", "Crime"]]),
-                "production_companies": rng.choice([None, ["Fox"], ["Fox", "Acme"], ["Solo", "Fox"]]),
+                "genres": rng.choice(
+                    [
+                        None,
+                        [],
+                        ["Drama"],
+                        ["Comedy", "Drama"],
+                        ["Drama", "Comedy"],
+                        ["War", "Drama", "Crime"],
+                    ]
+                ),
+                "production_companies": rng.choice(
+                    [None, ["Fox"], ["Fox", "Acme"], ["Solo", "Fox"]]
+                ),
                 "production_countries": rng.choice([None, ["France"], ["Chile", "France"]]),
                 "original_language": rng.choice([None, "en", "fr"]),
                 "budget_musd": budget,
@@ -173,7 +228,9 @@ def catalogue(seed: int) -> tuple[list[dict], dict[int, datetime | None]]:
                 "video": rng.choice([None, False, False, False, True]),
             }
         )
-        answers[key] = datetime(2010, rng.randint(1, 12), 1, 12, tzinfo=UTC) if rng.random() < 0.3 else None
+        answers[key] = (
+            datetime(2010, rng.randint(1, 12), 1, 12, tzinfo=UTC) if rng.random() < 0.3 else None
+        )
     return sorted(films, key=lambda f: f["id"]), answers
 
 
@@ -181,13 +238,23 @@ def frames(films: list[dict], answers: dict[int, datetime | None]):
     "The same as a movies table."
     spark = session()
     raw = [
-        {"origin": "a", "status": "Released", "fetched_at": answers[f["id"]], "release_date": f"{f['release_date'] or ''}"}
-        | {"revenue": int(1e6 * (f["revenue_musd"] or 0)), **{name: f[name] for name in ("seq", "id", "adult", "video")}}
+        {
+            "origin": "a",
+            "status": "Released",
+            "fetched_at": answers[f["id"]],
+            "release_date": f"{f['release_date'] or ''}",
+        }
+        | {
+            "revenue": int(1e6 * (f["revenue_musd"] or 0)),
+            **{name: f[name] for name in ("seq", "id", "adult", "video")},
+        }
         for f in films
     ]
     timed = [f | {"fetched_at": answers[f["id"]]} for f in films]
     movies, records = (
-        spark.createDataFrame([tuple(row.get(c) for c in contract.columns) for row in rows], contract.spark)
+        spark.createDataFrame(
+            [tuple(row.get(c) for c in contract.columns) for row in rows], contract.spark
+        )
         for contract, rows in ((MOVIES, timed), (RAW, raw))
     )
     return with_day(movies, earliest_day(records)).select(MOVIES.columns)
@@ -206,10 +273,14 @@ def test_a_later_answer_makes_a_film_mature():
     assert n[1] >= n[0]
 
 
-@pytest.mark.parametrize(("n", "shown"), [(0, "hidden"), (9, "hidden"), (10, "grey"), (29, "grey"), (30, "firm")])
+@pytest.mark.parametrize(
+    ("n", "shown"), [(0, "hidden"), (9, "hidden"), (10, "grey"), (29, "grey"), (30, "firm")]
+)
 def test_few_films_are_marked(n, shown):
-    assert shown_as(n) == shown
-    assert shown_as(n, 31, 20) == "hidden", "the minimum holds even where the other bound is below it"
+    assert display_mode(n) == shown
+    assert display_mode(n, 31, 20) == "hidden", (
+        "the minimum holds even where the other bound is below it"
+    )
 
 
 # --- whole runs ------------------------------------------------------------------------------
@@ -229,7 +300,9 @@ def records(films: list[dict], answers: dict[int, datetime | None]) -> list[dict
             "release_date": str(f["release_date"] or ""),
             "genres": named(f["genres"]),
             "production_companies": named(f["production_companies"]),
-            "production_countries": [{"iso_3166_1": v[:2].upper(), "name": v} for v in f["production_countries"] or []],
+            "production_countries": [
+                {"iso_3166_1": v[:2].upper(), "name": v} for v in f["production_countries"] or []
+            ],
             "original_language": f["original_language"],
             "budget": round((f["budget_musd"] or 0) * 1e6),
             "revenue": round((f["revenue_musd"] or 0) * 1e6),
@@ -247,7 +320,19 @@ def run(folder, name: str, told: list[dict], *options: str) -> Run:
     "A run of the command on some records, which must succeed."
     path = folder / "answers.json"
     path.write_text(json.dumps(told), encoding="utf-8")
-    command = ["run", "--source", "files", "--input", str(path), "--home", str(folder), "--run-id", name, "-p", "min_known_columns=0"]
+    command = [
+        "run",
+        "--source",
+        "files",
+        "--input",
+        str(path),
+        "--home",
+        str(folder),
+        "--run-id",
+        name,
+        "-p",
+        "min_known_columns=0",
+    ]
     assert main([*command, *options]) == 0
     return Run(name, folder)
 
@@ -264,5 +349,11 @@ def test_a_film_of_which_nothing_is_known(tmp_path):
         name: (folder.report / f"{name}.html").read_text(encoding="utf-8")
         for name in ("45_genres", "46_trends", "47_ratings", "48_origins")
     }
-    assert "m cannot be estimated from 0 films" in pages["47_ratings"] and "From 0 films with reported money" in pages["45_genres"]
-    assert "the date of the data is unknown" in pages["46_trends"] and "no company is known: 1 films" in pages["48_origins"]
+    assert (
+        "m cannot be estimated from 0 films" in pages["47_ratings"]
+        and "From 0 films with reported money" in pages["45_genres"]
+    )
+    assert (
+        "the date of the data is unknown" in pages["46_trends"]
+        and "no company is known: 1 films" in pages["48_origins"]
+    )

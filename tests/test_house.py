@@ -15,7 +15,7 @@ import pytest
 from tests.make_book import readme
 from tests.make_environment import environment, locked, required
 from tmdb_analysis.core.settings import SECTION_OF, settings
-from tmdb_analysis.runs.stages import assigned, parameters_of, stages, tagged
+from tmdb_analysis.runs.stages import assigned_names, has_tag, stage_parameters, stages
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tmdb_analysis"
@@ -57,7 +57,9 @@ def test_imports_are_found():
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda p: p.stem)
 def test_a_chapter_is_in_its_part(chapter):
     "A part imports only lower parts, because its digit is the first of the numbers of its chapters."
-    assert chapter.stem[0] == chapter.parent.name[0], "the first digit of a chapter is that of its part"
+    assert chapter.stem[0] == chapter.parent.name[0], (
+        "the first digit of a chapter is that of its part"
+    )
     code = nbformat.read(chapter, as_version=4).cells[0].source
     target = re.search(r"default_exp (\S+)", code)
     assert target is None or target[1] == module_of(chapter)
@@ -70,13 +72,27 @@ def test_every_module_has_a_chapter_and_every_number_one():
 
 def test_export_and_clean_change_nothing(tmp_path):
     for name in ("nbs", "tmdb_analysis"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+        shutil.copytree(
+            ROOT / name,
+            tmp_path / name,
+            ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"),
+        )
     shutil.copy(ROOT / "settings.ini", tmp_path)
     for tool in ("nbdev_clean", "nbdev_export"):
-        subprocess.run([Path(sys.executable).parent / tool], cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(
+            [Path(sys.executable).parent / tool], cwd=tmp_path, check=True, capture_output=True
+        )
     for name in ("nbs", "tmdb_analysis"):
-        made = {p.relative_to(tmp_path) for p in (tmp_path / name).rglob("*.*") if p.suffix in (".py", ".ipynb")}
-        changed = [str(p) for p in made if not (ROOT / p).is_file() or not filecmp.cmp(ROOT / p, tmp_path / p, False)]
+        made = {
+            p.relative_to(tmp_path)
+            for p in (tmp_path / name).rglob("*.*")
+            if p.suffix in (".py", ".ipynb")
+        }
+        changed = [
+            str(p)
+            for p in made
+            if not (ROOT / p).is_file() or not filecmp.cmp(ROOT / p, tmp_path / p, False)
+        ]
         assert not changed, f"run `make book` and commit: {changed}"
 
 
@@ -86,22 +102,32 @@ def test_readme_is_made_from_the_index():
 
 def test_readme_links_lead_somewhere():
     links = re.findall(r"\]\(([^)#]+)\)", readme())
-    assert links and not [link for link in links if "://" not in link and not (ROOT / link).exists()]
+    assert links and not [
+        link for link in links if "://" not in link and not (ROOT / link).exists()
+    ]
 
 
 def test_pins_agree():
     versions = locked(platform.python_version())
     assert {name.split("[")[0] for name in required()} <= versions.keys(), "run `make lock`"
-    assert (ROOT / "environment.yml").read_text(encoding="utf-8") == environment(), "run `make lock`"
+    assert (ROOT / "environment.yml").read_text(encoding="utf-8") == environment(), (
+        "run `make lock`"
+    )
     from importlib.metadata import version
 
-    differing = {n: version(n) for n in (name.split("[")[0] for name in required()) if version(n) != versions[n]}
+    differing = {
+        n: version(n)
+        for n in (name.split("[")[0] for name in required())
+        if version(n) != versions[n]
+    }
     assert not differing, "the environment is not that of requirements.lock: run `make setup`"
 
 
 def test_lock_has_hashes_and_no_addresses():
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    assert "://" not in lock and len(re.findall(r"^[a-z0-9].*==", lock, re.M)) <= lock.count("--hash=sha256:")
+    assert "://" not in lock and len(re.findall(r"^[a-z0-9].*==", lock, re.M)) <= lock.count(
+        "--hash=sha256:"
+    )
 
 
 def test_stages_are_the_chapters_with_parameters():
@@ -112,11 +138,11 @@ def test_stages_are_the_chapters_with_parameters():
 @pytest.mark.parametrize("name", stages())
 def test_parameters_of_a_stage_are_settings_with_the_same_default(name):
     nb = stages()[name]
-    cell = next(c for c in nb.cells if tagged(c, "parameters"))
+    cell = next(c for c in nb.cells if has_tag(c, "parameters"))
     declared: dict = {}
     exec(cell.source, declared)
-    assert set(assigned(cell.source)) <= SECTION_OF.keys()
-    values = parameters_of(nb, settings(home=None))
+    assert set(assigned_names(cell.source)) <= SECTION_OF.keys()
+    values = stage_parameters(nb, settings(home=None))
     assert values == {n: declared[n] for n in values}
 
 
@@ -125,14 +151,22 @@ def test_a_chapter_is_written_to_be_read(path):
     nb = nbformat.read(path, as_version=4)
     first, second = nb.cells[0], nb.cells[1] if nb.cells[0].cell_type == "code" else nb.cells[0]
     title = second if first.cell_type == "code" else first
-    assert re.match(r"# .+\n\n> .+", title.source), "a title and a line that says what the chapter is for"
+    assert re.match(r"# .+\n\n> .+", title.source), (
+        "a title and a line that says what the chapter is for"
+    )
     stored = str([cell.get("outputs") for cell in nb.cells])
-    assert "'name': 'stderr'" not in stored and "<object at 0x" not in stored and "Traceback" not in stored
+    assert (
+        "'name': 'stderr'" not in stored
+        and "<object at 0x" not in stored
+        and "Traceback" not in stored
+    )
 
 
 def tracked() -> list[Path]:
     "The files of the project; all files where there is no git."
-    git = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    git = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if git.returncode:
         pytest.skip("not a git checkout")
     return [ROOT / name for name in git.stdout.split("\0") if name and (ROOT / name).is_file()]
@@ -147,7 +181,9 @@ def test_nothing_names_a_machine():
 
 
 def test_verbs_of_make_are_documented():
-    listed = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     verbs = {line.split()[0] for line in listed.splitlines()}
     wanted = "setup demo lab report run-pipeline test test-integration test-coverage format lint type-check bench book lock clean"
     assert set(wanted.split()) <= verbs

@@ -17,13 +17,15 @@ from tmdb_analysis.core.store import Run, open_run
 from tmdb_analysis.films.ingest import ingest
 from tmdb_analysis.tmdb import selection
 from tmdb_analysis.tmdb.client import Tmdb
-from tmdb_analysis.tmdb.ledger import fetched, raw_folder
+from tmdb_analysis.tmdb.ledger import fetched_records, raw_folder
 
 N = 12_000
 CATALOGUE = Synthetic(N)
 TODAY = datetime.now(UTC).date()
 FEW = [str(CATALOGUE.id(place)) for place in range(60)]
-BUSY = {i for day in range(18) for i in CATALOGUE.made_changes(TODAY - timedelta(day))}  # these change by themselves
+BUSY = {
+    i for day in range(18) for i in CATALOGUE.made_changes(TODAY - timedelta(day))
+}  # these change by themselves
 QUIET = [int(i) for i in FEW if int(i) not in BUSY]
 
 
@@ -52,7 +54,7 @@ def old(home: Path, days: int, run_id: str = "a") -> None:
 def landed(home: Path, run_id: str) -> dict[int, dict]:
     "The raw table of a run by id."
     run = open_run(run_id, home)
-    ingest(fetched(raw_folder(run)), run)
+    ingest(fetched_records(raw_folder(run)), run)
     return {row["id"]: row for row in pq.read_table(run.path(schema.RAW)).to_pylist()}
 
 
@@ -65,13 +67,18 @@ def test_an_update_asks_only_for_what_changed(tmdb, tmp_path):
     tmdb.add({"id": added, "title": "New"})
     go(tmdb.url, tmp_path, "b", update=True)
     own = {int(i) for i in FEW}
-    wanted = own & {i for day in range(3) for i in CATALOGUE.made_changes(TODAY - timedelta(day))} | {changed, gone}
+    wanted = own & {
+        i for day in range(3) for i in CATALOGUE.made_changes(TODAY - timedelta(day))
+    } | {changed, gone}
     assert asked(tmdb) == dict.fromkeys(wanted, 1)
     after = lines(tmp_path, "b")
     assert after[gone]["deleted_at"] and states(tmp_path, "b") == {"done": 59, "deleted": 1}
     assert after[changed]["body"]["title"] == "Another title" and after[changed]["source"] == "live"
     for film in own - wanted:
-        assert after[film]["source"] == "unchanged" and after[film]["fetched_at"] == before[film]["fetched_at"]
+        assert (
+            after[film]["source"] == "unchanged"
+            and after[film]["fetched_at"] == before[film]["fetched_at"]
+        )
         assert after[film]["body"] == before[film]["body"]
     rows = landed(tmp_path, "b")
     assert rows.keys() == own - {gone} and rows[changed]["answer_source"] == "live"
@@ -87,7 +94,10 @@ def test_a_film_that_an_old_answer_served_for_is_asked_for_again(tmdb, tmp_path)
     tmdb.faults("")
     old(tmp_path, 0, "b")  # its own start is no reason to look further back
     go(tmdb.url, tmp_path, "c", update=True, fresh_days=0, stale_days=0)
-    assert lines(tmp_path, "c")[changed]["source"] == "live" and lines(tmp_path, "c")[changed]["body"]["title"] == "Another title"
+    assert (
+        lines(tmp_path, "c")[changed]["source"] == "live"
+        and lines(tmp_path, "c")[changed]["body"]["title"] == "Another title"
+    )
 
 
 def test_an_update_does_not_mix_languages(tmdb, tmp_path):
@@ -110,8 +120,24 @@ def test_an_update_asks_what_the_run_before_it_asked(tmdb, tmp_path):
     found = {"discover": ["with_genres=27", "vote_count.gte=200"]}
     go(tmdb.url, tmp_path, **found)
     had = lines(tmp_path).keys()
-    tmdb.add({"id": 900_001, "title": "New", "genres": [{"id": 27, "name": "Horror"}], "vote_count": 900, "release_date": "2020-01-01"})
-    tmdb.add({"id": 900_002, "title": "Another genre", "genres": [], "vote_count": 900, "release_date": "2020-01-01"})
+    tmdb.add(
+        {
+            "id": 900_001,
+            "title": "New",
+            "genres": [{"id": 27, "name": "Horror"}],
+            "vote_count": 900,
+            "release_date": "2020-01-01",
+        }
+    )
+    tmdb.add(
+        {
+            "id": 900_002,
+            "title": "Another genre",
+            "genres": [],
+            "vote_count": 900,
+            "release_date": "2020-01-01",
+        }
+    )
     for cached in (tmp_path / "data" / "cache").iterdir():
         cached.unlink()  # lists count as fresh for some hours
     for run_id in "bc":
@@ -129,12 +155,22 @@ def test_an_update_of_the_catalogue_has_the_films_that_are_new(tmdb, tmp_path):
     tmdb.add({"id": 900_001, "title": "New"})
     tmdb.delete(QUIET[0])
     counts = go(tmdb.url, tmp_path, "c", update=True)
-    assert lines(tmp_path, "c").keys() == lines(tmp_path, "b").keys() | {900_001} and counts["deleted"] == 1
+    assert (
+        lines(tmp_path, "c").keys() == lines(tmp_path, "b").keys() | {900_001}
+        and counts["deleted"] == 1
+    )
 
 
 def test_an_update_starts_from_a_fetch_that_came_to_its_end(tmdb, tmp_path):
     go(tmdb.url, tmp_path, ids=FEW)
-    process = started(tmdb.url, tmp_path, 10, ("enter", 2, True), run_id="b", ids=[str(i) for i in range(400, 500)])
+    process = started(
+        tmdb.url,
+        tmp_path,
+        10,
+        ("enter", 2, True),
+        run_id="b",
+        ids=[str(i) for i in range(400, 500)],
+    )
     process.join(60)
     go(tmdb.url, tmp_path, "c", update=True)
     assert len(lines(tmp_path, "c")) == 60
@@ -167,7 +203,9 @@ def test_after_more_than_14_days_the_export_is_compared(tmdb, tmp_path):
     go(tmdb.url, tmp_path, "b", update=True)
     assert tmdb.stats()["kinds"]["export"] == 1
     assert states(tmp_path, "b")["deleted"] == 1 and "deleted_at" in lines(tmp_path, "b")[QUIET[5]]
-    assert set(asked(tmdb)) <= BUSY | {QUIET[5]} | {int(i) for i in FEW if CATALOGUE.fact("adult", int(i))}
+    assert set(asked(tmdb)) <= BUSY | {QUIET[5]} | {
+        int(i) for i in FEW if CATALOGUE.fact("adult", int(i))
+    }
 
 
 def test_an_update_without_a_fetch_before_is_refused(tmdb, tmp_path):
@@ -190,27 +228,42 @@ def test_answers_older_than_six_months_are_asked_for_again(tmdb, tmp_path):
 
 def dated() -> set[int]:
     "The films of the catalogue that a search by date can find."
-    columns = zip(CATALOGUE.ids, *(CATALOGUE.column(name) for name in ("release_date", "adult", "video")), strict=True)
+    columns = zip(
+        CATALOGUE.ids,
+        *(CATALOGUE.column(name) for name in ("release_date", "adult", "video")),
+        strict=True,
+    )
     return {i for i, day, adult, video in columns if day and not adult and not video}
 
 
 def test_a_search_beyond_500_pages_loses_nothing(tmdb, tmp_path):
     with Tmdb(chosen(tmdb.url, tmp_path).api, tmp_path) as client:
         found = selection.ids_of_discover(client, {})
-        assert len(dated()) > 20 * selection.PAGES and set(found) == dated() and len(found) == len(dated())
+        assert (
+            len(dated()) > 20 * selection.PAGES
+            and set(found) == dated()
+            and len(found) == len(dated())
+        )
         since = {"primary_release_date.gte": "2020-01-01", "primary_release_date.lte": "2020-12-31"}
         found = selection.ids_of_discover(client, since)
-        assert set(found) == {i for i in dated() if CATALOGUE.fact("release_date", i).startswith("2020")}
+        assert set(found) == {
+            i for i in dated() if CATALOGUE.fact("release_date", i).startswith("2020")
+        }
 
 
 def test_changes_beyond_the_last_page_are_asked_for_in_parts(tmdb, tmp_path, monkeypatch):
     monkeypatch.setattr(selection, "PAGES", 2)  # of 100
     with Tmdb(chosen(tmdb.url, tmp_path).api, tmp_path) as client:
         found = selection.changed_ids(client, TODAY - timedelta(10), TODAY)
-    assert found == {i for day in range(11) for i in CATALOGUE.made_changes(TODAY - timedelta(day))} and len(found) > 200
+    assert (
+        found == {i for day in range(11) for i in CATALOGUE.made_changes(TODAY - timedelta(day))}
+        and len(found) > 200
+    )
 
 
-@pytest.mark.parametrize("fault", ["", "repeat:n=2:path=/3/movie/popular", "shrink:n=1:path=/3/movie/popular"])
+@pytest.mark.parametrize(
+    "fault", ["", "repeat:n=2:path=/3/movie/popular", "shrink:n=1:path=/3/movie/popular"]
+)
 def test_a_list_is_read_to_its_end(tmdb, tmp_path, fault, monkeypatch):
     monkeypatch.setattr(selection, "PAGES", 5)
     tmdb.faults(fault)
@@ -255,9 +308,11 @@ def test_new_and_absent_fields_are_counted_and_break_nothing(tmdb, tmp_path):
     tmdb.faults("extra:key=softcore:path=/3/movie/,missing:keys=tagline+homepage:path=/3/movie/")
     run = open_run("a", tmp_path)
     fetch_counts = go(tmdb.url, tmp_path, ids=FEW)
-    counts = ingest(fetched(raw_folder(run)), run, fetch_counts)
+    counts = ingest(fetched_records(raw_folder(run)), run, fetch_counts)
     assert counts["landed"] == 60 and counts["quarantined"] == 0
-    assert counts["new_fields"]["softcore"] == 60 and {"tagline", "homepage"} <= set(counts["absent_fields"])
+    assert counts["new_fields"]["softcore"] == 60 and {"tagline", "homepage"} <= set(
+        counts["absent_fields"]
+    )
 
 
 def test_landing_again_needs_no_server_and_gives_the_same_bytes(tmp_path):
@@ -279,5 +334,7 @@ def test_where_there_is_no_new_answer_an_old_one_serves(tmdb, tmp_path):
     assert states(tmp_path, "b") == {"done": 20, "failed": 5}
     assert {line["source"] for line in lines(tmp_path, "b").values()} == {"stale"}
     (tmp_path / "data" / "cache" / "http.sqlite").unlink()
-    counts = go(tmdb.url, tmp_path, "c", ids=some + other, attempts=1, outage_s=0, max_failed_pct=20)
+    counts = go(
+        tmdb.url, tmp_path, "c", ids=some + other, attempts=1, outage_s=0, max_failed_pct=20
+    )
     assert counts["sources"] == {"previous": 20} and counts["failures"] == {"HTTP 500": 5}

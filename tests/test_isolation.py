@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tmdb_analysis.core.engine import TOKEN, java_version, server
+from tmdb_analysis.core.engine import TOKEN_VARIABLE, java_version, server
 from tmdb_analysis.core.isolation import other_users
 from tmdb_analysis.core.settings import Spark
 
@@ -161,13 +161,13 @@ def test_where_it_cannot_be_closed_doctor_and_the_run_say_so(no_namespaces, tmp_
 def test_apache_spark_asks_for_a_token_that_stands_on_no_command_line(tmp_path):
     if java_version() not in (17, 21):
         pytest.skip("Apache Spark needs Java 17 or 21")
-    before = os.environ.get(TOKEN)
+    before = os.environ.get(TOKEN_VARIABLE)
     with server(Spark(engine="spark")) as address:
-        token = os.environ[TOKEN]
+        token = os.environ[TOKEN_VARIABLE]
         assert "refused" in attack(address, os.getuid())
         assert "code ran as" in attack(address + f"/;token={token}", os.getuid())
         pids = running(children(os.getpid()))
         lines = [Path("/proc", str(pid), "cmdline").read_text() for pid in pids]
         assert any("SparkConnectServer" in line for line in lines)
         assert not [line for line in lines if token in line]
-    assert os.environ.get(TOKEN) == before
+    assert os.environ.get(TOKEN_VARIABLE) == before

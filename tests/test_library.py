@@ -39,7 +39,9 @@ OFFERED = [(tmdb, name) for name in tmdb.__all__]
 OFFERED += [(part, name) for part in map(tmdb.__getattr__, PARTS) for name in part.__all__]
 
 
-@pytest.mark.parametrize(("package", "name"), OFFERED, ids=lambda x: x if isinstance(x, str) else x.__name__)
+@pytest.mark.parametrize(
+    ("package", "name"), OFFERED, ids=lambda x: x if isinstance(x, str) else x.__name__
+)
 def test_a_public_name_means_one_thing(package, name):
     "An imported submodule is an attribute of its package: no function may have its name."
     is_module = find_spec(f"{package.__name__}.{name}") is not None

@@ -56,18 +56,30 @@ def test_every_value_lies_in_its_interval(demo):
     for name in ("money", "franchise_groups", "franchise_effect", "instalments", "director_scores"):
         table = tables[name].rename(columns={"score": "value"})
         for low in [c for c in table.columns if c.endswith("low") and c != "rank_low"]:
-            value, high = low.removesuffix("_low") if low != "low" else "value", low.removesuffix("low") + "high"
+            value, high = (
+                low.removesuffix("_low") if low != "low" else "value",
+                low.removesuffix("low") + "high",
+            )
             known = table.dropna(subset=[low])
-            assert (known[low] <= known[value] + 1e-9).all() and (known[value] <= known[high] + 1e-9).all(), f"{name} {value}"
+            assert (known[low] <= known[value] + 1e-9).all() and (
+                known[value] <= known[high] + 1e-9
+            ).all(), f"{name} {value}"
             found += len(known)
     assert found > 40
     ranks = tables["director_scores"]
-    assert (ranks.rank_low >= 1).all() and (ranks.rank_low <= ranks.rank_high).all() and (ranks.rank_high <= len(ranks)).all()
+    assert (
+        (ranks.rank_low >= 1).all()
+        and (ranks.rank_low <= ranks.rank_high).all()
+        and (ranks.rank_high <= len(ranks)).all()
+    )
 
 
 def test_rows_in_any_order_give_the_same_digits(cohort, demo):
     made = directors.director_films(read(session(), COHORT, demo), read(session(), CREDITS, demo))
-    for table, frame in ((franchises.franchise_groups, cohort), (franchises.franchise_effect, cohort)):
+    for table, frame in (
+        (franchises.franchise_groups, cohort),
+        (franchises.franchise_effect, cohort),
+    ):
         assert table(frame).equals(table(frame.sample(frac=1, random_state=3)))
     assert directors.director_scores(made).equals(directors.director_scores(made.copy()))
 
@@ -78,8 +90,14 @@ def test_rows_in_any_order_give_the_same_digits(cohort, demo):
 def drawn(frame: pd.DataFrame, statistic, times: int = 500) -> tuple[float, float]:
     "The interval of a statistic over whole franchises, by drawing them one by one."
     rng = random.Random(5)
-    columns = {name: frame[name].to_numpy() for name in ("roi", "log2_return", "revenue_musd", "budget_musd", "group")}
-    places = [np.flatnonzero(frame["cluster"].to_numpy() == cluster) for cluster in frame["cluster"].unique()]
+    columns = {
+        name: frame[name].to_numpy()
+        for name in ("roi", "log2_return", "revenue_musd", "budget_musd", "group")
+    }
+    places = [
+        np.flatnonzero(frame["cluster"].to_numpy() == cluster)
+        for cluster in frame["cluster"].unique()
+    ]
     values = []
     for _ in range(times):
         rows = np.concatenate(rng.choices(places, k=len(places)))
@@ -90,7 +108,9 @@ def drawn(frame: pd.DataFrame, statistic, times: int = 500) -> tuple[float, floa
 def assert_near(row: dict, name: str, interval: tuple[float, float]) -> None:
     "An interval is that of the drawing, up to a quarter of its width: the ends of 500 draws are not sharper."
     width = interval[1] - interval[0]
-    assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx(interval, abs=0.25 * width), name
+    assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx(interval, abs=0.25 * width), (
+        name
+    )
 
 
 def test_sequels_are_drawn_by_franchise(cohort):
@@ -98,20 +118,32 @@ def test_sequels_are_drawn_by_franchise(cohort):
     for group in ("first", "sequel"):
         mine = cohort[cohort["group"] == group]
         assert_near(told[group], "median_return", drawn(mine, lambda f: np.median(f["roi"])))
-        assert_near(told[group], "pooled_return", drawn(mine, lambda f: f["revenue_musd"].sum() / f["budget_musd"].sum()))
+        assert_near(
+            told[group],
+            "pooled_return",
+            drawn(mine, lambda f: f["revenue_musd"].sum() / f["budget_musd"].sum()),
+        )
 
 
 def differences(films: dict, a: str, b: str) -> np.ndarray:
     "All differences of log2 returns between two groups."
-    return np.subtract.outer(films["log2_return"][films["group"] == a], films["log2_return"][films["group"] == b])
+    return np.subtract.outer(
+        films["log2_return"][films["group"] == a], films["log2_return"][films["group"] == b]
+    )
 
 
 def test_effects_are_drawn_by_franchise(cohort):
     for row in franchises.franchise_effect(cohort).to_pylist():
         a, b = row["comparison"].split(" vs ")
         pair = cohort[cohort["group"].isin([a, b])]
-        assert_near(row, "cliffs_delta", drawn(pair, lambda f, a=a, b=b: np.sign(differences(f, a, b)).mean()))
-        assert_near(row, "times", drawn(pair, lambda f, a=a, b=b: 2 ** np.median(differences(f, a, b))))
+        assert_near(
+            row,
+            "cliffs_delta",
+            drawn(pair, lambda f, a=a, b=b: np.sign(differences(f, a, b)).mean()),
+        )
+        assert_near(
+            row, "times", drawn(pair, lambda f, a=a, b=b: 2 ** np.median(differences(f, a, b)))
+        )
 
 
 def test_rank_intervals_are_those_of_simulated_scores(demo, films):
@@ -120,17 +152,32 @@ def test_rank_intervals_are_those_of_simulated_scores(demo, films):
     rng = random.Random(8)
     ranks = [[] for _ in range(len(theirs))]
     for _ in range(4000):
-        scores = [rng.gauss(math.log2(s), sd) for s, sd in zip(theirs["score"], theirs["sd"], strict=True)]
+        scores = [
+            rng.gauss(math.log2(s), sd) for s, sd in zip(theirs["score"], theirs["sd"], strict=True)
+        ]
         for rank, i in enumerate(sorted(range(len(scores)), key=lambda i: -scores[i]), 1):
             ranks[i].append(rank)
     limits = np.quantile(np.array(ranks), [0.05, 0.95], axis=1)
-    assert np.abs(ours["rank_low"] - limits[0]).max() <= 1 and np.abs(ours["rank_high"] - limits[1]).max() <= 1
+    assert (
+        np.abs(ours["rank_low"] - limits[0]).max() <= 1
+        and np.abs(ours["rank_high"] - limits[1]).max() <= 1
+    )
 
 
 # --- generated catalogues ----------------------------------------------------------------------
 
 
-DAYS = [None, "1908-05-01", "1950-01-01", "1950-01-01", "1999-07-01", "2003-07-01", "2003-07-01", "2016-07-05", "2016-12-01"]
+DAYS = [
+    None,
+    "1908-05-01",
+    "1950-01-01",
+    "1950-01-01",
+    "1999-07-01",
+    "2003-07-01",
+    "2003-07-01",
+    "2016-07-05",
+    "2016-12-01",
+]
 BUDGETS = [None, 50_000, 100_000, 3_000_000, 10_000_000, 10_000_000, 20_000_000, 40_000_000]
 REVENUES = [None, 500, 1_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000, 123_456_789]
 
@@ -138,10 +185,17 @@ REVENUES = [None, 500, 1_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000, 1
 def catalogue(seed: int) -> list[dict]:
     "A small catalogue with ties, unknown values, several directors and franchises of one film; the first five are special."
     rng = random.Random(seed)
-    people, collections = [101] if seed == 3 else [101, 102, 103, 104], [None, 7] if seed == 4 else [None, None, 7, 8, 9]
+    people, collections = (
+        [101] if seed == 3 else [101, 102, 103, 104],
+        [None, 7] if seed == 4 else [None, None, 7, 8, 9],
+    )
     found = []
     for id in rng.sample(range(1, 90), 0 if seed == 0 else 1 if seed == 1 else rng.randint(2, 30)):
-        day, votes, collection = rng.choice(DAYS), rng.choice([0, 9, 10, 99, 100, 1000, 5000]), rng.choice(collections)
+        day, votes, collection = (
+            rng.choice(DAYS),
+            rng.choice([0, 9, 10, 99, 100, 1000, 5000]),
+            rng.choice(collections),
+        )
         budget, revenue = (None, None) if seed == 2 else (rng.choice(BUDGETS), rng.choice(REVENUES))
         both = budget and revenue
         found.append({
@@ -163,9 +217,17 @@ def spark_tables(films: list[dict]) -> tuple:
     spark = session()
     days = [f["release_date"] and date.fromisoformat(f["release_date"]) for f in films]
     more = {"known_columns": 10, "as_of": date(2017, 1, 1)}
-    known = [f | more | {"seq": f["id"], "release_date": day} for f, day in zip(films, days, strict=True)]
-    movies = spark.createDataFrame([tuple(f.get(c) for c in MOVIES.columns) for f in known], MOVIES.spark)
-    crew = [(f["id"], "crew", i, p, name, "Director", None) for f in films for i, (p, name) in enumerate(f["director_ids"].items())]
+    known = [
+        f | more | {"seq": f["id"], "release_date": day} for f, day in zip(films, days, strict=True)
+    ]
+    movies = spark.createDataFrame(
+        [tuple(f.get(c) for c in MOVIES.columns) for f in known], MOVIES.spark
+    )
+    crew = [
+        (f["id"], "crew", i, p, name, "Director", None)
+        for f in films
+        for i, (p, name) in enumerate(f["director_ids"].items())
+    ]
     names = {f["collection_id"]: f["belongs_to_collection"] for f in films if f["collection_id"]}
     counts = [(c, name, sum(f["collection_id"] == c for f in films)) for c, name in names.items()]
     return (
@@ -178,11 +240,20 @@ def spark_tables(films: list[dict]) -> tuple:
 @pytest.mark.parametrize("seed", range(CATALOGUES))
 def test_catalogues_equal_plain_python(seed):
     plain = catalogue(seed)
-    top_n, min_votes, least_musd, least = 1 + seed % 4, (10, 100, 50)[seed % 3], (10.0, 3.0)[seed % 2], 1 + seed % 3
+    top_n, min_votes, least_musd, least = (
+        1 + seed % 4,
+        (10, 100, 50)[seed % 3],
+        (10.0, 3.0)[seed % 2],
+        1 + seed % 3,
+    )
     dated, credits, collections = spark_tables(plain)
     chosen = cohort_table(dated)
     cohort, limits = chosen.to_pandas(), dict(min_votes=min_votes, roi_min_budget_musd=least_musd)
-    rankings = {name: to_pandas(kpis.ranking(dated, name, top_n, **limits).orderBy("rank")) for name in kpis.RANKINGS if seed < 10}
+    rankings = {
+        name: to_pandas(kpis.ranking(dated, name, top_n, **limits).orderBy("rank"))
+        for name in kpis.RANKINGS
+        if seed < 10
+    }
     ours = {
         "money": kpis.money_kpis(cohort),
         "money_funnel": kpis.money_funnel(funnel(dated)),
@@ -192,7 +263,8 @@ def test_catalogues_equal_plain_python(seed):
         .orderBy("collection_id", F.asc_nulls_last("instalment"), "id")
         .toArrow(),
         "director_scores": directors.director_scores(
-            directors.director_films(session().createDataFrame(chosen, COHORT.spark), credits), least
+            directors.director_films(session().createDataFrame(chosen, COHORT.spark), credits),
+            least,
         ),
     }
     if seed < 10:  # these ask for more
@@ -203,28 +275,61 @@ def test_catalogues_equal_plain_python(seed):
     theirs = oracle_money.tables(plain, top_n, min_votes, least_musd, least)
     for name, table in ours.items():
         frame = to_pandas(table)
-        keys = {"money": ["measure"], "franchise_groups": ["group"], "franchise_effect": ["comparison"]}.get(name)
-        assert_same(frame.sort_values(keys) if keys else frame, theirs[name], f"catalogue {seed}: {name}")
+        keys = {
+            "money": ["measure"],
+            "franchise_groups": ["group"],
+            "franchise_effect": ["comparison"],
+        }.get(name)
+        assert_same(
+            frame.sort_values(keys) if keys else frame, theirs[name], f"catalogue {seed}: {name}"
+        )
 
 
 def test_catalogues_are_hard_enough():
     "The generator makes what it says: ties, gaps, co-directors, lone and undated films of franchises, years without prices."
     films = [f for seed in range(CATALOGUES) for f in catalogue(seed)]
     cohorts = [oracle_money.steps(catalogue(seed))[-1] for seed in range(CATALOGUES)]
-    assert [len(catalogue(seed)) for seed in (0, 1)] == [0, 1] and not cohorts[2] and sum(map(bool, cohorts)) > 30
-    assert any(len(f["director_ids"]) > 1 for c in cohorts for f in c) and any(not f["director_ids"] for c in cohorts for f in c)
-    assert any(f["release_year"] == 1908 for c in cohorts for f in c) and any(f["collection_id"] and not f["release_date"] for f in films)
-    ties = [(f["collection_id"], f["release_date"]) for f in catalogue(6) if f["collection_id"] and f["release_date"]]
+    assert (
+        [len(catalogue(seed)) for seed in (0, 1)] == [0, 1]
+        and not cohorts[2]
+        and sum(map(bool, cohorts)) > 30
+    )
+    assert any(len(f["director_ids"]) > 1 for c in cohorts for f in c) and any(
+        not f["director_ids"] for c in cohorts for f in c
+    )
+    assert any(f["release_year"] == 1908 for c in cohorts for f in c) and any(
+        f["collection_id"] and not f["release_date"] for f in films
+    )
+    ties = [
+        (f["collection_id"], f["release_date"])
+        for f in catalogue(6)
+        if f["collection_id"] and f["release_date"]
+    ]
     assert len(ties) > len(set(ties)), "two films of a franchise on one day"
-    assert sum(len(oracle_money.director_scores(catalogue(s), c, 2)) > 1 for s, c in enumerate(cohorts)) > 10
+    assert (
+        sum(
+            len(oracle_money.director_scores(catalogue(s), c, 2)) > 1 for s, c in enumerate(cohorts)
+        )
+        > 10
+    )
 
 
 def test_a_director_who_made_the_same_films_ties():
-    made = pd.DataFrame({"id": [1, 2, 3, 1, 2, 3, 4, 5], "person_id": [9, 9, 9, 2, 2, 2, 5, 5], "together": [2] * 6 + [1] * 2})
+    made = pd.DataFrame(
+        {
+            "id": [1, 2, 3, 1, 2, 3, 4, 5],
+            "person_id": [9, 9, 9, 2, 2, 2, 5, 5],
+            "together": [2] * 6 + [1] * 2,
+        }
+    )
     made = made.assign(director="x", roi=made["id"].map({1: 3.0, 2: 5.0, 3: 4.0, 4: 1.0, 5: 2.0}))
     made["log2_return"] = np.log2(made["roi"])
     scores = directors.director_scores(made, 2).to_pylist()
-    assert [s["person_id"] for s in scores] == [2, 9, 5] and scores[0]["low"] == scores[1]["low"] and scores[0]["co_directed"] == 3
+    assert (
+        [s["person_id"] for s in scores] == [2, 9, 5]
+        and scores[0]["low"] == scores[1]["low"]
+        and scores[0]["co_directed"] == 3
+    )
 
 
 # --- words -------------------------------------------------------------------------------------
@@ -249,25 +354,41 @@ def row(**more) -> dict:
     [
         (row(), "At a minimum budget of 20 million USD it is the same."),
         (row(entered=["X"]), "At a minimum budget of 20 million USD all 2 stay."),
-        (row(left=["A*"], kept=7), r"At a minimum budget of 20 million USD 7 of the 8 stay; A\* is the highest ranked film to drop out."),
+        (
+            row(left=["A*"], kept=7),
+            r"At a minimum budget of 20 million USD 7 of the 8 stay; A\* is the highest ranked film to drop out.",
+        ),
         (
             row(parameter="min_votes", threshold=1000.0, left=["King's"], first="New"),
             "At a minimum of 1,000 votes 2 of the 3 stay; King's is the highest ranked film to drop out, and New comes first.",
         ),
-        (row(left=["A"], first=None), "At a minimum budget of 20 million USD 2 of the 3 stay; A is the highest ranked film to drop out."),
-        (row(kept=0, entered=["A", "B"], first="A"), "At a minimum budget of 20 million USD it would list 2."),
+        (
+            row(left=["A"], first=None),
+            "At a minimum budget of 20 million USD 2 of the 3 stay; A is the highest ranked film to drop out.",
+        ),
+        (
+            row(kept=0, entered=["A", "B"], first="A"),
+            "At a minimum budget of 20 million USD it would list 2.",
+        ),
     ],
 )
 def test_a_change_in_words(row, told):
-    assert kpis.change(row, "Alien") == told
+    assert kpis.threshold_sentence(row, "Alien") == told
 
 
 def test_every_ranking_says_how_it_changes(demo):
     page = (demo.report / "42_rankings.html").read_text(encoding="utf-8")
-    assert page.count("It has no threshold") == 6 and page.count("At a minimum budget of") == 6 and page.count("At a minimum of") == 4
+    assert (
+        page.count("It has no threshold") == 6
+        and page.count("At a minimum budget of") == 6
+        and page.count("At a minimum of") == 4
+    )
     rows = published(demo)["sensitivity"]
     gone = rows[(rows.ranking == "highest_rated") & (rows.threshold == 1000)].iloc[0]
-    assert f"{gone.kept} of the {gone.kept + len(gone.left)} stay; {gone.left[0]} is the highest ranked film to drop out" in page
+    assert (
+        f"{gone.kept} of the {gone.kept + len(gone.left)} stay; {gone.left[0]} is the highest ranked film to drop out"
+        in page
+    )
     assert "&amp;#" not in page, "quotes in titles stay quotes"
 
 
@@ -297,34 +418,89 @@ def test_pages_say_in_words_that_nothing_is_known(tmp_path):
     path.write_text(pd.Series(film).to_json())
     assert (
         main(
-            ["run", "--home", str(tmp_path), "--run-id", "one", "--source", "files", "--input", str(path), "-p", "max_quarantined_pct=100"]
+            [
+                "run",
+                "--home",
+                str(tmp_path),
+                "--run-id",
+                "one",
+                "--source",
+                "files",
+                "--input",
+                str(path),
+                "-p",
+                "max_quarantined_pct=100",
+            ]
         )
         == 0
     )
     run = Run("one", tmp_path)
     tables = published(run)
-    assert tables["money"].value.isna().all() and (tables["money"].n == 0).all() and tables["director_scores"].empty
-    assert (tables["franchise_groups"].films == 0).all() and tables["instalments"].empty and tables["franchise_path"].empty
-    page = {name: (run.report / f"{name}.html").read_text(encoding="utf-8") for name in ("42_rankings", "43_franchises", "44_directors")}
-    assert "No film meets every rule" in page["42_rankings"] and "no film meets every rule" in page["43_franchises"]
+    assert (
+        tables["money"].value.isna().all()
+        and (tables["money"].n == 0).all()
+        and tables["director_scores"].empty
+    )
+    assert (
+        (tables["franchise_groups"].films == 0).all()
+        and tables["instalments"].empty
+        and tables["franchise_path"].empty
+    )
+    page = {
+        name: (run.report / f"{name}.html").read_text(encoding="utf-8")
+        for name in ("42_rankings", "43_franchises", "44_directors")
+    }
+    assert (
+        "No film meets every rule" in page["42_rankings"]
+        and "no film meets every rule" in page["43_franchises"]
+    )
     assert "too few to rank anybody" in page["44_directors"]
 
 
 def test_definitions_on_the_pages_are_the_docstrings(demo):
-    shown = {"42_rankings": [groups.money_summary, kpis.money_kpis, kpis.money_funnel], "44_directors": [directors.director_scores]}
-    shown["43_franchises"] = [franchises.franchise_groups, franchises.franchise_effect, clean.instalment, franchises.instalments]
+    shown = {
+        "42_rankings": [groups.money_summary, kpis.money_kpis, kpis.money_funnel],
+        "44_directors": [directors.director_scores],
+    }
+    shown["43_franchises"] = [
+        franchises.franchise_groups,
+        franchises.franchise_effect,
+        clean.instalment,
+        franchises.instalments,
+    ]
     for name, functions in shown.items():
-        page = (demo.report / f"{name}.html").read_text(encoding="utf-8").replace("<code>", "`").replace("</code>", "`")
+        page = (
+            (demo.report / f"{name}.html")
+            .read_text(encoding="utf-8")
+            .replace("<code>", "`")
+            .replace("</code>", "`")
+        )
         for function in functions:
-            assert definition(function).split(". ")[0].replace(">", "&gt;") in page, f"{name}: {function.__name__}"
+            assert definition(function).split(". ")[0].replace(">", "&gt;") in page, (
+                f"{name}: {function.__name__}"
+            )
 
 
 def test_a_film_is_mature_on_the_day():
-    plain = [f | {"release_date": (date(2017, 1, 1) - timedelta(180 - i)).isoformat()} for i, f in enumerate(catalogue(9)[:2])]
+    plain = [
+        f | {"release_date": (date(2017, 1, 1) - timedelta(180 - i)).isoformat()}
+        for i, f in enumerate(catalogue(9)[:2])
+    ]
     for film in plain:
-        film |= {"runtime": 100, "budget": 10**7, "revenue": 10**7, "budget_musd": 10.0, "revenue_musd": 10.0, "roi": 1.0}
+        film |= {
+            "runtime": 100,
+            "budget": 10**7,
+            "revenue": 10**7,
+            "budget_musd": 10.0,
+            "revenue_musd": 10.0,
+            "roi": 1.0,
+        }
     dated, *_ = spark_tables(plain)
-    assert [r.id for r in money_cohort(dated).collect()] == [plain[0]["id"]] == [f["id"] for f in oracle_money.steps(plain)[-1]]
+    assert (
+        [r.id for r in money_cohort(dated).collect()]
+        == [plain[0]["id"]]
+        == [f["id"] for f in oracle_money.steps(plain)[-1]]
+    )
 
 
 # --- a run on some films -----------------------------------------------------------------------
@@ -332,7 +508,14 @@ def test_a_film_is_mature_on_the_day():
 
 def action(id: int, day: str, **more) -> dict:
     "A saved record of an action film."
-    known = {"id": id, "title": f"Film {id}", "status": "Released", "release_date": day, "runtime": 100, "overview": "A film."}
+    known = {
+        "id": id,
+        "title": f"Film {id}",
+        "status": "Released",
+        "release_date": day,
+        "runtime": 100,
+        "overview": "A film.",
+    }
     known |= {
         "fetched_at": "2020-01-01T00:00:00Z",
         "budget": 10**7,
@@ -349,10 +532,24 @@ def test_a_sequel_stays_one_where_its_first_film_is_out_of_scope(tmp_path):
     "In a run on one genre the figure draws each film in the group in which the table counts it."
     saga = {"belongs_to_collection": {"id": 8091, "name": "Alien Collection"}}
     alien = action(348, "1979-05-25", **saga) | {"genres": [{"id": 27, "name": "Horror"}]}
-    films = [alien, action(679, "1986-07-18", **saga), *(action(i, "2000-01-01") for i in (1, 2, 3))]
+    films = [
+        alien,
+        action(679, "1986-07-18", **saga),
+        *(action(i, "2000-01-01") for i in (1, 2, 3)),
+    ]
     path = tmp_path / "films.json"
     path.write_text(json.dumps(films), encoding="utf-8")
-    command = ["run", "--source", "files", "--input", str(path), "--home", str(tmp_path), "--run-id", "action"]
+    command = [
+        "run",
+        "--source",
+        "files",
+        "--input",
+        str(path),
+        "--home",
+        str(tmp_path),
+        "--run-id",
+        "action",
+    ]
     assert main([*command, "-p", "genre=Action", "-p", "min_known_columns=0"]) == 0
     run = Run("action", tmp_path)
     table = published(run)["franchise_groups"]
@@ -361,4 +558,7 @@ def test_a_sequel_stays_one_where_its_first_film_is_out_of_scope(tmp_path):
     axes = return_by_franchise(table, read_arrow(COHORT, run).to_pandas()).axes[0]
     labels = [label.get_text().split(" (")[0].lower() for label in axes.get_yticklabels()]
     strips = axes.collections[2:]  # after the intervals and the dots
-    assert dict(zip(labels, (len(s.get_offsets()) for s in strips), strict=True)) == {"sequel": 1, "standalone": 3}
+    assert dict(zip(labels, (len(s.get_offsets()) for s in strips), strict=True)) == {
+        "sequel": 1,
+        "standalone": 3,
+    }

@@ -41,9 +41,36 @@ def hostile(tmp_path_factory) -> Run:
     "A run over films whose titles mean harm."
     home = tmp_path_factory.mktemp("hostile")
     titles = list(HARM.values())
-    (home / "films.json").write_text(json.dumps([film(i, titles[i % len(titles)]) for i in range(1, 109)]))
-    words = ["run", "--source", "files", "--input", str(home / "films.json"), "--home", str(home), "--run-id", "hostile"]
-    assert main([*words, "-p", "min_group=3", "-p", "firm_group=5", "-p", "min_pair=2", "-p", "min_director_films=2"]) == 0
+    (home / "films.json").write_text(
+        json.dumps([film(i, titles[i % len(titles)]) for i in range(1, 109)])
+    )
+    words = [
+        "run",
+        "--source",
+        "files",
+        "--input",
+        str(home / "films.json"),
+        "--home",
+        str(home),
+        "--run-id",
+        "hostile",
+    ]
+    assert (
+        main(
+            [
+                *words,
+                "-p",
+                "min_group=3",
+                "-p",
+                "firm_group=5",
+                "-p",
+                "min_pair=2",
+                "-p",
+                "min_director_films=2",
+            ]
+        )
+        == 0
+    )
     return Run("hostile", home)
 
 
@@ -54,7 +81,9 @@ def pages(run: Run) -> list:
 
 def wide(page) -> int:
     "By how many pixels a page is wider than its window."
-    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
 
 
 @pytest.mark.parametrize("width", [390, 1200])
@@ -66,10 +95,18 @@ def test_no_page_scrolls_sideways_or_asks_for_anything(visit, demo, width):
         assert path.stat().st_size <= 2_500_000, path.name
 
 
-@pytest.mark.parametrize(("scheme", "names"), [("light", None), ("dark", {"index.html", "27_validate.html"})])
+@pytest.mark.parametrize(
+    ("scheme", "names"), [("light", None), ("dark", {"index.html", "27_validate.html"})]
+)
 def test_axe_finds_nothing_on_any_page(visit, demo, scheme, names):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    for path in (path for path in pages(demo) if path.name != "dashboard.html" and path.name in (names or {path.name})):
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    )
+    for path in (
+        path
+        for path in pages(demo)
+        if path.name != "dashboard.html" and path.name in (names or {path.name})
+    ):
         page = visit(path, color_scheme=scheme)
         page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         violations = axe.Axe().run(page).response["violations"]
@@ -92,7 +129,9 @@ def test_links_lead_somewhere(visit, demo):
     for path in pages(demo):
         page = visit(path)
         ids = set(page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)"))
-        for href in page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))"):
+        for href in page.evaluate(
+            "[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))"
+        ):
             if href.startswith("http"):
                 continue
             name, _, address = href.partition("#")

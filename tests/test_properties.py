@@ -31,21 +31,60 @@ from tmdb_analysis.core.schema import (
 )
 from tmdb_analysis.core.store import open_run, read, save, save_movies_csv
 from tmdb_analysis.films import clean
-from tmdb_analysis.films.ingest import ingest, row
+from tmdb_analysis.films.ingest import ingest, raw_row
 from tmdb_analysis.tmdb.files import records
 
 LEAST = 7  # known columns that a film needs here, so that poor records stay too
-quick = settings(deadline=None, derandomize=True, max_examples=80, suppress_health_check=list(HealthCheck))
+quick = settings(
+    deadline=None, derandomize=True, max_examples=80, suppress_health_check=list(HealthCheck)
+)
 
 # --- odd values --------------------------------------------------------------------------------
 
-WIDEST, DEEPEST = 2**70, 300  # wider than any column; what is nested more deeply stands in ONCE_FATAL
-DATES = ["2021-02-28", "2021-02-29", "0000-01-01", "0001-01-01", "+2020-01-01", " 2020-01-01", "2020-1-5", "9999-12-31", "٢٠٢٠-٠١-٠١", ""]
-TEXTS = ["", " ", "\u3000\t", "Released", "No Data", " NO OVERVIEW FOUND. ", "N/A", "-", "سينما", "a\u202eb", "🎬", "Ünï\u0308", "a|b"]
+WIDEST, DEEPEST = (
+    2**70,
+    300,
+)  # wider than any column; what is nested more deeply stands in ONCE_FATAL
+DATES = [
+    "2021-02-28",
+    "2021-02-29",
+    "0000-01-01",
+    "0001-01-01",
+    "+2020-01-01",
+    " 2020-01-01",
+    "2020-1-5",
+    "9999-12-31",
+    "٢٠٢٠-٠١-٠١",
+    "",
+]
+TEXTS = [
+    "",
+    " ",
+    "\u3000\t",
+    "Released",
+    "No Data",
+    " NO OVERVIEW FOUND. ",
+    "N/A",
+    "-",
+    "سينما",
+    "a\u202eb",
+    "🎬",
+    "Ünï\u0308",
+    "a|b",
+]
 BROKEN = ["\ud800", "a\udfffb", "\x00", "a\x00b"]  # no file can hold these
 WHOLE = [0, 1, -1, 30, 218, 4_000, 2**53, 1e3, 0.0, "0", "42", " 7 ", ""]
 NUMBERS = [0, 7, 7.25, -0.5, 1e-300, 1e300, "6.5", "nan", "inf", "", math.nan, math.inf, -math.inf]
-TIMES = ["2024-05-01T10:00:00Z", "2024-05-01T12:00:00+02:00", "2024-05-01T10:00:00", "2024-05-02", "yesterday", "", 5, None]
+TIMES = [
+    "2024-05-01T10:00:00Z",
+    "2024-05-01T12:00:00+02:00",
+    "2024-05-01T10:00:00",
+    "2024-05-02",
+    "yesterday",
+    "",
+    5,
+    None,
+]
 
 # what no file can hold comes in wild records only, since the oracle keeps it
 text = (
@@ -55,8 +94,17 @@ text = (
 )
 whole = st.sampled_from([*WHOLE, 2**63 - 1]) | st.integers(1, 300_000_000)
 huge = st.sampled_from([2**63, -(2**63), 2**64, 10**30, 1e300, "9" * 30, "9" * 5000, "1e999", True])
-scalar = st.none() | st.booleans() | st.integers(-WIDEST, WIDEST) | st.floats() | text | st.sampled_from(BROKEN + DATES + WHOLE + NUMBERS)
-keys = st.sampled_from([*RAW.columns, "name", "order", "job", "cast", "crew", "success", "extra", "\ud800"])
+scalar = (
+    st.none()
+    | st.booleans()
+    | st.integers(-WIDEST, WIDEST)
+    | st.floats()
+    | text
+    | st.sampled_from(BROKEN + DATES + WHOLE + NUMBERS)
+)
+keys = st.sampled_from(
+    [*RAW.columns, "name", "order", "job", "cast", "crew", "success", "extra", "\ud800"]
+)
 
 
 def inside(inner: st.SearchStrategy) -> st.SearchStrategy:
@@ -92,7 +140,11 @@ def fitting(type: pa.DataType) -> st.SearchStrategy:
     if pa.types.is_timestamp(type):
         return st.sampled_from(TIMES)
     return mostly(
-        text if pa.types.is_string(type) else whole if pa.types.is_integer(type) else st.sampled_from(NUMBERS) | st.floats(-1e300, 1e300)
+        text
+        if pa.types.is_string(type)
+        else whole
+        if pa.types.is_integer(type)
+        else st.sampled_from(NUMBERS) | st.floats(-1e300, 1e300)
     )
 
 
@@ -103,11 +155,15 @@ def record(fields: dict[str, st.SearchStrategy]) -> st.SearchStrategy:
     "A record with an id, a title, a status and most of the other fields."
     absent = st.sets(st.sampled_from(sorted(fields.keys() - {"title", "status"})), max_size=10)
     full = st.fixed_dictionaries({"id": st.integers(1, 90), **fields})
-    return st.builds(lambda record, absent: {k: v for k, v in record.items() if k not in absent}, full, absent)
+    return st.builds(
+        lambda record, absent: {k: v for k, v in record.items() if k not in absent}, full, absent
+    )
 
 
 good = record(FIELDS)
-odd = st.tuples(keys, anything | st.builds(nested, st.integers(1, DEEPEST))) | st.tuples(st.sampled_from(["id", "budget", "runtime"]), huge)
+odd = st.tuples(keys, anything | st.builds(nested, st.integers(1, DEEPEST))) | st.tuples(
+    st.sampled_from(["id", "budget", "runtime"]), huge
+)
 wild = st.builds(lambda film, odd: film | {odd[0]: odd[1]}, good, odd)
 value = good | wild | wild | anything
 
@@ -128,12 +184,16 @@ def land(content: bytes, name: str = "input.jsonl") -> SimpleNamespace:
         counts = ingest(records([path]), run)
         raw, aside = pq.read_table(run.path(RAW)), pq.read_table(run.path(QUARANTINE))
         files = run.path(RAW).read_bytes(), run.path(QUARANTINE).read_bytes()
-    return SimpleNamespace(counts=counts, raw=conform(raw, RAW), aside=conform(aside, QUARANTINE), files=files)
+    return SimpleNamespace(
+        counts=counts, raw=conform(raw, RAW), aside=conform(aside, QUARANTINE), files=files
+    )
 
 
 def leaves(value: Any) -> Iterator[Any]:
     "All values inside a value."
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    inside = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    )
     yield from (leaf for v in inside for leaf in leaves(v)) if inside is not None else [value]
 
 
@@ -146,8 +206,17 @@ def check(landed: SimpleNamespace) -> None:
     assert all(r["reason"].strip() and r["record"].strip() and r["origin"] for r in aside)
     for r in raw:
         assert r["id"] > 0
-        assert not [v for v in leaves(r) if (isinstance(v, float) and not math.isfinite(v)) or (isinstance(v, str) and "\x00" in v)]
-        again = row({**r, "fetched_at": r["fetched_at"] and r["fetched_at"].isoformat()}, r["seq"], r["origin"])
+        assert not [
+            v
+            for v in leaves(r)
+            if (isinstance(v, float) and not math.isfinite(v))
+            or (isinstance(v, str) and "\x00" in v)
+        ]
+        again = raw_row(
+            {**r, "fetched_at": r["fetched_at"] and r["fetched_at"].isoformat()},
+            r["seq"],
+            r["origin"],
+        )
         assert again == r, "what landed lands again as it is"
 
 
@@ -168,7 +237,17 @@ def test_ingest_takes_any_json_array(values):
     assert landed.counts["records"] == len(values)
 
 
-ODD_LINES = [b"{", b"NaN", b"{'id': 2}", b"\xff\xfe{", b"\xef\xbb\xbf{}", b'{"id":\x00 2}', b'{"id": 2}\r', b"\x0c", b"[" * 9999]
+ODD_LINES = [
+    b"{",
+    b"NaN",
+    b"{'id': 2}",
+    b"\xff\xfe{",
+    b"\xef\xbb\xbf{}",
+    b'{"id":\x00 2}',
+    b'{"id": 2}\r',
+    b"\x0c",
+    b"[" * 9999,
+]
 
 
 @quick
@@ -194,7 +273,8 @@ ONCE_FATAL = {  # each of these has ended a run
     "a time after the last in UTC": '{"id": 2, "fetched_at": "9999-12-31T23:00:00-05:00"}',
     "half a character in the name of a field": r'{"id": 2, "\ud800": 1}',
     "half a character in the code of an error": r'{"success": false, "status_code": "\ud800"}',
-    "a deep list in the code of an error": '{"success": false, "status_code": %s}' % ("[" * 1000 + "]" * 1000),
+    "a deep list in the code of an error": '{"success": false, "status_code": %s}'
+    % ("[" * 1000 + "]" * 1000),
     "a deep list for a yes or no": '{"id": 2, "adult": %s}' % ("[" * 1000 + "]" * 1000),
     "a deep list in a record without id": '{"extra": %s}' % ("[" * 1000 + "]" * 1000),
 }
@@ -212,12 +292,16 @@ def test_a_field_named_like_one_of_ours_is_no_fault():
 
 
 def test_what_no_file_can_hold_is_replaced():
-    landed = land(lines([{"id": 1, "title": "a\0b\ud800", "genres": [{"name": "\0"}]}])).raw.to_pylist()[0]
+    landed = land(
+        lines([{"id": 1, "title": "a\0b\ud800", "genres": [{"name": "\0"}]}])
+    ).raw.to_pylist()[0]
     assert landed["title"] == "ab?" and landed["genres"][0]["name"] == ""
 
 
 def test_an_empty_entry_is_no_entry():
-    landed = land(lines([{"id": 1, "genres": [""], "credits": {"cast": ["", None]}}])).raw.to_pylist()[0]
+    landed = land(
+        lines([{"id": 1, "genres": [""], "credits": {"cast": ["", None]}}])
+    ).raw.to_pylist()[0]
     assert landed["genres"] == [] and landed["credits"]["cast"] == []
 
 
@@ -240,22 +324,36 @@ PEOPLE = [
 def credit(name: str, values: list) -> st.SearchStrategy:
     "A credit of one of the people with one more value, at times null."
     return mostly(
-        st.builds(lambda person, v: {"id": person[0], "name": person[1], name: v}, st.sampled_from(PEOPLE), st.sampled_from(values))
+        st.builds(
+            lambda person, v: {"id": person[0], "name": person[1], name: v},
+            st.sampled_from(PEOPLE),
+            st.sampled_from(values),
+        )
     )
 
 
-gaps = st.sampled_from([None, {}, "", {"cast": None}, {"cast": []}, {"crew": []}, {"cast": [], "crew": None}])
+gaps = st.sampled_from(
+    [None, {}, "", {"cast": None}, {"cast": []}, {"crew": []}, {"cast": [], "crew": None}]
+)
 lists = {
     "cast": st.lists(credit("order", [None, 0, 1, 1, 2.0, "3", -1]), min_size=2, max_size=5),
-    "crew": st.lists(credit("job", ["Director", "Director", "Writer", "", None]), min_size=2, max_size=5),
+    "crew": st.lists(
+        credit("job", ["Director", "Director", "Writer", "", None]), min_size=2, max_size=5
+    ),
 }
-credits = gaps | st.fixed_dictionaries(lists) | st.fixed_dictionaries(lists) | st.fixed_dictionaries({}, optional=lists)
+credits = (
+    gaps
+    | st.fixed_dictionaries(lists)
+    | st.fixed_dictionaries(lists)
+    | st.fixed_dictionaries({}, optional=lists)
+)
 films = record(
     FIELDS
     | {
         "title": st.sampled_from(["Alien", "Aliens", "No Data", " Heat ", "M", "", " \u00a0"]),
         "status": st.sampled_from([*["Released"] * 9, "Rumored", "released", None]),
-        "release_date": st.sampled_from(DATES) | st.dates(date(1880, 1, 1), date(2110, 1, 1)).map(str),
+        "release_date": st.sampled_from(DATES)
+        | st.dates(date(1880, 1, 1), date(2110, 1, 1)).map(str),
         "vote_count": st.sampled_from([None, 0, 1, 7, "25", 9_000.0, 12_000, -3]),
         "vote_average": st.sampled_from([None, *[0, 7, 7.25, "6.5", 10.0] * 2, 10.5, -1]),
         "popularity": st.sampled_from([*[0, 1.5, 1e300, "7", math.nan] * 2, -0.5]),
@@ -299,9 +397,15 @@ def batch(tmp_path_factory):
     values = drawn(1000, ids=750)
     made = cleaned(values, tmp_path_factory.mktemp("batch"))
     landed = {seq - 1 for seq in made.raw["seq"].to_pylist()}
-    made.landed = [json.loads(json.dumps(v), parse_constant=lambda _: None) for i, v in enumerate(values) if i in landed]
+    made.landed = [
+        json.loads(json.dumps(v), parse_constant=lambda _: None)
+        for i, v in enumerate(values)
+        if i in landed
+    ]
     sizes = [len(made.landed), made.movies.num_rows, made.dropped.num_rows, made.credits.num_rows]
-    assert [a >= b for a, b in zip(sizes, [500, 150, 150, 50], strict=True)] == [True] * 4, f"{sizes}: too few to look at"
+    assert [a >= b for a, b in zip(sizes, [500, 150, 150, 50], strict=True)] == [True] * 4, (
+        f"{sizes}: too few to look at"
+    )
     return made
 
 
@@ -320,7 +424,9 @@ def test_films_are_clean(batch):
         for name, v in f.items():
             assert v != [] and not (isinstance(v, str) and not v.strip()), name
             assert not isinstance(v, float) or math.isfinite(v), name
-            assert not isinstance(v, list) or (None not in v and len(set(v)) == len(v) and all(x.strip() for x in v)), name
+            assert not isinstance(v, list) or (
+                None not in v and len(set(v)) == len(v) and all(x.strip() for x in v)
+            ), name
         for name in ("budget_musd", "revenue_musd", "runtime"):
             assert f[name] is None or f[name] > 0, name
         both = None not in (f["budget_musd"], f["revenue_musd"])
@@ -342,7 +448,11 @@ def frame(table: pa.Table) -> pd.DataFrame:
 def without_gaps(record: dict) -> dict:
     "The record without null entries in its cast and crew: the oracle counts them as credits, the package does not."
     people = record.get("credits")
-    kept = {kind: listed and [p for p in listed if p is not None] for kind, listed in people.items()} if people else people
+    kept = (
+        {kind: listed and [p for p in listed if p is not None] for kind, listed in people.items()}
+        if people
+        else people
+    )
     return record | {"credits": kept}
 
 
@@ -354,18 +464,33 @@ def test_films_equal_the_oracle(batch, name):
 
 def test_order_of_the_input_does_not_matter(tmp_path):
     "When every answer says when it was fetched, only `seq` depends on the order."
-    values = [{**v, "fetched_at": f"2024-01-01T00:00:00.{i:06}Z"} for i, v in enumerate(drawn(400, ids=200))]
+    values = [
+        {**v, "fetched_at": f"2024-01-01T00:00:00.{i:06}Z"}
+        for i, v in enumerate(drawn(400, ids=200))
+    ]
     first = cleaned(values, tmp_path / "first")
     random.Random(1).shuffle(values)
     second = cleaned(values, tmp_path / "second")
     for name in ("movies", "credits", "dropped"):
-        ours, theirs = (frame(getattr(t, name)).drop(columns=["seq", "origin"], errors="ignore") for t in (first, second))
+        ours, theirs = (
+            frame(getattr(t, name)).drop(columns=["seq", "origin"], errors="ignore")
+            for t in (first, second)
+        )
         by = ["id", "title", "rule"] if name == "dropped" else []
         assert len(ours) > 20
         assert_same(*(t.sort_values(by) if by else t for t in (ours, theirs)), name)
 
 
-SAME = dict(id=1, status="Released", original_language="en", vote_count=1, popularity=1.5, runtime=90, budget=1, revenue=1)
+SAME = dict(
+    id=1,
+    status="Released",
+    original_language="en",
+    vote_count=1,
+    popularity=1.5,
+    runtime=90,
+    budget=1,
+    revenue=1,
+)
 
 
 @pytest.mark.parametrize("blank", ["\u2003", "\u2028", "\x0b", "\x85"])
@@ -381,7 +506,13 @@ def test_a_director_is_named_where_any_credit_names_them(tmp_path):
 
 
 def test_movies_csv_has_a_row_a_film(tmp_path):
-    made = cleaned([{**SAME, "id": i, "title": title} for i, title in enumerate(["a\rb", "a\nb", 'a"b', "a,b"], 1)], tmp_path)
+    made = cleaned(
+        [
+            {**SAME, "id": i, "title": title}
+            for i, title in enumerate(["a\rb", "a\nb", 'a"b', "a,b"], 1)
+        ],
+        tmp_path,
+    )
     save_movies_csv(made.run)
     table = pd.read_csv(made.run.report / "movies.csv")
     assert table.title.tolist() == made.movies["title"].to_pylist()

@@ -27,12 +27,16 @@ from tmdb_analysis.runs.catalog import read_facts
 from tmdb_analysis.runs.chain import with_error
 from tmdb_analysis.use import loading
 from tmdb_analysis.use.cli import main
-from tmdb_analysis.use.database import CURRENT, EVERY, FILMS, HISTORY
+from tmdb_analysis.use.database import ALL_TABLES, CURRENT_TABLES, FILM_TABLES, HISTORY_TABLES
 from tmdb_analysis.use.publish import publish_run, target
 from tmdb_analysis.use.steps import finish
 
 ROOT = Path(__file__).parent.parent
-SECRETS = (PASSWORD, PASSWORD.replace("/", "%2F").replace(" ", "%20").replace("@", "%40").replace(":", "%3A"), "canary")
+SECRETS = (
+    PASSWORD,
+    PASSWORD.replace("/", "%2F").replace(" ", "%20").replace("@", "%40").replace(":", "%3A"),
+    "canary",
+)
 numbers = count()
 
 
@@ -52,14 +56,22 @@ def url(postgres: Server, name: str) -> str:
 def filled(postgres: Server, demo: Run) -> tuple[str, str]:
     "A database that the demo run was published to, and what the command said."
     done = command(demo, postgres.new("filled"))
-    assert done.returncode == 0 and not [secret for secret in SECRETS if secret in done.stdout + done.stderr], done.stderr
+    assert done.returncode == 0 and not [
+        secret for secret in SECRETS if secret in done.stdout + done.stderr
+    ], done.stderr
     return postgres.url("filled"), done.stdout
 
 
 def command(run: Run, url: str) -> subprocess.CompletedProcess:
     "The command in a process of its own; the address comes as a secret."
     words = [str(Path(sys.executable).parent / "tmdb"), "publish", run.id, "--home", str(run.home)]
-    return subprocess.run(words, capture_output=True, text=True, env=os.environ | {"TMDB_POSTGRES_URL": url}, check=False)
+    return subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TMDB_POSTGRES_URL": url},
+        check=False,
+    )
 
 
 def publishing(url: str, *words: str) -> int:
@@ -87,7 +99,10 @@ def rows(url: str, query: str) -> list[tuple]:
 
 def versions_of_rows(url: str) -> dict[str, int]:
     "The newest transaction in each table: it grows when a row is written."
-    return {name: rows(url, f'select max(xmin::text::bigint) from tmdb."{name}"')[0][0] for name in EVERY}
+    return {
+        name: rows(url, f'select max(xmin::text::bigint) from tmdb."{name}"')[0][0]
+        for name in ALL_TABLES
+    }
 
 
 def another(demo: Run, home: Path, run_id: str, hours: int = 0, **facts) -> Run:
@@ -98,7 +113,9 @@ def another(demo: Run, home: Path, run_id: str, hours: int = 0, **facts) -> Run:
     shutil.copy(demo.report / "quality.json", run.report)
     told = json.loads((demo.report / "run.json").read_text()) | {"run_id": run_id}
     for key in ("started", "finished"):
-        told[key] = f"{datetime.fromisoformat(told[key]) + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}"
+        told[key] = (
+            f"{datetime.fromisoformat(told[key]) + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}"
+        )
     (run.report / "run.json").write_text(json.dumps(told | facts))
     return run
 
@@ -126,12 +143,14 @@ def few(demo: Run, tmp_path_factory) -> Run:
 # What is there afterwards
 
 
-@pytest.mark.parametrize("name", CURRENT)
+@pytest.mark.parametrize("name", CURRENT_TABLES)
 def test_a_table_holds_what_the_run_holds(name, filled, demo):
-    folder = demo.tables if name in FILMS else demo.report / "kpis"
+    folder = demo.tables if name in FILM_TABLES else demo.report / "kpis"
     stored = pq.read_table(folder / f"{name}.parquet")
     if name == "movies":
-        stored = stored.drop_columns("seq")  # says where the record came in, and nothing about the film
+        stored = stored.drop_columns(
+            "seq"
+        )  # says where the record came in, and nothing about the film
     columns = ", ".join(f'"{c}"' for c in stored.column_names)
     found = rows(filled[0], f'select {columns} from tmdb."{name}"')
     expected = list(zip(*stored.to_pydict().values(), strict=True))
@@ -139,36 +158,68 @@ def test_a_table_holds_what_the_run_holds(name, filled, demo):
 
 
 def test_the_history_says_what_the_run_says(filled, demo):
-    told, quality = (json.loads((demo.report / f"{name}.json").read_text()) for name in ("run", "quality"))
+    told, quality = (
+        json.loads((demo.report / f"{name}.json").read_text()) for name in ("run", "quality")
+    )
     url = filled[0]
-    assert rows(url, "select run_id, status, current, films, score, gate, seconds, finished from tmdb.runs") == [
-        ("demo", "ok", True, told["films"], told["score"], told["gate"], told["seconds"], datetime.fromisoformat(told["finished"]))
+    assert rows(
+        url, "select run_id, status, current, films, score, gate, seconds, finished from tmdb.runs"
+    ) == [
+        (
+            "demo",
+            "ok",
+            True,
+            told["films"],
+            told["score"],
+            told["gate"],
+            told["seconds"],
+            datetime.fromisoformat(told["finished"]),
+        )
     ]
-    assert rows(url, "select stage, status, seconds, summary from tmdb.stages order by position") == [
-        tuple(stage[key] for key in ("stage", "status", "seconds", "summary")) for stage in told["stages"]
+    assert rows(
+        url, "select stage, status, seconds, summary from tmdb.stages order by position"
+    ) == [
+        tuple(stage[key] for key in ("stage", "status", "seconds", "summary"))
+        for stage in told["stages"]
     ]
-    assert dict(rows(url, "select dimension, score from tmdb.quality_dimensions")) == quality["dimensions"]
+    assert (
+        dict(rows(url, "select dimension, score from tmdb.quality_dimensions"))
+        == quality["dimensions"]
+    )
     names = "id name dimension severity about evaluated failed share threshold gates passed".split()
     columns = "rule_id, rule, dimension, severity, about, evaluated, failed, share, threshold, gates, passed"
     found = rows(url, f"select {columns} from tmdb.quality_rules")
     assert sorted(found) == sorted(tuple(rule[key] for key in names) for rule in quality["rules"])
     metrics = {row[:2]: row[2] for row in rows(url, "select name, label, value from tmdb.metrics")}
-    assert metrics["rows", "movies"] == told["films"] and metrics["stage_seconds", "23_clean"] == told["stages"][1]["seconds"]
+    assert (
+        metrics["rows", "movies"] == told["films"]
+        and metrics["stage_seconds", "23_clean"] == told["stages"][1]["seconds"]
+    )
     assert not rows(url, "select name from tmdb.metrics except select name from tmdb.metric_names")
 
 
 def test_the_command_says_what_it_did(filled, demo):
     films = pq.read_metadata(demo.tables / "movies.parquet").num_rows
     assert re.search(rf"^tmdb\.movies +{films} +0 +0 +0$", filled[1], re.M), filled[1]
-    assert re.search(r"^published demo to films@127\.0\.0\.1:\d+/filled in [\d.]+ s: [\d,]+ changed$", filled[1], re.M)
+    assert re.search(
+        r"^published demo to films@127\.0\.0\.1:\d+/filled in [\d.]+ s: [\d,]+ changed$",
+        filled[1],
+        re.M,
+    )
 
 
 def test_every_table_and_column_is_explained(filled):
     tables = """select c.relname, obj_description(c.oid), a.attname, col_description(c.oid, a.attnum) from pg_class c
         join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 where c.relnamespace = 'tmdb'::regnamespace and c.relkind = 'r'"""
     found = rows(filled[0], tables)
-    assert {row[0] for row in found} == EVERY.keys() | {"schema_version"} and all(row[1] and row[3] for row in found)
-    stored = {(name, field.name): field.metadata[b"doc"].decode() for name, table in EVERY.items() for field in table.schema}
+    assert {row[0] for row in found} == ALL_TABLES.keys() | {"schema_version"} and all(
+        row[1] and row[3] for row in found
+    )
+    stored = {
+        (name, field.name): field.metadata[b"doc"].decode()
+        for name, table in ALL_TABLES.items()
+        for field in table.schema
+    }
     assert stored.items() <= {(row[0], row[2]): row[3] for row in found}.items()
 
 
@@ -176,14 +227,20 @@ def test_a_second_publish_writes_nothing(filled, demo, capsys):
     before = versions_of_rows(filled[0])
     assert publishing(filled[0], "demo", "--home", str(demo.home)) == 0
     told = capsys.readouterr().out
-    assert "s: 0 changed" in told and len(re.findall(r"^tmdb\.\w+ +0 +0 +0 +[\d,]+$", told, re.M)) == len(EVERY)
+    assert "s: 0 changed" in told and len(
+        re.findall(r"^tmdb\.\w+ +0 +0 +0 +[\d,]+$", told, re.M)
+    ) == len(ALL_TABLES)
     assert versions_of_rows(filled[0]) == before
 
 
 def test_dashboards_may_read_and_not_write(postgres, filled):
     with psycopg.connect(postgres.viewer("filled")) as connection:
         assert connection.execute("select count(*) from tmdb.movies").fetchone()[0] > 900
-        for statement in ("delete from tmdb.movies", "create table tmdb.mine ()", "update tmdb.runs set score = 100"):
+        for statement in (
+            "delete from tmdb.movies",
+            "create table tmdb.mine ()",
+            "update tmdb.runs set score = 100",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
                 connection.execute(statement)
 
@@ -198,9 +255,16 @@ def test_only_what_differs_is_written(url, few, tmp_path):
         renamed, copied = films[1] | {"title": "Another title"}, films[2] | {"id": 999_999_999}
         return [renamed, *films[2:], copied]
 
-    done = publish_run(with_films(another(few, tmp_path, "next", hours=1), change), target(url)).tables
-    assert done["movies"][:3] == (1, 1, 1) and done["credits"].changed == done["directors"].changed == 0
-    assert done["runs"] == (1, 1, 0, 0), "the new run is there, and the other is no longer the current one"
+    done = publish_run(
+        with_films(another(few, tmp_path, "next", hours=1), change), target(url)
+    ).tables
+    assert (
+        done["movies"][:3] == (1, 1, 1)
+        and done["credits"].changed == done["directors"].changed == 0
+    )
+    assert done["runs"] == (1, 1, 0, 0), (
+        "the new run is there, and the other is no longer the current one"
+    )
     assert rows(url, "select run_id from tmdb.runs where current") == [("next",)]
     assert rows(url, "select title from tmdb.movies where id = 999999999")
 
@@ -209,19 +273,44 @@ def test_an_older_run_turns_nothing_back(url, few, tmp_path, capsys):
     publish_run(few, target(url))
     old = with_films(another(few, tmp_path, "old", hours=-5), lambda films: films[:10])
     done = publish_run(old, target(url))
-    assert "stay those of run few, which is newer" in done.notes[0] and not done.tables.keys() & CURRENT.keys()
-    assert rows(url, "select run_id, current from tmdb.runs order by run_id") == [("few", True), ("old", False)]
-    assert rows(url, "select count(*) from tmdb.movies")[0][0] > 900 and rows(url, "select 1 from tmdb.stages where run_id = 'old'")
+    assert (
+        "stay those of run few, which is newer" in done.notes[0]
+        and not done.tables.keys() & CURRENT_TABLES.keys()
+    )
+    assert rows(url, "select run_id, current from tmdb.runs order by run_id") == [
+        ("few", True),
+        ("old", False),
+    ]
+    assert rows(url, "select count(*) from tmdb.movies")[0][0] > 900 and rows(
+        url, "select 1 from tmdb.stages where run_id = 'old'"
+    )
     assert publish_run(old, target(url), force=True).tables["movies"].deleted > 900
-    assert rows(url, "select run_id, current from tmdb.runs order by run_id") == [("few", False), ("old", True)]
+    assert rows(url, "select run_id, current from tmdb.runs order by run_id") == [
+        ("few", False),
+        ("old", True),
+    ]
 
 
 def test_a_failed_run_is_in_the_history_only(url, few, tmp_path):
     publish_run(few, target(url))
-    bad = another(few, tmp_path, "bad", hours=1, status="failed", gate="fail", failed_stage="27_validate", error="too few films")
+    bad = another(
+        few,
+        tmp_path,
+        "bad",
+        hours=1,
+        status="failed",
+        gate="fail",
+        failed_stage="27_validate",
+        error="too few films",
+    )
     done = publish_run(bad, target(url))
-    assert "its quality gate said no" in done.notes[0] and not done.tables.keys() & CURRENT.keys()
-    assert rows(url, "select current, gate, error from tmdb.runs where run_id = 'bad'") == [(False, "fail", "too few films")]
+    assert (
+        "its quality gate said no" in done.notes[0]
+        and not done.tables.keys() & CURRENT_TABLES.keys()
+    )
+    assert rows(url, "select current, gate, error from tmdb.runs where run_id = 'bad'") == [
+        (False, "fail", "too few films")
+    ]
 
 
 def test_a_report_on_a_part_of_the_films_is_in_the_history_only(url, few, tmp_path):
@@ -229,8 +318,14 @@ def test_a_report_on_a_part_of_the_films_is_in_the_history_only(url, few, tmp_pa
     western = another(few, tmp_path, "western", hours=1, parameters={"genre": "Western"})
     for force in (False, True):
         done = publish_run(western, target(url), force=force)
-        assert "only about films of the genre Western" in done.notes[0] and not done.tables.keys() & CURRENT.keys()
-    assert rows(url, "select run_id, current from tmdb.runs order by run_id") == [("few", True), ("western", False)]
+        assert (
+            "only about films of the genre Western" in done.notes[0]
+            and not done.tables.keys() & CURRENT_TABLES.keys()
+        )
+    assert rows(url, "select run_id, current from tmdb.runs order by run_id") == [
+        ("few", True),
+        ("western", False),
+    ]
 
 
 @pytest.mark.parametrize("status", ["interrupted", "stopped", "incomplete"])
@@ -263,20 +358,30 @@ def test_the_last_step_of_a_scheduled_run_publishes_it(url, demo, tmp_path, monk
     assert rows(url, "select count(*) from tmdb.movies")[0][0] == read_facts(run.report).films
 
 
-def test_the_last_step_of_a_scheduled_run_on_a_part_of_the_films_publishes_nothing(url, demo, tmp_path, monkeypatch):
+def test_the_last_step_of_a_scheduled_run_on_a_part_of_the_films_publishes_nothing(
+    url, demo, tmp_path, monkeypatch
+):
     monkeypatch.setenv("TMDB_POSTGRES_URL", url)
     run = scheduled(demo, tmp_path)
     told = read_facts(run.report)
     told.status, told.parameters["decade"] = "running", 1990
     write_record(run.report / "run.json", told)
-    assert finish(run.id, tmp_path).status == "ok" and not (tmp_path / "data/tables/CURRENT").exists()
-    assert rows(url, "select run_id, status, current from tmdb.runs") == [("scheduled", "ok", False)]
+    assert (
+        finish(run.id, tmp_path).status == "ok" and not (tmp_path / "data/tables/CURRENT").exists()
+    )
+    assert rows(url, "select run_id, status, current from tmdb.runs") == [
+        ("scheduled", "ok", False)
+    ]
 
 
-def test_the_last_step_of_a_failed_scheduled_run_brings_its_history(url, demo, tmp_path, monkeypatch):
+def test_the_last_step_of_a_failed_scheduled_run_brings_its_history(
+    url, demo, tmp_path, monkeypatch
+):
     monkeypatch.setenv("TMDB_POSTGRES_URL", url)
     assert finish(scheduled(demo, tmp_path, 2).id, tmp_path).status == "failed"
-    assert rows(url, "select status, failed_stage, current from tmdb.runs") == [("failed", "27_validate", False)]
+    assert rows(url, "select status, failed_stage, current from tmdb.runs") == [
+        ("failed", "27_validate", False)
+    ]
 
 
 def test_a_scheduled_run_that_waits_is_not_published_yet(url, demo, tmp_path, monkeypatch):
@@ -292,7 +397,9 @@ def test_a_scheduled_run_that_waits_is_not_published_yet(url, demo, tmp_path, mo
 
 def test_another_run_of_the_same_name_is_refused(filled, few, tmp_path, capsys):
     before = versions_of_rows(filled[0])
-    assert "has another run demo, begun" in said(capsys, another(few, tmp_path, "demo", hours=2), filled[0])
+    assert "has another run demo, begun" in said(
+        capsys, another(few, tmp_path, "demo", hours=2), filled[0]
+    )
     assert versions_of_rows(filled[0]) == before
 
 
@@ -308,7 +415,10 @@ def test_history_can_be_pruned(url, few, tmp_path):
     publish_run(another(few, tmp_path, "next", hours=1), target(url))
     with psycopg.connect(url) as connection:
         connection.execute("delete from tmdb.runs where not current")
-    assert all(rows(url, f"select distinct run_id from tmdb.{name}") == [("next",)] for name in HISTORY)
+    assert all(
+        rows(url, f"select distinct run_id from tmdb.{name}") == [("next",)]
+        for name in HISTORY_TABLES
+    )
 
 
 # Who may do what
@@ -318,9 +428,13 @@ def test_a_server_that_does_not_let_in(postgres, few, filled, capsys, monkeypatc
     monkeypatch.delenv("PGPASSWORD", raising=False)
     closed = Server(postgres.binaries, postgres.data, 1).url("filled")
     for address, words in {
-        postgres.url("filled", password="canary"): "the password is wrong; set it in the address, in PGPASSWORD or in a passfile",
+        postgres.url(
+            "filled", password="canary"
+        ): "the password is wrong; set it in the address, in PGPASSWORD or in a passfile",
         postgres.url("filled", password=None): "a password is wanted",
-        postgres.url("gone"): "does not know this database; an administrator types CREATE DATABASE gone",
+        postgres.url(
+            "gone"
+        ): "does not know this database; an administrator types CREATE DATABASE gone",
         closed: "nothing answers there; start PostgreSQL",
         closed.replace("127.0.0.1", "no-such-host.invalid"): "no such host",
     }.items():
@@ -344,10 +458,15 @@ def test_a_user_with_few_rights(postgres, name, url, few, capsys):
     postgres.admin(f"create role guest_{name} login password '{PASSWORD}'")
     guest = postgres.url(name, f"guest_{name}")
     line = said(capsys, few, guest)
-    assert f"permission denied for database {name}" in line and f"GRANT CREATE ON DATABASE {name} TO guest_{name}" in line
+    assert (
+        f"permission denied for database {name}" in line
+        and f"GRANT CREATE ON DATABASE {name} TO guest_{name}" in line
+    )
     postgres.admin(f"grant create on database {name} to guest_{name}")
     publish_run(few, target(guest))
-    assert "permission denied" in said(capsys, few, url), "another user may not write into the tables of the first"
+    assert "permission denied" in said(capsys, few, url), (
+        "another user may not write into the tables of the first"
+    )
 
 
 def test_what_the_docs_tell_an_administrator_is_enough(few):
@@ -372,11 +491,16 @@ def test_the_role_for_dashboards_may_have_to_wait(postgres, few):
     with running() as server:
         server.admin("alter role films nocreaterole")
         url = server.new("films")
-        assert "an administrator types CREATE ROLE tmdb_reader NOLOGIN" in publish_run(few, target(url)).notes[0]
+        assert (
+            "an administrator types CREATE ROLE tmdb_reader NOLOGIN"
+            in publish_run(few, target(url)).notes[0]
+        )
         server.admin("create role tmdb_reader nologin")
         done = publish_run(few, target(url))
         assert done.changed == 0 and not done.notes
-        assert rows(url, "select has_table_privilege('tmdb_reader', 'tmdb.movies', 'select')") == [(True,)]
+        assert rows(url, "select has_table_privilege('tmdb_reader', 'tmdb.movies', 'select')") == [
+            (True,)
+        ]
 
 
 # Versions of the tables
@@ -385,11 +509,20 @@ def test_the_role_for_dashboards_may_have_to_wait(postgres, few):
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("update tmdb.schema_version set version = 9", "has tables of version 9 and this program knows 1: update tmdb_analysis"),
-        ("update tmdb.schema_version set version = 0", "the tables are of version 0, too old to migrate"),
+        (
+            "update tmdb.schema_version set version = 9",
+            "has tables of version 9 and this program knows 1: update tmdb_analysis",
+        ),
+        (
+            "update tmdb.schema_version set version = 0",
+            "the tables are of version 0, too old to migrate",
+        ),
         ("drop table tmdb.schema_version", "there is a schema tmdb that this program has not made"),
         ("alter table tmdb.runs drop column score", "tmdb.runs was changed by hand"),
-        ("create view tmdb.mine as select * from tmdb.genres; alter table tmdb.genres add extra int", "drop the view, publish"),
+        (
+            "create view tmdb.mine as select * from tmdb.genres; alter table tmdb.genres add extra int",
+            "drop the view, publish",
+        ),
     ],
 )
 def test_a_schema_that_differs_is_refused(statement, words, url, few, capsys):
@@ -404,14 +537,20 @@ def test_an_older_schema_is_migrated(url, few, monkeypatch):
     with psycopg.connect(url) as connection:
         connection.execute("alter table tmdb.stages rename summary to told")
     monkeypatch.setattr(loading, "VERSION", 2)
-    monkeypatch.setattr(loading, "MIGRATIONS", {2: ("alter table tmdb.stages rename told to summary",)})
+    monkeypatch.setattr(
+        loading, "MIGRATIONS", {2: ("alter table tmdb.stages rename told to summary",)}
+    )
     assert publish_run(few, target(url)).changed == 0
     assert rows(url, "select version from tmdb.schema_version order by 1") == [(1,), (2,)]
 
 
 @pytest.mark.parametrize(
     "statement",
-    ["alter table tmdb.genres drop column films", "alter table tmdb.genres drop constraint genres_pkey", "drop table tmdb.genres"],
+    [
+        "alter table tmdb.genres drop column films",
+        "alter table tmdb.genres drop constraint genres_pkey",
+        "drop table tmdb.genres",
+    ],
 )
 def test_a_table_of_the_current_run_is_made_anew(statement, url, few):
     publish_run(few, target(url))
@@ -419,7 +558,9 @@ def test_a_table_of_the_current_run_is_made_anew(statement, url, few):
         connection.execute(statement)
     done = publish_run(few, target(url)).tables["genres"]
     assert done.inserted == rows(url, "select count(films) from tmdb.genres")[0][0] > 0
-    assert rows(url, "select has_table_privilege('tmdb_reader', 'tmdb.genres', 'select')") == [(True,)]
+    assert rows(url, "select has_table_privilege('tmdb_reader', 'tmdb.genres', 'select')") == [
+        (True,)
+    ]
 
 
 # At once, and in the middle
@@ -454,13 +595,17 @@ def test_two_publishes_at_once(url, few):
     both = [in_thread(publish_run, few, target(url)) for _ in range(2)]
     for thread, _ in both:
         thread.join()
-    assert sorted(result[0].changed > 0 for _, result in both) == [False, True], "one brings all, the other finds all there"
+    assert sorted(result[0].changed > 0 for _, result in both) == [False, True], (
+        "one brings all, the other finds all there"
+    )
 
 
 def test_a_publish_does_not_wait_for_another_for_ever(url, few, capsys):
     with psycopg.connect(url) as other:
         other.execute("select pg_advisory_xact_lock(hashtext('tmdb publish'))")
-        assert "another publish has been at work for more than 0.2 s" in said(capsys, few, url, "--wait", "0.2")
+        assert "another publish has been at work for more than 0.2 s" in said(
+            capsys, few, url, "--wait", "0.2"
+        )
     assert publish_run(few, target(url)).changed
 
 
@@ -474,7 +619,10 @@ def test_a_locked_table_is_said(url, few, capsys):
 
 def test_a_publisher_that_is_killed_leaves_nothing_half(url, few, tmp_path):
     publish_run(few, target(url))
-    run, before = with_films(another(few, tmp_path, "next", hours=1), lambda films: films[:5]), versions_of_rows(url)
+    run, before = (
+        with_films(another(few, tmp_path, "next", hours=1), lambda films: films[:5]),
+        versions_of_rows(url),
+    )
     words = [str(Path(sys.executable).parent / "tmdb"), "publish", "next", "--home", str(tmp_path)]
     with psycopg.connect(url) as other:
         other.execute("lock table tmdb.directors in access exclusive mode")
@@ -483,7 +631,9 @@ def test_a_publisher_that_is_killed_leaves_nothing_half(url, few, tmp_path):
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
     assert publish_run(few, target(url)).changed == 0, "the lock of the dead one is gone"
-    assert versions_of_rows(url) == before and rows(url, "select run_id from tmdb.runs") == [("few",)]
+    assert versions_of_rows(url) == before and rows(url, "select run_id from tmdb.runs") == [
+        ("few",)
+    ]
     assert publish_run(run, target(url)).tables["movies"].deleted > 900
 
 
@@ -495,7 +645,9 @@ def test_a_connection_that_is_cut_leaves_nothing_half(postgres, url, few, tmp_pa
         thread, result = in_thread(publish_run, run, target(url))
         postgres.admin(f"select pg_terminate_backend({waiting(url, 'relation')})")
         thread.join()
-    assert "the connection was lost; the database has all of the run or nothing of it" in str(result[0])
+    assert "the connection was lost; the database has all of the run or nothing of it" in str(
+        result[0]
+    )
     assert versions_of_rows(url) == before
 
 
@@ -505,10 +657,17 @@ def test_a_full_disk_is_said(url, few, tmp_path, capsys):
     with psycopg.connect(url) as connection:
         connection.execute("""create function full_disk() returns trigger language plpgsql as $$ begin
             raise exception using errcode = 'disk_full', message = 'could not extend file: No space left on device'; end $$""")
-        connection.execute("create trigger full_disk before delete on tmdb.movies execute function full_disk()")
+        connection.execute(
+            "create trigger full_disk before delete on tmdb.movies execute function full_disk()"
+        )
     before = versions_of_rows(url)
-    line = said(capsys, with_films(another(few, tmp_path, "next", hours=1), lambda films: films[1:]), url)
-    assert "the disk of the server is full (could not extend file: No space left on device); make room there. Nothing was changed" in line
+    line = said(
+        capsys, with_films(another(few, tmp_path, "next", hours=1), lambda films: films[1:]), url
+    )
+    assert (
+        "the disk of the server is full (could not extend file: No space left on device); make room there. Nothing was changed"
+        in line
+    )
     assert versions_of_rows(url) == before
 
 
@@ -555,5 +714,9 @@ def test_the_password_is_in_nothing_that_is_written(postgres, filled, demo, caps
         told = capsys.readouterr()
         assert "published" in told.out or "Traceback" in told.err
         assert not [secret for secret in SECRETS if secret in told.out + told.err], told.err
-    held = [path for path in demo.home.rglob("*") if path.is_file() and any(s.encode() in path.read_bytes() for s in SECRETS[:2])]
+    held = [
+        path
+        for path in demo.home.rglob("*")
+        if path.is_file() and any(s.encode() in path.read_bytes() for s in SECRETS[:2])
+    ]
     assert not held

@@ -34,7 +34,9 @@ def test_a_kpi_says_everything_about_itself(name):
     assert not set(kpi.parameters) & set(kpi.limits)
     assert set(kpi.values) <= set(MOVIES.columns)
     uses_cohort = set(COHORT_PARAMETERS) <= set(kpi.parameters)
-    assert uses_cohort == bool(kpi.cohort), "the version of the money rules goes with their parameters"
+    assert uses_cohort == bool(kpi.cohort), (
+        "the version of the money rules goes with their parameters"
+    )
 
 
 def test_a_run_records_versions_and_parameters_of_every_table(demo):
@@ -44,7 +46,9 @@ def test_a_run_records_versions_and_parameters_of_every_table(demo):
     for name, kpi in KPIS.items():
         assert recorded[name]["versions"] == {"films": 1, **kpi.versions}
         assert set(kpi.parameters) <= recorded[name]["parameters"].keys()
-        assert recorded[name]["parameters"] == {setting: facts["parameters"][setting] for setting in recorded[name]["parameters"]}
+        assert recorded[name]["parameters"] == {
+            setting: facts["parameters"][setting] for setting in recorded[name]["parameters"]
+        }
     assert recorded["highest_roi"]["parameters"]["roi_min_budget_musd"] == 10.0
     assert recorded["highest_roi"]["limits"] == {"top_n": 10}
 
@@ -66,7 +70,9 @@ def test_the_example_in_contributing_works_as_written(demo, tmp_path, monkeypatc
         for genre in film["genres"] or []:
             runtimes.setdefault(genre, []).extend([film["runtime"]] if film["runtime"] else [])
     saved = pq.read_table(run.report / "kpis" / "genre_runtimes.parquet").to_pylist()
-    assert {row["genre"]: row["n_runtime"] for row in saved} == {g: len(v) for g, v in runtimes.items()}
+    assert {row["genre"]: row["n_runtime"] for row in saved} == {
+        g: len(v) for g, v in runtimes.items()
+    }
     for row in saved:
         assert row["median_runtime"] == statistics.median(runtimes[row["genre"]])
 

@@ -24,7 +24,7 @@ from tmdb_analysis.core.settings import TmdbError, TryLater, UsageError
 from tmdb_analysis.core.store import open_run
 from tmdb_analysis.runs import chain as pipeline
 from tmdb_analysis.tmdb import fetch
-from tmdb_analysis.tmdb.ledger import FORMAT, Ledger, Segments, only_fetch
+from tmdb_analysis.tmdb.ledger import LEDGER_FORMAT, Ledger, Segments, fetch_lock
 from tmdb_analysis.use.cli import main
 
 pytestmark = pytest.mark.faults
@@ -33,7 +33,9 @@ ROOT = Path(__file__).parent.parent
 FILMS, WORKERS, SIZE = 2_000, 12, 200
 IDS = [str(i) for i in range(1, FILMS + 1)]  # every fourth is not there
 FEW = [str(i) for i in range(1, 301)]
-IN_FLIGHT = 5 * WORKERS + 1  # in the hands of the workers, waiting in the queue, in the hand of the writer
+IN_FLIGHT = (
+    5 * WORKERS + 1
+)  # in the hands of the workers, waiting in the queue, in the hand of the writer
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,9 @@ def whole(home: Path, undisturbed: dict[int, bytes]) -> None:
 
 @pytest.mark.integration
 def test_killed_at_every_boundary_it_loses_at_most_a_segment(tmdb, tmp_path, undisturbed):
-    (tmp_path / "data" / "cache" / "http.sqlite").mkdir(parents=True)  # no cache: only the segments tell what was fetched
+    (tmp_path / "data" / "cache" / "http.sqlite").mkdir(
+        parents=True
+    )  # no cache: only the segments tell what was fetched
     names = ("compress", "fsync", "rename", "synced")
     ends = [
         ("want", 1, False),
@@ -111,15 +115,23 @@ def test_killed_at_random_moments_it_repeats_only_what_was_in_flight(tmdb, tmp_p
 def test_a_clock_that_jumps_loses_nothing(tmdb, tmp_path, undisturbed, monkeypatch):
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         jumps = {500: timedelta(hours=-1), 1_000: timedelta(days=1), 1_500: timedelta(days=-400)}
-        monkeypatch.setattr(fetch, "progress_file", lambda _: lambda told: clock.shift(jumps.get(told["done"], timedelta())))
+        monkeypatch.setattr(
+            fetch,
+            "progress_file",
+            lambda _: lambda told: clock.shift(jumps.get(told["done"], timedelta())),
+        )
         start = time.monotonic()
         go(tmdb.url, tmp_path, ids=IDS)
         whole(tmp_path, undisturbed)
-        assert len({line["fetched_at"][:10] for line in lines(tmp_path).values()}) >= 3, "the clock did jump"
+        assert len({line["fetched_at"][:10] for line in lines(tmp_path).values()}) >= 3, (
+            "the clock did jump"
+        )
         clock.shift(timedelta(days=400))
         assert go(tmdb.url, tmp_path, "b", ids=IDS)["failed"] == 0
     assert bodies(tmp_path, "b") == undisturbed and time.monotonic() - start < 300
-    assert max(asked(tmdb).values()) <= 2, "an answer from the future helps, one from long ago is asked for again"
+    assert max(asked(tmdb).values()) <= 2, (
+        "an answer from the future helps, one from long ago is asked for again"
+    )
 
 
 # Stopped from outside
@@ -131,9 +143,22 @@ def command(url: str, home: Path):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("TMDB_", "SPARK_REMOTE"))}
     env |= {"TMDB_BASE_URL": url, "TMDB_READ_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
     code = "import sys; from tmdb_analysis.use.cli import main; sys.exit(main(sys.argv[1:]))"
-    words = [sys.executable, "-c", code, "run", "--source", "api", "--ids", ",".join(FEW), "--home", str(home)]
+    words = [
+        sys.executable,
+        "-c",
+        code,
+        "run",
+        "--source",
+        "api",
+        "--ids",
+        ",".join(FEW),
+        "--home",
+        str(home),
+    ]
     words += ["-p", "language=en-GB"]
-    with subprocess.Popen(words, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        words, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         try:
             yield process
         finally:
@@ -151,7 +176,9 @@ def test_a_stopped_command_exits_75_and_the_same_command_goes_on(tmdb, tmp_path)
             process.send_signal(sign)
             said = process.communicate(timeout=60)[0]
             assert process.returncode == 75 and time.monotonic() - start < 30, said
-        assert tmdb.stats()["requests"] < enough + 100, "it ends while there is still something to fetch"
+        assert tmdb.stats()["requests"] < enough + 100, (
+            "it ends while there is still something to fetch"
+        )
         assert sum(states(tmp_path, next(raw(tmp_path, "").glob("2*")).name).values()) == len(FEW)
     with command(tmdb.url, tmp_path) as process:
         said = process.communicate(timeout=120)[0]
@@ -159,14 +186,18 @@ def test_a_stopped_command_exits_75_and_the_same_command_goes_on(tmdb, tmp_path)
     (run,) = (path.name for path in raw(tmp_path, "").glob("2*"))
     assert states(tmp_path, run) == {"done": 225, "not_found": 75}
     assert len(lines(tmp_path, run)) == 300
-    assert Ledger(raw(tmp_path, run)).question()["language"] == "en-GB", "a parameter of the command reaches the fetch"
+    assert Ledger(raw(tmp_path, run)).question()["language"] == "en-GB", (
+        "a parameter of the command reaches the fetch"
+    )
     assert sum(asked(tmdb).values()) <= 300 + 2 * WORKERS  # those in flight may be asked for again
 
 
 def test_told_to_stop_it_keeps_what_is_under_way(tmdb, tmp_path, monkeypatch):
     tmdb.faults("latency:ms=20")
     stop = threading.Event()
-    monkeypatch.setattr(fetch, "progress_file", lambda _: lambda progress: progress["done"] >= 100 and stop.set())
+    monkeypatch.setattr(
+        fetch, "progress_file", lambda _: lambda progress: progress["done"] >= 100 and stop.set()
+    )
     with pytest.raises(TryLater, match="run it again"):
         fetch.fetch_films(open_run("a", tmp_path), chosen(tmdb.url, tmp_path, ids=FEW), stop)
     kept = states(tmp_path)
@@ -174,11 +205,15 @@ def test_told_to_stop_it_keeps_what_is_under_way(tmdb, tmp_path, monkeypatch):
     before = asked(tmdb)
     monkeypatch.undo()
     assert go(tmdb.url, tmp_path, ids=FEW)["pending"] == 0
-    assert asked(tmdb) == before | {int(i): 1 for i in FEW}, "what was under way is not asked for again"
+    assert asked(tmdb) == before | {int(i): 1 for i in FEW}, (
+        "what was under way is not asked for again"
+    )
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_an_interrupt_while_a_segment_is_entered_makes_nothing_double(tmdb, tmp_path, monkeypatch, after):
+def test_an_interrupt_while_a_segment_is_entered_makes_nothing_double(
+    tmdb, tmp_path, monkeypatch, after
+):
     small(monkeypatch)
     real, calls = Ledger.enter, count(1)
 
@@ -292,7 +327,18 @@ def orphan(home: Path) -> int:
     return 0
 
 
-DAMAGES = [drop_ledger, drop_segments, drop_all_but_wal, flip, cut, garbage_head, garbage_pages, flip_and_forget, half_written, orphan]
+DAMAGES = [
+    drop_ledger,
+    drop_segments,
+    drop_all_but_wal,
+    flip,
+    cut,
+    garbage_head,
+    garbage_pages,
+    flip_and_forget,
+    half_written,
+    orphan,
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda f: f.__name__)
@@ -313,7 +359,7 @@ def test_adopted_and_lost_segments_are_counted(tmdb, half):
 def test_a_ledger_of_a_newer_version_is_not_touched(tmdb, half):
     path = raw(half) / "ledger.sqlite"
     with closing(sqlite3.connect(path)) as db:
-        db.execute(f"PRAGMA user_version={FORMAT + 1}")
+        db.execute(f"PRAGMA user_version={LEDGER_FORMAT + 1}")
     before = path.read_bytes()
     with pytest.raises(TmdbError, match="update the package"):
         go(tmdb.url, half, ids=FEW)
@@ -341,7 +387,7 @@ def test_another_question_under_the_same_name_is_refused(tmdb, half, monkeypatch
 
 @pytest.mark.parametrize("run_id", ["a", "b"])
 def test_a_second_fetch_at_the_same_time_is_refused(tmdb, tmp_path, run_id):
-    with only_fetch(tmp_path), pytest.raises(TmdbError, match="another run is fetching"):
+    with fetch_lock(tmp_path), pytest.raises(TmdbError, match="another run is fetching"):
         go(tmdb.url, tmp_path, run_id, ids=FEW)
     tmdb.faults("latency:ms=50")
     process = started(tmdb.url, tmp_path, ids=FEW)
@@ -381,14 +427,26 @@ def test_no_space_for_a_segment_leaves_a_ledger_that_goes_on(tmdb, tmp_path, mon
     small(monkeypatch)
     real, n = os.fsync, iter(range(1_000))
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", lambda f: real(f) if next(n) < 6 else (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        patch.setattr(
+            os,
+            "fsync",
+            lambda f: (
+                real(f)
+                if next(n) < 6
+                else (_ for _ in ()).throw(OSError(28, "No space left on device"))
+            ),
+        )
         with pytest.raises(TmdbError, match="No space left on device.*nothing is lost"):
             go(tmdb.url, tmp_path, ids=FEW)
     go(tmdb.url, tmp_path, ids=FEW)
     assert len(lines(tmp_path)) == 300 and set(asked(tmdb).values()) == {1}
 
 
-@pytest.mark.parametrize("death", [MemoryError("no memory"), RecursionError("too deep"), ValueError("unheard of")], ids=repr)
+@pytest.mark.parametrize(
+    "death",
+    [MemoryError("no memory"), RecursionError("too deep"), ValueError("unheard of")],
+    ids=repr,
+)
 def test_an_unexpected_error_fails_its_film_only(tmdb, tmp_path, monkeypatch, death):
     real = fetch.details
 

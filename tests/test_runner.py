@@ -15,7 +15,7 @@ from tmdb_analysis.core.settings import TmdbError, settings
 from tmdb_analysis.core.store import Run, open_run, read_counts
 from tmdb_analysis.runs.chain import new_record
 from tmdb_analysis.runs.stages import execute, one_kernel, stages
-from tmdb_analysis.use.steps import asked, finish, prepare, step_command
+from tmdb_analysis.use.steps import finish, prepare, scheduled_settings, step_command
 
 pytestmark = pytest.mark.integration
 
@@ -39,7 +39,10 @@ def test_a_stage_starts_with_the_same_engine_settings_after_any_other(tmp_path):
     with one_server(chosen.spark, tmp_path), one_kernel(chosen) as kernel:
         for name, nb in {"before": read, "change": change, "after": read}.items():
             execute(name, nb, {}, run, kernel)
-    printed = [nbformat.read(run.report / f"{name}.ipynb", 4).cells[-1].outputs[0].text for name in ("before", "after")]
+    printed = [
+        nbformat.read(run.report / f"{name}.ipynb", 4).cells[-1].outputs[0].text
+        for name in ("before", "after")
+    ]
     assert printed[0] == printed[1] != "7\n"
 
 
@@ -69,7 +72,7 @@ def alike(record: StageRecord) -> dict:
 def scheduled(tmp_path_factory) -> Run:
     "A run of which a scheduler has run the first stages, each in a process of its own."
     run = Run("monday", tmp_path_factory.mktemp("scheduled"))
-    assert prepare(asked({"memory_gb": 1}, run.id, run.home), list(stages()))
+    assert prepare(scheduled_settings({"memory_gb": 1}, run.id, run.home), list(stages()))
     env = os.environ | {"TMDB_HOME": str(run.home)}
     env.pop("SPARK_REMOTE")
     for chapter in FIRST:
@@ -96,7 +99,7 @@ def test_a_scheduled_run_that_did_not_end_says_where(scheduled):
 
 def test_a_step_whose_engine_does_not_start_leaves_its_reason(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("TMDB_HOME", str(tmp_path))
-    chosen = asked({}, "x", tmp_path)
+    chosen = scheduled_settings({}, "x", tmp_path)
     chosen.spark.engine = "sc://localhost:1"
     assert prepare(chosen, list(stages()))
     assert step_command("20_ingest", "x") == 1
@@ -106,7 +109,7 @@ def test_a_step_whose_engine_does_not_start_leaves_its_reason(tmp_path, capsys, 
 
 
 def test_a_step_that_was_killed_counts_as_failed(tmp_path):
-    assert prepare(asked({}, "x", tmp_path), list(stages()))
+    assert prepare(scheduled_settings({}, "x", tmp_path), list(stages()))
     run = Run("x", tmp_path)
     write_record(record_path(run, "20_ingest"), new_record("20_ingest"))
     told = finish("x", tmp_path)

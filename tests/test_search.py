@@ -20,25 +20,37 @@ from tmdb_analysis.core.engine import java_version, session
 from tmdb_analysis.core.schema import CREDITS, MOVIES
 from tmdb_analysis.core.settings import UsageError
 from tmdb_analysis.core.store import load
-from tmdb_analysis.search.lookup import answer, answered, find, near, printable
+from tmdb_analysis.search.lookup import (
+    answer_query,
+    find_films,
+    printable,
+    search_run,
+    similar_names,
+)
 from tmdb_analysis.search.query import (
+    FIELD_ALIASES,
     FIELDS,
-    OTHER_NAMES,
-    SORTS,
-    Condition,
+    SORT_COLUMNS,
     Query,
-    bounds,
+    QueryCondition,
     fold,
     fold_words,
+    number_bounds,
     query,
 )
-from tmdb_analysis.search.search import SEARCHES, folded, folded_words, search
+from tmdb_analysis.search.search import SAVED_SEARCHES, folded_name, folded_words, search_films
 from tmdb_analysis.tmdb.sources import sample
 from tmdb_analysis.use.cli import main
 
 ROOT = Path(__file__).parent.parent
 TMDB = [str(Path(sys.executable).parent / "tmdb")]
-quick = settings(deadline=None, derandomize=True, max_examples=40, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+quick = settings(
+    deadline=None,
+    derandomize=True,
+    max_examples=40,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 
 # --- a catalogue, and a search of it in plain Python --------------------------------------------
 
@@ -87,19 +99,53 @@ films_made = st.fixed_dictionaries(
 catalogues = st.lists(films_made, max_size=8, unique_by=lambda film: film["id"])
 names_asked = st.sampled_from(NAMES) | st.sampled_from(["#1", "#3", "bruce willis", "nobody"])
 conditions_made = st.one_of(
-    st.builds(Condition, st.sampled_from(["cast", "director", "writer", "crew", "person"]), names_asked, st.booleans()),
-    st.builds(Condition, st.just("genre"), st.sampled_from([*GENRES, "action", "Fiction"]), st.booleans()),
-    st.builds(Condition, st.just("company"), st.sampled_from(["a|b", "united", "A"]), st.booleans()),
-    st.builds(Condition, st.just("language"), st.sampled_from(["fr", "FR"]), st.booleans()),
-    st.builds(Condition, st.just("collection"), st.sampled_from(["alien collection", "#5"]), st.booleans()),
-    st.builds(Condition, st.sampled_from(["title", "keyword"]), st.sampled_from(["alien", "ALIEN planet", "rec", "山田"]), st.booleans()),
-    st.builds(Condition, st.just("year"), st.sampled_from(["1980", "1979-1981", "1980-", "-1980", ">1980", "<=1979"]), st.booleans()),
-    st.builds(Condition, st.just("rating"), st.sampled_from(["7", "7-", ">=7.5", "<7", "6-7.5"]), st.booleans()),
+    st.builds(
+        QueryCondition,
+        st.sampled_from(["cast", "director", "writer", "crew", "person"]),
+        names_asked,
+        st.booleans(),
+    ),
+    st.builds(
+        QueryCondition,
+        st.just("genre"),
+        st.sampled_from([*GENRES, "action", "Fiction"]),
+        st.booleans(),
+    ),
+    st.builds(
+        QueryCondition, st.just("company"), st.sampled_from(["a|b", "united", "A"]), st.booleans()
+    ),
+    st.builds(QueryCondition, st.just("language"), st.sampled_from(["fr", "FR"]), st.booleans()),
+    st.builds(
+        QueryCondition,
+        st.just("collection"),
+        st.sampled_from(["alien collection", "#5"]),
+        st.booleans(),
+    ),
+    st.builds(
+        QueryCondition,
+        st.sampled_from(["title", "keyword"]),
+        st.sampled_from(["alien", "ALIEN planet", "rec", "山田"]),
+        st.booleans(),
+    ),
+    st.builds(
+        QueryCondition,
+        st.just("year"),
+        st.sampled_from(["1980", "1979-1981", "1980-", "-1980", ">1980", "<=1979"]),
+        st.booleans(),
+    ),
+    st.builds(
+        QueryCondition,
+        st.just("rating"),
+        st.sampled_from(["7", "7-", ">=7.5", "<7", "6-7.5"]),
+        st.booleans(),
+    ),
 )
 queries = st.builds(
     Query,
     st.lists(conditions_made, max_size=4).map(tuple),
-    st.sampled_from([sign + by for sign in ("", "-") for by in ("rating", "votes", "year", "title")]),
+    st.sampled_from(
+        [sign + by for sign in ("", "-") for by in ("rating", "votes", "year", "title")]
+    ),
     st.none() | st.integers(1, 3),
 )
 
@@ -108,24 +154,41 @@ def staff(catalogue: list[dict]) -> list[dict[str, Any]]:
     "The credits of a catalogue."
     columns = ("movie_id", "kind", "person_id", "name", "job", "order")
     return [
-        dict(zip(columns, (film["id"], kind, person, name, "Actor" if kind == "cast" else job, i), strict=True))
+        dict(
+            zip(
+                columns,
+                (film["id"], kind, person, name, "Actor" if kind == "cast" else job, i),
+                strict=True,
+            )
+        )
         for film in catalogue
         for i, (kind, person, name, job) in enumerate(film["credits"])
     ]
 
 
-def meets(film: dict, condition: Condition, credits: list[dict]) -> bool:
+def meets(film: dict, condition: QueryCondition, credits: list[dict]) -> bool:
     "Whether a film meets a condition, before it is excluded."
     field, value = condition.field, plain(condition.value)
     if field in ("cast", "director", "writer", "crew", "person"):
-        ids = {int(value[1:])} if value[0] == "#" else {c["person_id"] for c in credits if c["name"] and plain(c["name"]) == value} - {None}
+        ids = (
+            {int(value[1:])}
+            if value[0] == "#"
+            else {c["person_id"] for c in credits if c["name"] and plain(c["name"]) == value}
+            - {None}
+        )
         kinds = {"cast": ["cast"], "person": ["cast", "crew"]}.get(field, ["crew"])
         job = {"director": "Director", "writer": "Screenplay"}.get(field)
         return any(
-            c["movie_id"] == film["id"] and c["person_id"] in ids and c["kind"] in kinds and job in (None, c["job"]) for c in credits
+            c["movie_id"] == film["id"]
+            and c["person_id"] in ids
+            and c["kind"] in kinds
+            and job in (None, c["job"])
+            for c in credits
         )
     if field in ("genre", "company"):
-        return value in map(plain, film[{"genre": "genres", "company": "production_companies"}[field]] or ())
+        return value in map(
+            plain, film[{"genre": "genres", "company": "production_companies"}[field]] or ()
+        )
     if field in ("title", "keyword"):
         texts = [film["title"]] if field == "title" else [film["title"], film["tagline"] or ""]
         return any(re.search(rf"\b{value}\b", re.sub(r"\W+", " ", plain(text))) for text in texts)
@@ -145,19 +208,41 @@ def meets(film: dict, condition: Condition, credits: list[dict]) -> bool:
 def expected(catalogue: list[dict], asked: Query) -> list[int]:
     "The ids that a search must give, in order."
     credits = staff(catalogue)
-    found = [f for f in catalogue if all(meets(f, c, credits) != c.excluded for c in asked.conditions)]
-    column = {"rating": "vote_average", "votes": "vote_count", "year": "release_year", "title": "title"}[asked.sort.strip("-")]
+    found = [
+        f for f in catalogue if all(meets(f, c, credits) != c.excluded for c in asked.conditions)
+    ]
+    column = {
+        "rating": "vote_average",
+        "votes": "vote_count",
+        "year": "release_year",
+        "title": "title",
+    }[asked.sort.strip("-")]
     known = sorted((f for f in found if f[column] is not None), key=lambda f: f["id"])
-    known.sort(key=lambda f: plain(f[column]) if column == "title" else f[column], reverse=asked.sort[0] == "-")  # stable: ties stay by id
+    known.sort(
+        key=lambda f: plain(f[column]) if column == "title" else f[column],
+        reverse=asked.sort[0] == "-",
+    )  # stable: ties stay by id
     unknown = sorted(f["id"] for f in found if f[column] is None)
     return [*(f["id"] for f in known), *unknown][: asked.limit]
 
 
 def frames(catalogue: list[dict]) -> tuple:
     "A catalogue as the tables of a run."
-    full = [f | {"known_columns": 5, "seq": f["id"], "collection_id": 5 if f.get("belongs_to_collection") else None} for f in catalogue]
-    films = session().createDataFrame([tuple(f.get(c) for c in MOVIES.columns) for f in full], MOVIES.spark)
-    credits = session().createDataFrame([tuple(c.get(n) for n in CREDITS.columns) for c in staff(catalogue)], CREDITS.spark)
+    full = [
+        f
+        | {
+            "known_columns": 5,
+            "seq": f["id"],
+            "collection_id": 5 if f.get("belongs_to_collection") else None,
+        }
+        for f in catalogue
+    ]
+    films = session().createDataFrame(
+        [tuple(f.get(c) for c in MOVIES.columns) for f in full], MOVIES.spark
+    )
+    credits = session().createDataFrame(
+        [tuple(c.get(n) for n in CREDITS.columns) for c in staff(catalogue)], CREDITS.spark
+    )
     return films, credits
 
 
@@ -170,8 +255,8 @@ def ids(found: Any) -> list[int]:
 @given(catalogues, queries)
 def test_the_films_are_those_of_plain_python(catalogue, asked):
     films, credits = frames(catalogue)
-    assert ids(search(films, credits, str(asked))) == expected(catalogue, asked)
-    told = answer(films, credits, asked)
+    assert ids(search_films(films, credits, str(asked))) == expected(catalogue, asked)
+    told = answer_query(films, credits, asked)
     assert told.films["id"].to_pylist() == expected(catalogue, asked)
     assert told.total == len(expected(catalogue, Query(asked.conditions)))
     if told.total == 0 and len(asked.conditions) > 1:
@@ -197,9 +282,15 @@ def assert_explained(catalogue: list[dict], asked: Query, notes: list[str]) -> N
 def test_engine_and_python_fold_alike():
     letters = [chr(i) for i in [*range(1, 0x3100), *range(0xAC00, 0xAC20), 0x1F600, 0x10400]]
     texts = [f"a{letter}b" for letter in letters] + NAMES + TITLES
-    frame = session().createDataFrame(list(enumerate(texts)), "i int, t string").select("i", folded("t"), folded_words("t"))
+    frame = (
+        session()
+        .createDataFrame(list(enumerate(texts)), "i int, t string")
+        .select("i", folded_name("t"), folded_words("t"))
+    )
     got = sorted(tuple(row) for row in frame.collect())
-    assert [(name, text.strip()) for _, name, text in got] == [(fold(t), fold_words(t)) for t in texts]
+    assert [(name, text.strip()) for _, name, text in got] == [
+        (fold(t), fold_words(t)) for t in texts
+    ]
     assert all(fold(fold(t)) == fold(t) for t in texts), "folded once is folded"
 
 
@@ -217,20 +308,22 @@ def test_what_counts_as_one_name(a, b, same):
 
 # --- the grammar ------------------------------------------------------------------------------------
 
-values = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12) | st.sampled_from(
-    ['"Weird Al" Yankovic', "a\\", "#62", "-x", "a:b", "sort:x", ">=5"]
-)
+values = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12
+) | st.sampled_from(['"Weird Al" Yankovic', "a\\", "#62", "-x", "a:b", "sort:x", ">=5"])
 
 
 @settings(deadline=None, derandomize=True, max_examples=300)
 @given(
-    st.lists(st.tuples(st.sampled_from(sorted(FIELDS)), values, st.booleans()), max_size=4), st.sampled_from(sorted(SORTS)), st.booleans()
+    st.lists(st.tuples(st.sampled_from(sorted(FIELDS)), values, st.booleans()), max_size=4),
+    st.sampled_from(sorted(SORT_COLUMNS)),
+    st.booleans(),
 )
 def test_a_query_reads_what_it_writes(words, by, down):
     conditions = []
     for field, value, excluded in words:
         try:
-            conditions.append(Condition(field, value, excluded))
+            conditions.append(QueryCondition(field, value, excluded))
         except UsageError:
             continue
     asked = Query(tuple(conditions), "-" * down + by, 7)
@@ -240,7 +333,11 @@ def test_a_query_reads_what_it_writes(words, by, down):
 @settings(deadline=None, derandomize=True, max_examples=300)
 @given(
     st.text(max_size=30)
-    | st.lists(st.sampled_from(['"', "-", ":", "genre:", "year:", "1990", ">=", "x", " ", "\\", "sort:", "#"])).map("".join)
+    | st.lists(
+        st.sampled_from(
+            ['"', "-", ":", "genre:", "year:", "1990", ">=", "x", " ", "\\", "sort:", "#"]
+        )
+    ).map("".join)
 )
 def test_any_text_is_read_or_refused_in_a_line(text):
     try:
@@ -250,10 +347,16 @@ def test_any_text_is_read_or_refused_in_a_line(text):
 
 
 def test_names_of_fields_are_the_same_everywhere():
-    assert query(genres=["Horror"], directors="X", years="1990-", companies=["A"], people="#1", keywords="x", limit=3) == query(
-        "genre:Horror director:X year:1990- company:A person:#1 x limit:3"
-    )
-    assert set(OTHER_NAMES.values()) <= FIELDS.keys() and not OTHER_NAMES.keys() & FIELDS.keys()
+    assert query(
+        genres=["Horror"],
+        directors="X",
+        years="1990-",
+        companies=["A"],
+        people="#1",
+        keywords="x",
+        limit=3,
+    ) == query("genre:Horror director:X year:1990- company:A person:#1 x limit:3")
+    assert set(FIELD_ALIASES.values()) <= FIELDS.keys() and not FIELD_ALIASES.keys() & FIELDS.keys()
     columns = [c for f in FIELDS.values() if f.kind != "person" for c in f.where]
     assert set(columns) <= set(MOVIES.columns)
     with pytest.raises(UsageError, match="did you mean genre"):
@@ -261,7 +364,11 @@ def test_names_of_fields_are_the_same_everywhere():
 
 
 def test_numbers():
-    assert bounds("1990-1999") == [(">=", 1990), ("<=", 1999)] and bounds("-1979") == [("<=", 1979)] and bounds(">-0.5") == [(">", -0.5)]
+    assert (
+        number_bounds("1990-1999") == [(">=", 1990), ("<=", 1999)]
+        and number_bounds("-1979") == [("<=", 1979)]
+        and number_bounds(">-0.5") == [(">", -0.5)]
+    )
     assert query("rating>=7 roi=2") == query("rating:>=7 roi:2")
 
 
@@ -279,13 +386,18 @@ def test_numbers():
 def test_a_mistake_is_said_in_a_line_and_exits_2(text, said, demo, capsys):
     assert main(["search", "--home", str(demo.home), text]) == 2
     told = capsys.readouterr()
-    assert said in told.err and told.err.startswith("tmdb: search: ") and len(told.err.splitlines()) == 1 and not told.out
+    assert (
+        said in told.err
+        and told.err.startswith("tmdb: search: ")
+        and len(told.err.splitlines()) == 1
+        and not told.out
+    )
 
 
 # --- the sample ---------------------------------------------------------------------------------------
 
 ASKED = [
-    *SEARCHES.values(),
+    *SAVED_SEARCHES.values(),
     "genre:horror year:1990-1999 votes>=100 sort:-rating",
     'director:"robert rodriguez" -genre:Action sort:title',
     'cast:"bruce wilis" genre:Action',
@@ -299,8 +411,8 @@ ASKED = [
 def test_saved_searches_equal_the_oracle(demo):
     tables = oracle.tables(oracle.read_json([sample() / "movies.jsonl.zst"]))
     films, credits = load("movies", demo), load("credits", demo)
-    for name, text in SEARCHES.items():
-        assert ids(search(films, credits, text)) == tables[name].id.tolist() != []
+    for name, text in SAVED_SEARCHES.items():
+        assert ids(search_films(films, credits, text)) == tables[name].id.tolist() != []
 
 
 @pytest.mark.integration
@@ -318,46 +430,78 @@ def test_both_engines_answer_alike(demo):
     )
     env = {k: v for k, v in os.environ.items() if k != "SPARK_REMOTE"} | {"PYTHONPATH": str(ROOT)}
     both = [
-        subprocess.run([sys.executable, "-c", code, str(demo.home), engine], env=env, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code, str(demo.home), engine],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         for engine in ("sail", "spark")
     ]
     told = json.loads(both[0])
-    assert both[0] == both[1] and len(told) == len(ASKED) and sum(total > 0 for _, total, _ in told) == len(ASKED) - 2
+    assert (
+        both[0] == both[1]
+        and len(told) == len(ASKED)
+        and sum(total > 0 for _, total, _ in told) == len(ASKED) - 2
+    )
 
 
 def test_an_empty_answer_is_explained(demo):
-    told = answered(query('cast:"Uma Thurman" genre:Action year:1940-1950'), demo).notes
+    told = search_run(query('cast:"Uma Thurman" genre:Action year:1940-1950'), demo).notes
     assert told[0].startswith('films that meet each condition alone: cast:"Uma Thurman" ')
     assert told[1] == 'no film meets both cast:"Uma Thurman" and year:1940-1950'
     assert "without year:1940-1950, 5 films: Kill Bill: Vol. 1 (2003)" in told[-1]
-    told = answered(query('cast:"Bruce Wilis"'), demo).notes
+    told = search_run(query('cast:"Bruce Wilis"'), demo).notes
     assert told == [
         'cast:"Bruce Wilis": no such name; did you mean Bruce Willis (35 films)?',
         'no film meets cast:"Bruce Wilis"',
     ]
-    notes = answered(query('director:"Uma Thurman"'), demo).notes
+    notes = search_run(query('director:"Uma Thurman"'), demo).notes
     assert notes[0] == 'director:"Uma Thurman": the name exists in the data, but not as director'
-    assert answered(query("-genre:Horor limit:1"), demo).notes == ["-genre:Horor: no such name; did you mean Horror (128 films)?"]
+    assert search_run(query("-genre:Horor limit:1"), demo).notes == [
+        "-genre:Horor: no such name; did you mean Horror (128 films)?"
+    ]
 
 
 def test_namesakes_are_told_apart():
     catalogue: list[dict] = [
-        {"id": 1, "title": "One", "vote_count": 5, "credits": [("cast", 7, "Ana Ruiz", ""), ("cast", 7, "Ana Ruíz", "")]},
+        {
+            "id": 1,
+            "title": "One",
+            "vote_count": 5,
+            "credits": [("cast", 7, "Ana Ruiz", ""), ("cast", 7, "Ana Ruíz", "")],
+        },
         {"id": 2, "title": "Two", "credits": [("cast", 8, "ANA RUIZ", "")]},
-        {"id": 3, "title": "Three", "vote_count": 9, "credits": [("crew", 7, "A. Ruiz", "Director")]},
+        {
+            "id": 3,
+            "title": "Three",
+            "vote_count": 9,
+            "credits": [("crew", 7, "A. Ruiz", "Director")],
+        },
     ]
     films, credits = frames(catalogue)
-    told = answer(films, credits, query('person:"ana ruiz" sort:year'))
+    told = answer_query(films, credits, query('person:"ana ruiz" sort:year'))
     assert told.films["id"].to_pylist() == [1, 2, 3]
-    assert told.notes == ["2 people are named ana ruiz, and the search includes all: #7 (2 films, Three); #8 (1 film, Two)"]
-    assert answer(films, credits, query("person:#7")).films["id"].to_pylist() == [1, 3]
-    assert not answer(films, credits, query("person:#7")).notes
+    assert told.notes == [
+        "2 people are named ana ruiz, and the search includes all: #7 (2 films, Three); #8 (1 film, Two)"
+    ]
+    assert answer_query(films, credits, query("person:#7")).films["id"].to_pylist() == [1, 3]
+    assert not answer_query(films, credits, query("person:#7")).notes
 
 
 def test_nearest_names_are_few_and_sensible(demo):
     names = load("credits", demo).select("name", "movie_id").distinct()
-    assert near(names, "willis")[0][0] == near(names, "wilis")[0][0] == "Bruce Willis" and len(near(names, "a")) == 3
-    assert near(names, "Penelope Cruz")[0][0] == "Penélope Cruz" and near(names, "zzzzzzzzzzzz") == []
+    assert (
+        similar_names(names, "willis")[0][0]
+        == similar_names(names, "wilis")[0][0]
+        == "Bruce Willis"
+        and len(similar_names(names, "a")) == 3
+    )
+    assert (
+        similar_names(names, "Penelope Cruz")[0][0] == "Penélope Cruz"
+        and similar_names(names, "zzzzzzzzzzzz") == []
+    )
 
 
 # --- the command and the notebook -----------------------------------------------------------------------
@@ -366,20 +510,44 @@ def test_nearest_names_are_few_and_sensible(demo):
 def tmdb(*args: str) -> subprocess.CompletedProcess:
     "The command in a process of its own."
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("TMDB_", "SPARK_REMOTE"))}
-    return subprocess.run([*TMDB, "search", *args], capture_output=True, text=True, env=clean, cwd=ROOT, timeout=300, check=False)
+    return subprocess.run(
+        [*TMDB, "search", *args],
+        capture_output=True,
+        text=True,
+        env=clean,
+        cwd=ROOT,
+        timeout=300,
+        check=False,
+    )
 
 
 @pytest.mark.integration
 def test_the_command_in_its_forms(demo):
-    home, text = ["--home", str(demo.home)], SEARCHES["search_scifi_action_willis"]
-    table, asked, data = tmdb(text, *home, "--limit", "2"), tmdb(text, *home, "--csv"), tmdb(text, *home, "--json", "--run-id", "demo")
+    home, text = ["--home", str(demo.home)], SAVED_SEARCHES["search_scifi_action_willis"]
+    table, asked, data = (
+        tmdb(text, *home, "--limit", "2"),
+        tmdb(text, *home, "--csv"),
+        tmdb(text, *home, "--json", "--run-id", "demo"),
+    )
     assert (table.returncode, asked.returncode, data.returncode) == (0, 0, 0)
     lines = table.stdout.splitlines()
-    assert "\x1b" not in table.stdout and lines[1].split()[:2] == ["1", "18"] and lines[-1] == "5 films, 2 shown" and len(lines) == 4
-    assert [int(row["id"]) for row in csv.DictReader(io.StringIO(asked.stdout))] == [f["id"] for f in json.loads(data.stdout)["films"]]
-    assert json.loads(data.stdout)["total"] == 5 and query(json.loads(data.stdout)["query"]) == query(text)
+    assert (
+        "\x1b" not in table.stdout
+        and lines[1].split()[:2] == ["1", "18"]
+        and lines[-1] == "5 films, 2 shown"
+        and len(lines) == 4
+    )
+    assert [int(row["id"]) for row in csv.DictReader(io.StringIO(asked.stdout))] == [
+        f["id"] for f in json.loads(data.stdout)["films"]
+    ]
+    assert json.loads(data.stdout)["total"] == 5 and query(
+        json.loads(data.stdout)["query"]
+    ) == query(text)
     none = tmdb('cast:"Bruce Wilis"', *home)
-    assert (none.returncode, none.stdout) == (0, "0 films\n") and "did you mean Bruce Willis" in none.stderr
+    assert (none.returncode, none.stdout) == (
+        0,
+        "0 films\n",
+    ) and "did you mean Bruce Willis" in none.stderr
     assert "genre:Horror" in tmdb("--help").stdout
 
 
@@ -392,10 +560,10 @@ def test_a_run_that_is_not_there(demo, tmp_path, capsys):
 
 
 def test_the_notebook_gets_a_table(demo, capsys):
-    found = find("genre:Horror sort:-rating", run=demo, limit=3)
+    found = find_films("genre:Horror sort:-rating", run=demo, limit=3)
     assert found["rank"].tolist() == [1, 2, 3] and capsys.readouterr().out == "128 films, 3 shown\n"
     with pytest.raises(UsageError, match="empty"):
-        find("", run=demo)
+        find_films("", run=demo)
 
 
 def test_titles_cannot_steer_the_terminal(capsys):

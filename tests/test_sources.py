@@ -7,13 +7,13 @@ import pytest
 
 from tests import fetching
 from tests.fake_tmdb import fake_tmdb
-from tmdb_analysis.core.settings import FOR_SOURCE, UsageError, settings
+from tmdb_analysis.core.settings import SOURCE_OF, UsageError, settings
 from tmdb_analysis.core.store import Run
-from tmdb_analysis.runs.share import inputs
+from tmdb_analysis.runs.share import input_digests
 from tmdb_analysis.tmdb.ledger import raw_folder
 from tmdb_analysis.tmdb.sources import SOURCES, Source, TmdbApi, source_named, source_of
 from tmdb_analysis.use.cli import main, parser
-from tmdb_analysis.use.steps import asked, form
+from tmdb_analysis.use.steps import scheduled_settings, scheduler_form
 
 PACKAGE = Path(__file__).parent.parent / "tmdb_analysis"
 
@@ -23,7 +23,9 @@ def compared(text: str) -> list[str]:
     nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Compare)]
     equal = [n for n in nodes if any(isinstance(op, ast.Eq | ast.NotEq) for op in n.ops)]
     sides = [side for node in equal for side in (node.left, *node.comparators)]
-    return [side.value for side in sides if isinstance(side, ast.Constant) and side.value in SOURCES]
+    return [
+        side.value for side in sides if isinstance(side, ast.Constant) and side.value in SOURCES
+    ]
 
 
 def test_nothing_compares_the_name_of_a_source():
@@ -35,11 +37,11 @@ def test_nothing_compares_the_name_of_a_source():
 def test_command_and_scheduler_offer_all_sources():
     for name in SOURCES:
         assert parser().parse_args(["run", "--source", name]).source == name
-    assert form()["source"]["enum"] == list(SOURCES)
+    assert scheduler_form()["source"]["enum"] == list(SOURCES)
 
 
 def test_each_setting_of_a_source_belongs_to_the_source_that_it_means():
-    for name, source in FOR_SOURCE.items():
+    for name, source in SOURCE_OF.items():
         assert name in SOURCES[source].reads
 
 
@@ -60,7 +62,7 @@ def test_doctor_names_an_unknown_source(tmp_path, capsys, monkeypatch):
 
 def test_a_scheduled_run_of_an_unknown_source_is_refused(tmp_path):
     with pytest.raises(UsageError, match="flies is unknown"):
-        source_of(asked({"source": "flies"}, "x", tmp_path))
+        source_of(scheduled_settings({"source": "flies"}, "x", tmp_path))
 
 
 def test_a_source_refuses_settings_that_it_does_not_read():
@@ -90,10 +92,10 @@ def test_nothing_is_known_of_a_source_of_another_version():
 def test_the_digest_of_the_files_is_in_the_provenance(tmp_path):
     (tmp_path / "films.json").write_text('[{"id": 7}]')
     (tmp_path / "ids.txt").write_text("7\n")
-    assert list(inputs(settings(input=str(tmp_path / "films.json")))) == ["input"]
-    assert list(inputs(settings(ids_file=str(tmp_path / "ids.txt")))) == ["ids_file"]
-    assert list(inputs(settings())) == ["input"]
-    assert inputs(settings(input=str(tmp_path / "absent.json"))) == {}
+    assert list(input_digests(settings(input=str(tmp_path / "films.json")))) == ["input"]
+    assert list(input_digests(settings(ids_file=str(tmp_path / "ids.txt")))) == ["ids_file"]
+    assert list(input_digests(settings())) == ["input"]
+    assert input_digests(settings(input=str(tmp_path / "absent.json"))) == {}
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +112,9 @@ def test_the_source_api_fetches_first_and_refuses_another_question(tmdb, tmp_pat
     source.resume(run)
     assert not raw_folder(run).exists(), "to look makes nothing"
     found = dict(source.records(run))
-    assert {record["id"] for record in found.values()} == {19995, 299534} and source.fetch["done"] == 2
+    assert {record["id"] for record in found.values()} == {19995, 299534} and source.fetch[
+        "done"
+    ] == 2
     source.resume(run)
     assert dict(source.records(run)) == found, "it goes on with what it has"
     with pytest.raises(UsageError, match="another ids"):

@@ -18,9 +18,9 @@ import pytest
 from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.server import TOKEN
 from tmdb_analysis.core.settings import UsageError, settings
-from tmdb_analysis.core.store import Run, publish, published
+from tmdb_analysis.core.store import Run, point_readers_to, published
 from tmdb_analysis.runs.catalog import LOCK
-from tmdb_analysis.runs.chain import claimed
+from tmdb_analysis.runs.chain import claim_run
 from tmdb_analysis.use.cli import main
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration]
@@ -32,9 +32,13 @@ MOMENTS = int(os.environ.get("TEST_MOMENTS", "1"))  # at which a run is stopped
 @contextmanager
 def going(home: Path, *args: str, verb: str = "demo"):
     "A run in a process of its own, with its output as text."
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("TMDB_", "SPARK_REMOTE"))} | {"PYTHONUNBUFFERED": "1"}
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("TMDB_", "SPARK_REMOTE"))} | {
+        "PYTHONUNBUFFERED": "1"
+    }
     command = [TMDB, verb, "--home", str(home), "--run-id", "x", *args]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    ) as process:
         try:
             yield process
         finally:
@@ -71,7 +75,10 @@ def ended(process: subprocess.Popen, seconds: float = 15) -> tuple[str, list[str
 @pytest.mark.parametrize(
     ("program", "said"),
     [
-        ("ipykernel", r"the kernel died in stage \d\d\w+ \(killed by signal 9; most often memory ran out\): free some memory"),
+        (
+            "ipykernel",
+            r"the kernel died in stage \d\d\w+ \(killed by signal 9; most often memory ran out\): free some memory",
+        ),
         ("pysail", r"the engine (died in stage|is gone before) \d\d\w+"),
     ],
 )
@@ -80,7 +87,11 @@ def test_a_run_whose_kernel_or_engine_dies_says_so(program, said, tmp_path):
         until(process, "20_ingest")
         others = children(process)
         commands = {child: " ".join(child.cmdline()) for child in others}
-        (victim,) = (child for child, line in commands.items() if program in line and "run_isolated" not in line)
+        (victim,) = (
+            child
+            for child, line in commands.items()
+            if program in line and "run_isolated" not in line
+        )
         victim.kill()
         _, lines = ended(process, 30)
     assert process.returncode == 1 and len(lines) == 1
@@ -99,7 +110,10 @@ def stopped(home: Path, how: int, words: str, delay: float) -> None:
         others += [child for child in children(process) if child not in others]
         out, lines = ended(process)
     assert process.returncode == 75, lines
-    assert out.splitlines()[-1] == f"again   tmdb demo --home {home} --run-id x  (all stages run again)"
+    assert (
+        out.splitlines()[-1]
+        == f"again   tmdb demo --home {home} --run-id x  (all stages run again)"
+    )
     assert len(lines) == 1 and "stopped" in lines[0], lines
     assert status(home) == "stopped"
     assert not (home / "data/tables/CURRENT").exists() and not survivors(others)
@@ -113,7 +127,12 @@ def test_a_signal_at_the_end_of_a_stage_stops_the_run(tmp_path):
 def test_a_signal_at_any_moment_stops_the_run(seed, tmp_path):
     chance = random.Random(seed)
     words = chance.choice(["source=sample", "20_ingest", "23_clean", "27_validate"])
-    stopped(tmp_path, chance.choice([signal.SIGTERM, signal.SIGINT]), words, chance.choice([0.01, 0.03, 0.06, 0.1, 0.5, 1.5]))
+    stopped(
+        tmp_path,
+        chance.choice([signal.SIGTERM, signal.SIGINT]),
+        words,
+        chance.choice([0.01, 0.03, 0.06, 0.1, 0.5, 1.5]),
+    )
 
 
 def test_a_killed_run_is_interrupted_and_can_be_run_again(tmp_path, capsys):
@@ -144,12 +163,18 @@ def test_a_killed_run_is_interrupted_and_can_be_run_again(tmp_path, capsys):
 def api(monkeypatch):
     "A local TMDB, and the settings to ask it."
     with fake_tmdb("synthetic:400") as server:
-        for name, value in {"BASE_URL": server.url, "READ_TOKEN": TOKEN, "RATE_PER_SECOND": "0"}.items():
+        for name, value in {
+            "BASE_URL": server.url,
+            "READ_TOKEN": TOKEN,
+            "RATE_PER_SECOND": "0",
+        }.items():
             monkeypatch.setenv(f"TMDB_{name}", value)
         yield server
 
 
-def test_a_fetch_that_is_killed_before_it_asked_for_anything_begins_again_in_its_folder(api, tmp_path):
+def test_a_fetch_that_is_killed_before_it_asked_for_anything_begins_again_in_its_folder(
+    api, tmp_path
+):
     words = [TMDB, "run", "--source", "api", "--ids", "1,2,3", "--home", str(tmp_path)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not list(tmp_path.glob("reports/*/run.json")):
@@ -163,7 +188,9 @@ def test_a_fetch_that_is_killed_before_it_asked_for_anything_begins_again_in_its
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=20)
     assert process.returncode == 75 and "(the fetch continues where it stopped)" in out
-    assert f"--run-id {folder.name} --source api" in out and [path.name for path in tmp_path.glob("reports/*/")] == [folder.name]
+    assert f"--run-id {folder.name} --source api" in out and [
+        path.name for path in tmp_path.glob("reports/*/")
+    ] == [folder.name]
 
 
 # Which runs may begin, and in which state
@@ -177,7 +204,7 @@ def claim(home: Path, status: str | None, **facts) -> Path:
     if status:
         (folder / "run.json").write_text(json.dumps({"status": status, **facts}))
         (folder / "index.html").write_text("old")
-    with claimed(settings(home=home, run_id="x")) as run:
+    with claim_run(settings(home=home, run_id="x")) as run:
         assert sorted(path.name for path in run.report.iterdir()) == [LOCK, "kpis"]
     return folder
 
@@ -201,25 +228,45 @@ def test_a_run_that_is_finished_or_going_on_may_not(status, facts, said, tmp_pat
     assert (tmp_path / "reports/x/index.html").read_text() == "old"
 
 
-def test_a_run_that_was_published_and_then_killed_is_finished_by_the_same_command(demo, tmp_path, capsys):
+def test_a_run_that_was_published_and_then_killed_is_finished_by_the_same_command(
+    demo, tmp_path, capsys
+):
     run = Run("x", tmp_path)
     shutil.copytree(demo.tables, run.tables, copy_function=os.link)
     shutil.copytree(demo.report, run.report)
     told = json.loads((run.report / "run.json").read_text())
     (run.report / "run.json").write_text(json.dumps(told | {"status": "running"}))
-    publish(run)
+    point_readers_to(run)
     assert main(["demo", "--home", str(tmp_path), "--run-id", "x"]) == 0
-    assert "done in" in capsys.readouterr().out and status(tmp_path) == "ok" and (run.report / "66_report.ipynb").is_file()
+    assert (
+        "done in" in capsys.readouterr().out
+        and status(tmp_path) == "ok"
+        and (run.report / "66_report.ipynb").is_file()
+    )
 
 
 def test_a_closed_gate_can_be_run_again_with_the_same_id(tmp_path):
-    (tmp_path / "films.jsonl").write_text('{"id": 1, "title": "A", "status": "Released"}\nnot json\n')
-    words = ["run", "--source", "files", "--input", str(tmp_path / "films.jsonl"), "--home", str(tmp_path), "--run-id", "x"]
+    (tmp_path / "films.jsonl").write_text(
+        '{"id": 1, "title": "A", "status": "Released"}\nnot json\n'
+    )
+    words = [
+        "run",
+        "--source",
+        "files",
+        "--input",
+        str(tmp_path / "films.jsonl"),
+        "--home",
+        str(tmp_path),
+        "--run-id",
+        "x",
+    ]
     assert main(words) == 1
     (tmp_path / "films.jsonl").write_text('{"id": 1, "title": "A", "status": "Released"}\n')
     main(words)
     rules = json.loads((tmp_path / "reports/x/quality.json").read_text())["rules"]
-    assert all(rule["passed"] for rule in rules if rule["name"] == "records can be used"), "it read the mended file"
+    assert all(rule["passed"] for rule in rules if rule["name"] == "records can be used"), (
+        "it read the mended file"
+    )
 
 
 # A report on a part of the films
@@ -229,11 +276,14 @@ def test_a_scoped_run_never_becomes_the_published_one(demo, tmp_path, capsys):
     whole = Run("whole", tmp_path)
     shutil.copytree(demo.tables, whole.tables, copy_function=os.link)
     shutil.copytree(demo.report, whole.report)
-    publish(whole)
+    point_readers_to(whole)
     home = ["--home", str(tmp_path)]
     assert main(["demo", *home, "--run-id", "western", "-p", "genre=Western"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last == "this report covers only films of the genre Western; the published run is still whole"
+    assert (
+        last
+        == "this report covers only films of the genre Western; the published run is still whole"
+    )
     assert published(tmp_path) == whole
 
     assert main(["runs", *home]) == 0

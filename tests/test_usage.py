@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tmdb_analysis.core.settings import UsageError, settings
-from tmdb_analysis.core.store import Run, open_run, publish, published, write_text
-from tmdb_analysis.use.cli import given, main, parser
+from tmdb_analysis.core.store import Run, open_run, point_readers_to, published, write_text
+from tmdb_analysis.use.cli import main, parser, settings_from_options
 
 CANARY = "cAn4ry"
 
@@ -39,7 +39,7 @@ def refused(capsys, *words: str, code: int = 2) -> str:
 
 def pipeline(*words: str):
     "The settings of a command."
-    return settings(**given(parser().parse_args(["run", *words]))).pipeline
+    return settings(**settings_from_options(parser().parse_args(["run", *words]))).pipeline
 
 
 # Which source
@@ -174,11 +174,25 @@ def test_names_that_a_home_uses_are_no_names_of_runs(name, place, capsys):
 
 
 def test_other_names_are_names_of_runs(place):
-    for name in ("lab", "currently", "console", "a.b", "20261128T050000-000001", "com10", "index.htm"):
+    for name in (
+        "lab",
+        "currently",
+        "console",
+        "a.b",
+        "20261128T050000-000001",
+        "com10",
+        "index.htm",
+    ):
         assert settings(run_id=name).pipeline.run_id == name
 
 
-URLS = ["s3://bucket/x", "https://example.org/x.json", "file:///tmp/x", "abfss://c@a.example.org/x", "hdfs:/x"]
+URLS = [
+    "s3://bucket/x",
+    "https://example.org/x.json",
+    "file:///tmp/x",
+    "abfss://c@a.example.org/x",
+    "hdfs:/x",
+]
 
 
 @pytest.mark.parametrize("url", URLS)
@@ -219,7 +233,7 @@ def test_after_deleting_the_newest_run_readers_see_the_one_before(folders, tmp_p
     finished(home, "pixar", 7, parameters={"company": "Pixar"})
     finished(home, "nineties", 8, parameters={"decade": 1990})
     write_text(finished(home, "torn", 9).report / "run.json", "{")
-    publish(runs[-1])
+    point_readers_to(runs[-1])
     for run in reversed(runs):
         assert published(home) == run
         assert main(["open", "--home", str(home), "--no-browser"]) == 0
@@ -243,7 +257,11 @@ def test_a_run_without_tables_says_so(tmp_path, capsys):
 # Secrets
 
 URL = f"postgresql://films:{CANARY}@db.example.org/films"
-TAILS = [*(f"films:p{sign}{CANARY}@h/db" for sign in "@/?"), f"films:{CANARY}", f"films:{CANARY}/db"]
+TAILS = [
+    *(f"films:p{sign}{CANARY}@h/db" for sign in "@/?"),
+    f"films:{CANARY}",
+    f"films:{CANARY}/db",
+]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +312,9 @@ def test_an_error_in_dotenv_does_not_repeat_it(sign, place, capsys):
     assert CANARY not in refused(capsys, "runs")
     (place / ".env").unlink()
     (place / ".env").mkdir()
-    assert settings().report.top_n == 10, "a virtual environment of this name is none of our business"
+    assert settings().report.top_n == 10, (
+        "a virtual environment of this name is none of our business"
+    )
 
 
 @pytest.mark.parametrize("tail", TAILS)
@@ -355,4 +375,6 @@ def test_a_secret_on_the_command_line_is_refused(words, place, capsys):
 def test_a_url_without_a_password_may_stand_on_the_command_line(place):
     urls = {"postgres_url": "postgresql://films@h:5432/db", "redis_url": "redis://h:6379/0"}
     for name, url in urls.items():
-        assert given(parser().parse_args(["run", "-p", f"{name}={url}"]))[name] == url
+        assert (
+            settings_from_options(parser().parse_args(["run", "-p", f"{name}={url}"]))[name] == url
+        )

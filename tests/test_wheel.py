@@ -19,7 +19,11 @@ def wheel(tmp_path_factory) -> Path:
     source = folder / "source"
     source.mkdir()
     files = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     for name in filter(None, files.split("\0")):
         if (ROOT / name).is_file():
@@ -37,7 +41,9 @@ def test_wheel_holds_the_book_and_its_data(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     chapters = {p.name for p in (ROOT / "nbs").glob("[0-9]_*/[0-9]*.ipynb")}
     assert chapters <= {Path(n).name for n in names if "/_book/nbs/" in n}
-    assert {"_book/data/sample/movies.jsonl.zst", "_book/data/reference/us_cpi_u.csv"} <= {n.split("/", 1)[1] for n in names}
+    assert {"_book/data/sample/movies.jsonl.zst", "_book/data/reference/us_cpi_u.csv"} <= {
+        n.split("/", 1)[1] for n in names
+    }
 
 
 def test_wheel_holds_the_files_of_the_pages(wheel):
@@ -49,12 +55,33 @@ def test_wheel_holds_the_files_of_the_pages(wheel):
 @pytest.mark.integration
 def test_wheel_runs_the_demo_anywhere(wheel, tmp_path):
     place = tmp_path / "installed"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place), str(wheel)], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--target",
+            str(place),
+            str(wheel),
+        ],
+        check=True,
+    )
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     env = {"PATH": os.defpath, "HOME": str(elsewhere), "PYTHONPATH": str(place)}
     code = "import sys; from tmdb_analysis.use.cli import main; sys.exit(main(['demo', '--run-id', 'x']))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=elsewhere, env=env, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=elsewhere,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     told = json.loads((elsewhere / "reports/x/run.json").read_text())
     assert told["status"] == "ok" and "commit" not in told["versions"]

@@ -10,7 +10,7 @@ import pytest
 from tmdb_analysis.core.settings import UsageError
 from tmdb_analysis.core.store import Run, published, read_kpi
 from tmdb_analysis.kpis.registry import all_kpis
-from tmdb_analysis.runs.catalog import named
+from tmdb_analysis.runs.catalog import run_named
 from tmdb_analysis.search.why import why
 from tmdb_analysis.use.cli import main
 
@@ -35,7 +35,9 @@ def test_every_published_table_can_be_asked_for(run):
 @pytest.mark.parametrize("name", KPIS)
 def test_a_definition_is_a_sentence_of_its_own(name):
     said = KPIS[name].definition
-    assert len(said) > 40 and said.endswith(".") and not re.search(r"contract|The same|One row", said)
+    assert (
+        len(said) > 40 and said.endswith(".") and not re.search(r"contract|The same|One row", said)
+    )
 
 
 @pytest.mark.parametrize("name", KPIS)
@@ -50,7 +52,18 @@ def test_the_films_behind_the_first_row(name, run):
     counted = next((row[c] for c in ("n_return", "n", "films") if c in row), None)
     if "id" in row:
         assert answer.films["id"].tolist() == [row["id"]]
-    elif name not in ("genre_pairs", "companies", "countries", "languages", "correlations", "money_funnel") and counted is not None:
+    elif (
+        name
+        not in (
+            "genre_pairs",
+            "companies",
+            "countries",
+            "languages",
+            "correlations",
+            "money_funnel",
+        )
+        and counted is not None
+    ):
         assert answer.n == counted
     elif name in ("genre_pairs", "companies", "countries", "languages"):
         assert answer.n == row["films"]
@@ -60,8 +73,13 @@ def test_the_films_behind_the_first_row(name, run):
 def test_the_funnel_leads_from_the_records_to_the_films(name, run):
     answer = why(name, run)
     left, taken = answer.funnel["left"].tolist(), answer.funnel["taken"].tolist()
-    assert left[0] == len(landed(run)) + pq.read_metadata(run.tables / "quarantine.parquet").num_rows
-    assert all(before - after == n >= 0 for before, after, n in zip(left[:-1], left[1:], taken[1:], strict=True))
+    assert (
+        left[0] == len(landed(run)) + pq.read_metadata(run.tables / "quarantine.parquet").num_rows
+    )
+    assert all(
+        before - after == n >= 0
+        for before, after, n in zip(left[:-1], left[1:], taken[1:], strict=True)
+    )
     assert set(answer.parameters) == {*KPIS[name].parameters, *KPIS[name].limits}
 
 
@@ -75,11 +93,19 @@ def test_of_the_command(run, capsys):
     assert main(["why", "highest_roi", "--row", "1", "--home", home]) == 0
     said = capsys.readouterr().out
     first = read_kpi("highest_roi", run)["title"].iloc[0]
-    assert first in said and "records read" in said and "roi_min_budget_musd=10" in said and "movies.jsonl.zst" in said
+    assert (
+        first in said
+        and "records read" in said
+        and "roi_min_budget_musd=10" in said
+        and "movies.jsonl.zst" in said
+    )
     assert main(["why", "directors", "--row", "steven spielberg", "--home", home, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["n"] == told["row"]["films"] == len(told["films"])
-    assert all(film["record"]["id"] == film["id"] and film["record"]["title"] == film["title"] for film in told["films"])
+    assert all(
+        film["record"]["id"] == film["id"] and film["record"]["title"] == film["title"]
+        for film in told["films"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,4 +129,4 @@ def test_the_page_has_a_fold_out_for_every_number(run):
 
 def test_of_an_unknown_run_nothing_is_said():
     with pytest.raises(UsageError, match="no run"):
-        named("no-such-run")
+        run_named("no-such-run")

@@ -16,7 +16,7 @@ from pathlib import Path
 import orjson
 import zstandard
 
-from tmdb_analysis.films.ingest import BadRecord, records, row
+from tmdb_analysis.films.ingest import BadRecord, raw_row, records
 
 HERE = Path(__file__).parent
 NAMED = ("id", "name")
@@ -30,7 +30,11 @@ FACTS = (
     "id title original_title status release_date original_language adult video imdb_id budget revenue runtime "
     "popularity vote_average vote_count belongs_to_collection"
 ).split()
-ERROR = {"success": False, "status_code": 34, "status_message": "The resource you requested could not be found."}  # id 0 is no film
+ERROR = {
+    "success": False,
+    "status_code": 34,
+    "status_message": "The resource you requested could not be found.",
+}  # id 0 is no film
 
 
 def slim(entry: dict, names: tuple[str, ...]) -> dict:
@@ -43,10 +47,18 @@ def facts(film: dict) -> dict:
     kept = {n: film[n] for n in FACTS if film.get(n) is not None}
     if film.get("fetched_at"):
         kept["fetched_at"] = film["fetched_at"].strftime("%Y-%m-%dT%H:%M:%SZ")
-    kept |= {n: [slim(x, names) for x in film[n]] for n, names in LISTS.items() if film[n] is not None}
+    kept |= {
+        n: [slim(x, names) for x in film[n]] for n, names in LISTS.items() if film[n] is not None
+    }
     credits = film["credits"] or {}
     jobs = {"cast": ("id", "name", "order"), "crew": ("id", "name", "job")}
-    return kept | {"credits": {k: [slim(x, names) for x in credits[k]] for k, names in jobs.items() if credits.get(k) is not None}}
+    return kept | {
+        "credits": {
+            k: [slim(x, names) for x in credits[k]]
+            for k, names in jobs.items()
+            if credits.get(k) is not None
+        }
+    }
 
 
 def names(film: dict, kind: str, job: str | None = None) -> set[str]:
@@ -87,13 +99,19 @@ def searched(film: dict) -> bool:
     "Whether one of the two searches of the brief finds the film, or would by one word less."
     genres = {g["name"] for g in film["genres"] or []}
     willis = "Bruce Willis" in names(film, "cast") and bool(genres & {"Science Fiction", "Action"})
-    return willis or "Uma Thurman" in names(film, "cast") or "Quentin Tarantino" in names(film, "crew", "Director")
+    return (
+        willis
+        or "Uma Thurman" in names(film, "cast")
+        or "Quentin Tarantino" in names(film, "crew", "Director")
+    )
 
 
 def choose(films: list[dict], size: int) -> set[int]:
     "The ids of the sample: franchises, searches, both ends of every ranking, every flaw, then films by decade in a fixed shuffle."
     answers = [f["id"] for f in films]
-    ids = {i for i in answers if answers.count(i) > 1} | {f["id"] for f in films if searched(f) or f["belongs_to_collection"]}
+    ids = {i for i in answers if answers.count(i) > 1} | {
+        f["id"] for f in films if searched(f) or f["belongs_to_collection"]
+    }
     for value in ("revenue", "budget", "vote_count", "vote_average", "popularity"):
         ids |= {f["id"] for f in sorted(films, key=lambda f: -(f[value] or 0))[:15]}
     for flaw in breaks(films[0]):
@@ -118,12 +136,17 @@ def main() -> None:
     franchise = {}
     if args.collections:
         with open(args.collections, encoding="utf-8", newline="") as f:
-            franchise = {int(r["movie_id"]): {"id": int(r["collection_id"]), "name": r["collection_name"]} for r in csv.DictReader(f)}
+            franchise = {
+                int(r["movie_id"]): {"id": int(r["collection_id"]), "name": r["collection_name"]}
+                for r in csv.DictReader(f)
+            }
     films = []
     for seq, (origin, record) in enumerate(records(args.answers), 1):
         if not isinstance(record, BadRecord):
-            film = row(record, seq, origin)
-            film["belongs_to_collection"] = film["belongs_to_collection"] or franchise.get(film["id"])
+            film = raw_row(record, seq, origin)
+            film["belongs_to_collection"] = film["belongs_to_collection"] or franchise.get(
+                film["id"]
+            )
             films.append(film)
     ids = choose(films, args.films)
     lines = [orjson.dumps(ERROR)] + [orjson.dumps(facts(f)) for f in films if f["id"] in ids]

@@ -7,7 +7,7 @@ from pathlib import Path
 from tmdb_analysis.core.schema import TABLES
 from tmdb_analysis.pages.page import heading
 from tmdb_analysis.runs.stages import stages
-from tmdb_analysis.use.steps import form
+from tmdb_analysis.use.steps import scheduler_form
 
 TARGET = Path(__file__).parent / "dags" / "tmdb.json"
 
@@ -17,7 +17,7 @@ def known() -> dict:
     return {
         "stages": {name: ". ".join(heading(nb, name)) for name, nb in stages().items()},
         "tables": list(TABLES),
-        "params": form(),
+        "params": scheduler_form(),
     }
 
 

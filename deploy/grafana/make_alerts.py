@@ -61,15 +61,36 @@ SINCE = {"from": 86400, "to": 0}  # Grafana wants it; the queries do not look at
 def rule(alert: Alert) -> dict[str, Any]:
     "An alert as Grafana provisions it: the query A, and the condition B on its number."
     kind, limit = ("gt", alert.above) if alert.above is not None else ("lt", alert.below)
-    query = {"refId": "A", "format": "table", "editorMode": "code", "rawQuery": True, "rawSql": " ".join(alert.query.split())}
-    condition = {"refId": "B", "type": "threshold", "expression": "A", "conditions": [{"evaluator": {"type": kind, "params": [limit]}}]}
+    query = {
+        "refId": "A",
+        "format": "table",
+        "editorMode": "code",
+        "rawQuery": True,
+        "rawSql": " ".join(alert.query.split()),
+    }
+    condition = {
+        "refId": "B",
+        "type": "threshold",
+        "expression": "A",
+        "conditions": [{"evaluator": {"type": kind, "params": [limit]}}],
+    }
     return {
         "uid": alert.uid,
         "title": alert.title,
         "condition": "B",
         "data": [
-            {"refId": "A", "datasourceUid": "tmdb-postgres", "relativeTimeRange": dict(SINCE), "model": query},
-            {"refId": "B", "datasourceUid": "__expr__", "relativeTimeRange": dict(SINCE), "model": condition},
+            {
+                "refId": "A",
+                "datasourceUid": "tmdb-postgres",
+                "relativeTimeRange": dict(SINCE),
+                "model": query,
+            },
+            {
+                "refId": "B",
+                "datasourceUid": "__expr__",
+                "relativeTimeRange": dict(SINCE),
+                "model": condition,
+            },
         ],
         "for": alert.wait,
         "noDataState": alert.unknown,
@@ -81,8 +102,18 @@ def rule(alert: Alert) -> dict[str, Any]:
 
 def text() -> str:
     "The file."
-    groups = [{"orgId": 1, "name": "tmdb", "folder": "TMDB", "interval": "5m", "rules": [rule(alert) for alert in ALERTS]}]
-    return HEAD + yaml.safe_dump({"apiVersion": 1, "groups": groups}, sort_keys=False, allow_unicode=True, width=140)
+    groups = [
+        {
+            "orgId": 1,
+            "name": "tmdb",
+            "folder": "TMDB",
+            "interval": "5m",
+            "rules": [rule(alert) for alert in ALERTS],
+        }
+    ]
+    return HEAD + yaml.safe_dump(
+        {"apiVersion": 1, "groups": groups}, sort_keys=False, allow_unicode=True, width=140
+    )
 
 
 if __name__ == "__main__":

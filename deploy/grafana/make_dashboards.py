@@ -8,10 +8,23 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grafana_foundation_sdk.builders import barchart, bargauge, common, dashboard, stat, table, timeseries
+from grafana_foundation_sdk.builders import (
+    barchart,
+    bargauge,
+    common,
+    dashboard,
+    stat,
+    table,
+    timeseries,
+)
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.variants import Dataquery
-from grafana_foundation_sdk.models.common import GraphDrawStyle, StackingMode, VisibilityMode, VizOrientation
+from grafana_foundation_sdk.models.common import (
+    GraphDrawStyle,
+    StackingMode,
+    VisibilityMode,
+    VizOrientation,
+)
 from grafana_foundation_sdk.models.dashboard import DataSourceRef, GridPos, Threshold
 
 FOLDER = Path(__file__).parent / "dashboards"
@@ -45,20 +58,36 @@ class Panel(NamedTuple):
     description: str
     unit: str  # of Grafana: s, percentunit, short, none, ...
     query: str
-    limits: tuple[tuple[float | None, str], ...] = ((None, GREEN),)  # from which value on a colour holds
+    limits: tuple[tuple[float | None, str], ...] = (
+        (None, GREEN),
+    )  # from which value on a colour holds
 
 
 def drawn(panel: Panel) -> Any:
     "The builder of the kind of a panel."
     if panel.kind == "stat":
-        return stat.Panel().reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields("/.*/"))
+        return stat.Panel().reduce_options(
+            common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields("/.*/")
+        )
     if panel.kind == "gauge":
         shown = common.ReduceDataOptions().calcs(["lastNotNull"]).values(True)
-        return bargauge.Panel().orientation(VizOrientation.HORIZONTAL).min(0).max(100).reduce_options(shown)
+        return (
+            bargauge.Panel()
+            .orientation(VizOrientation.HORIZONTAL)
+            .min(0)
+            .max(100)
+            .reduce_options(shown)
+        )
     if panel.kind == "table":
         return table.Panel().filterable(True)
     if panel.kind == "chart":
-        return barchart.Panel().fill_opacity(80).line_width(1).x_tick_label_rotation(-45).x_tick_label_max_length(20)
+        return (
+            barchart.Panel()
+            .fill_opacity(80)
+            .line_width(1)
+            .x_tick_label_rotation(-45)
+            .x_tick_label_max_length(20)
+        )
     if panel.kind == "bars":
         bars = timeseries.Panel().draw_style(GraphDrawStyle.BARS).fill_opacity(80)
         return bars.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
@@ -68,16 +97,28 @@ def drawn(panel: Panel) -> Any:
 def built(panel: Panel, place: GridPos) -> Any:
     "The builder of a panel at its place."
     form = "time_series" if panel.kind in ("lines", "bars") else "table"
-    limits = dashboard.ThresholdsConfig().steps([Threshold(value, colour) for value, colour in panel.limits])
+    limits = dashboard.ThresholdsConfig().steps(
+        [Threshold(value, colour) for value, colour in panel.limits]
+    )
     return (
         drawn(panel).title(panel.title).description(panel.description).unit(panel.unit).thresholds(limits)
         .datasource(SOURCE).with_target(Postgres(panel.query, form)).grid_pos(place)
     )  # fmt: skip
 
 
-def made(uid: str, title: str, description: str, since: str, rows: list[tuple[int, list[Panel]]]) -> dict[str, Any]:
+def made(
+    uid: str, title: str, description: str, since: str, rows: list[tuple[int, list[Panel]]]
+) -> dict[str, Any]:
     "A dashboard of rows, each with its height; its panels from left to right."
-    board = dashboard.Dashboard(title).uid(uid).description(description).tags(["tmdb"]).timezone("browser").time(since, "now").refresh("5m")
+    board = (
+        dashboard.Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags(["tmdb"])
+        .timezone("browser")
+        .time(since, "now")
+        .refresh("5m")
+    )
     y = 0
     for height, panels in rows:
         x = 0
@@ -139,7 +180,9 @@ PIPELINE = [
     ]),
 ]  # fmt: skip
 
-LATEST_QUALITY = "run_id = (select run_id from tmdb.runs where score is not null order by finished desc limit 1)"
+LATEST_QUALITY = (
+    "run_id = (select run_id from tmdb.runs where score is not null order by finished desc limit 1)"
+)
 QUALITY = [
     (4, [
         Panel("stat", 6, "Score", "Score of quality of the newest run that was looked at, 0 to 100.", "none",
@@ -225,9 +268,23 @@ FILMS = [
 def dashboards() -> dict[str, dict[str, Any]]:
     "Every dashboard, by the name of its file."
     return {
-        "pipeline": made("tmdb-pipeline", "TMDB pipeline", "Runs that were published: time, calls, failures, rows.", "now-30d", PIPELINE),
-        "quality": made("tmdb-quality", "Data quality", "What the rules of quality found, run by run.", "now-30d", QUALITY),
-        "films": made("tmdb-films", "Films", "The published numbers of the current run.", "now-30d", FILMS),
+        "pipeline": made(
+            "tmdb-pipeline",
+            "TMDB pipeline",
+            "Runs that were published: time, calls, failures, rows.",
+            "now-30d",
+            PIPELINE,
+        ),
+        "quality": made(
+            "tmdb-quality",
+            "Data quality",
+            "What the rules of quality found, run by run.",
+            "now-30d",
+            QUALITY,
+        ),
+        "films": made(
+            "tmdb-films", "Films", "The published numbers of the current run.", "now-30d", FILMS
+        ),
     }
 
 

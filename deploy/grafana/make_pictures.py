@@ -42,8 +42,14 @@ def value(shown: Any, unit: str) -> str:
         return f"{pd.Timestamp(shown, unit='ms'):%Y-%m-%d %H:%M}"
     if isinstance(shown, str):
         return shown
-    text = f"{float(shown):,.4g}" if isinstance(shown, float | Decimal) and abs(shown) < 10_000 else f"{shown:,.0f}"
-    return text + {"s": " s"}.get(unit, unit.removeprefix("suffix:") if unit.startswith("suffix:") else "")
+    text = (
+        f"{float(shown):,.4g}"
+        if isinstance(shown, float | Decimal) and abs(shown) < 10_000
+        else f"{shown:,.0f}"
+    )
+    return text + {"s": " s"}.get(
+        unit, unit.removeprefix("suffix:") if unit.startswith("suffix:") else ""
+    )
 
 
 def over_time(axes: Any, panel: dict[str, Any], data: pd.DataFrame) -> None:
@@ -51,7 +57,9 @@ def over_time(axes: Any, panel: dict[str, Any], data: pd.DataFrame) -> None:
     wide = data.pivot_table(index="time", columns="metric", values="value").astype(float)
     wide.index = pd.to_datetime(wide.index, utc=True).strftime("%m-%d %H:%M:%S")
     bars = panel["fieldConfig"]["defaults"]["custom"].get("drawStyle") == "bars"
-    look: dict[str, Any] = {"stacked": True} if bars else {"marker": "o", "markersize": 2, "linewidth": 1}
+    look: dict[str, Any] = (
+        {"stacked": True} if bars else {"marker": "o", "markersize": 2, "linewidth": 1}
+    )
     wide.plot(kind="bar" if bars else "line", ax=axes, rot=0, **look)
     axes.legend(fontsize=4, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.set_xlabel("")
@@ -70,7 +78,13 @@ def draw(axes: Any, panel: dict[str, Any], data: pd.DataFrame) -> None:
         axes.set_xticks(range(0, len(data), step), list(data.iloc[::step, 0]), **tilt)
     else:
         axes.axis("off")
-        cells = data.iloc[:9, :7].map(lambda v: f"{v:%m-%d %H:%M}" if isinstance(v, pd.Timestamp) else str("" if v is None else v)[:34])
+        cells = data.iloc[:9, :7].map(
+            lambda v: (
+                f"{v:%m-%d %H:%M}"
+                if isinstance(v, pd.Timestamp)
+                else str("" if v is None else v)[:34]
+            )
+        )
         if kind == "table":
             widths = [0.06 + cells[c].str.len().max() for c in cells]
             drawn = axes.table(
@@ -80,7 +94,14 @@ def draw(axes: Any, panel: dict[str, Any], data: pd.DataFrame) -> None:
             drawn.auto_set_font_size(False)
             drawn.set_fontsize(4.5)
         else:
-            axes.text(0, 0.3, "no data" if data.empty else value(data.iloc[0, 0], panel["fieldConfig"]["defaults"]["unit"]), fontsize=11)
+            axes.text(
+                0,
+                0.3,
+                "no data"
+                if data.empty
+                else value(data.iloc[0, 0], panel["fieldConfig"]["defaults"]["unit"]),
+                fontsize=11,
+            )
     axes.tick_params(labelsize=5)
 
 
@@ -92,7 +113,9 @@ def picture(board: dict[str, Any], connection: psycopg.Connection, path: Path) -
         place, wide = panel["gridPos"], 0.065 if panel["type"] == "timeseries" else 0.015
         low = 0.24 if panel["type"] == "barchart" else 0.12
         left, bottom = place["x"] / 24 + 0.03, 1 - (place["y"] + place["h"] * (1 - low)) / rows
-        axes = figure.add_axes((left, bottom, place["w"] / 24 - 0.03 - wide, place["h"] * (0.86 - low) / rows))
+        axes = figure.add_axes(
+            (left, bottom, place["w"] / 24 - 0.03 - wide, place["h"] * (0.86 - low) / rows)
+        )
         draw(axes, panel, frame(connection, panel))
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -103,4 +126,8 @@ if __name__ == "__main__":
     IMAGES.mkdir(parents=True, exist_ok=True)
     with psycopg.connect(sys.argv[1]) as database:
         for file in sorted((HERE / "dashboards").glob("*.json")):
-            picture(json.loads(file.read_text(encoding="utf-8")), database, IMAGES / f"grafana_{file.stem}.png")
+            picture(
+                json.loads(file.read_text(encoding="utf-8")),
+                database,
+                IMAGES / f"grafana_{file.stem}.png",
+            )

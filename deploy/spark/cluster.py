@@ -23,11 +23,24 @@ from pathlib import Path
 
 import pyspark
 
-from tmdb_analysis.core.engine import LOOPBACK, QUICK, TOKEN, answers, environment, reachable, require_java
+from tmdb_analysis.core.engine import (
+    LOOPBACK_OPTIONS,
+    QUICK_OPTIONS,
+    TOKEN_VARIABLE,
+    environment_variables,
+    is_answering,
+    is_reachable,
+    require_java,
+)
 from tmdb_analysis.core.settings import TmdbError, settings
 
 SPARK = Path(pyspark.__file__).parent
-WORKERS, CORES, WORKER_MB, EXECUTOR_MB = 2, 2, 2048, 640  # an executor of the Connect server, and one of a run, fit on each worker
+WORKERS, CORES, WORKER_MB, EXECUTOR_MB = (
+    2,
+    2,
+    2048,
+    640,
+)  # an executor of the Connect server, and one of a run, fit on each worker
 SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 
 
@@ -35,11 +48,33 @@ def commands(place: Path, port: int, connect: int, ui: int) -> dict[str, list]:
     "Each process by name, in the order in which they start."
     master = f"spark://127.0.0.1:{port}"
     launch = [SPARK / "bin/spark-class", "org.apache.spark.deploy"]
-    found = {"master": [launch[0], f"{launch[1]}.master.Master", "--host", "127.0.0.1", "--port", port, "--webui-port", ui]}
+    found = {
+        "master": [
+            launch[0],
+            f"{launch[1]}.master.Master",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            port,
+            "--webui-port",
+            ui,
+        ]
+    }
     for i in range(1, WORKERS + 1):
-        where = ["--host", "127.0.0.1", "--webui-port", ui + i, "-c", CORES, "-m", f"{WORKER_MB}m", "-d", place / f"worker{i}"]
+        where = [
+            "--host",
+            "127.0.0.1",
+            "--webui-port",
+            ui + i,
+            "-c",
+            CORES,
+            "-m",
+            f"{WORKER_MB}m",
+            "-d",
+            place / f"worker{i}",
+        ]
         found[f"worker{i}"] = [launch[0], f"{launch[1]}.worker.Worker", *where, master]
-    conf = LOOPBACK | {
+    conf = LOOPBACK_OPTIONS | {
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": connect,
         "spark.executor.memory": f"{EXECUTOR_MB}m",
@@ -54,7 +89,7 @@ def commands(place: Path, port: int, connect: int, ui: int) -> dict[str, list]:
 
 def server(master: str, memory: str, more: dict) -> list:
     "The command of a Connect server, with the settings that make Spark quick for this package."
-    conf = QUICK | {"spark.ui.enabled": "false"} | more
+    conf = QUICK_OPTIONS | {"spark.ui.enabled": "false"} | more
     options = [word for name, value in conf.items() for word in ("--conf", f"{name}={value}")]
     submit = [SPARK / "bin/spark-submit", "--master", master, "--driver-memory", memory]
     return [*submit, *options, "--class", SERVER, "spark-internal"]
@@ -80,7 +115,12 @@ def running(place: Path, name: str) -> int | None:
         pid = int((place / f"{name}.pid").read_text())
     except (OSError, ValueError):
         return None
-    told = subprocess.run(["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    told = subprocess.run(
+        ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
     return pid if "spark" in told and not told.startswith("Z") else None
 
 
@@ -100,10 +140,20 @@ def start(place: Path, name: str, command: list, more: dict[str, str]) -> None:
     if running(place, name):
         return
     env = {k: v for k, v in os.environ.items() if not k.startswith(("TMDB_", "SPARK_"))} | more
-    env |= {"SPARK_HOME": str(SPARK), "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    env |= {
+        "SPARK_HOME": str(SPARK),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+    }
     with open(place / f"{name}.log", "wb") as log:
         process = subprocess.Popen(
-            [str(word) for word in command], cwd=place, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            [str(word) for word in command],
+            cwd=place,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     (place / f"{name}.pid").write_text(str(process.pid))
 
@@ -111,7 +161,9 @@ def start(place: Path, name: str, command: list, more: dict[str, str]) -> None:
 def alive_workers(ui: int) -> int:
     "How many workers the master knows."
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://127.0.0.1:{ui}/json/", timeout=5) as page:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            f"http://127.0.0.1:{ui}/json/", timeout=5
+        ) as page:
             return int(json.load(page)["aliveworkers"])
     except (OSError, ValueError, KeyError):
         return 0
@@ -122,7 +174,9 @@ def wait(place: Path, name: str, ready, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         if not running(place, name) or time.monotonic() > deadline:
-            raise TmdbError(f"the {name} did not start: see {place / name}.log; `make cluster-down` stops the others")
+            raise TmdbError(
+                f"the {name} did not start: see {place / name}.log; `make cluster-down` stops the others"
+            )
         time.sleep(0.2)
 
 
@@ -131,19 +185,26 @@ def up(place: Path, port: int, connect: int, ui: int) -> None:
     require_java()
     place.mkdir(parents=True, exist_ok=True)
     for name, number in {"master": port, "connect": connect}.items():
-        if not running(place, name) and reachable("127.0.0.1", number):
-            raise TmdbError(f"port {number} is taken by something else: choose another with --{'port' if name == 'master' else name}")
+        if not running(place, name) and is_reachable("127.0.0.1", number):
+            raise TmdbError(
+                f"port {number} is taken by something else: choose another with --{'port' if name == 'master' else name}"
+            )
     secret, chain = token(place), commands(place, port, connect, ui)
-    small = {"SPARK_DAEMON_MEMORY": "256m", "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false"}
+    small = {
+        "SPARK_DAEMON_MEMORY": "256m",
+        "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false",
+    }
     start(place, "master", chain["master"], small)
-    wait(place, "master", lambda: reachable("127.0.0.1", port))
+    wait(place, "master", lambda: is_reachable("127.0.0.1", port))
     for i in range(1, WORKERS + 1):
         start(place, f"worker{i}", chain[f"worker{i}"], small)
     wait(place, f"worker{WORKERS}", lambda: alive_workers(ui) >= WORKERS)
-    start(place, "connect", chain["connect"], {TOKEN: secret})
-    with environment({TOKEN: None}):
-        wait(place, "connect", lambda: answers(f"sc://127.0.0.1:{connect}", 1))
-    print(f"cluster up: master spark://127.0.0.1:{port} (http://127.0.0.1:{ui}), {WORKERS} workers, Connect at sc://localhost:{connect}")
+    start(place, "connect", chain["connect"], {TOKEN_VARIABLE: secret})
+    with environment_variables({TOKEN_VARIABLE: None}):
+        wait(place, "connect", lambda: is_answering(f"sc://127.0.0.1:{connect}", 1))
+    print(
+        f"cluster up: master spark://127.0.0.1:{port} (http://127.0.0.1:{ui}), {WORKERS} workers, Connect at sc://localhost:{connect}"
+    )
     print(f"  tmdb run --engine spark://127.0.0.1:{port}")
     print(f"  TMDB_SPARK_TOKEN=$(cat {place / 'token'}) tmdb run --engine sc://localhost:{connect}")
     print("  make cluster-down")
@@ -159,7 +220,9 @@ def down(place: Path, seconds: float = 20) -> None:
             except ProcessLookupError:
                 pass
         deadline = time.monotonic() + seconds
-        while (groups := [pid for pid in groups if group_lives(pid)]) and time.monotonic() < deadline:
+        while (
+            groups := [pid for pid in groups if group_lives(pid)]
+        ) and time.monotonic() < deadline:
             time.sleep(0.1)
     for path in [*place.glob("*.pid"), place / "token"]:
         path.unlink(missing_ok=True)
@@ -168,8 +231,13 @@ def down(place: Path, seconds: float = 20) -> None:
 
 def group_lives(pid: int) -> bool:
     "Whether a process group has a member that is not a zombie."
-    told = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
-    return any(line.split()[0] == str(pid) and not line.split()[1].startswith("Z") for line in told.splitlines())
+    told = subprocess.run(
+        ["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True
+    ).stdout
+    return any(
+        line.split()[0] == str(pid) and not line.split()[1].startswith("Z")
+        for line in told.splitlines()
+    )
 
 
 def status(place: Path) -> int:
@@ -187,11 +255,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--home", help="folder that has data/ (default: that of the settings)")
     parser.add_argument("--port", type=int, default=7077, help="of the master")
     parser.add_argument("--connect", type=int, default=15002, help="of the Connect server")
-    parser.add_argument("--ui", type=int, default=8080, help="of the master's page; those of the workers follow")
+    parser.add_argument(
+        "--ui", type=int, default=8080, help="of the master's page; those of the workers follow"
+    )
     parser.add_argument("--master", help="serve: the master, as spark://host:7077")
     parser.add_argument("--host", help="serve: the name of this machine for the others")
     parser.add_argument("--memory", default="1g", help="serve: of the server")
-    parser.add_argument("--conf", action="append", default=[], help="serve: a setting of Spark, as name=value")
+    parser.add_argument(
+        "--conf", action="append", default=[], help="serve: a setting of Spark, as name=value"
+    )
     args = parser.parse_args(argv)
     if args.verb == "serve":
         if not (args.master and args.host) or not all("=" in word for word in args.conf):

@@ -34,7 +34,9 @@ def free_port() -> int:
 
 def command(*words: str, timeout: float = 600) -> subprocess.CompletedProcess:
     "A command, its output, and its exit code, whatever that is."
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout)
+    return subprocess.run(
+        words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout
+    )
 
 
 class Stack:
@@ -43,7 +45,9 @@ class Stack:
     def __init__(self, file: Path):
         self.file = file
         example = (ROOT / "deploy/.env.example").read_text(encoding="utf-8")
-        self.values = dict(line.split("=", 1) for line in example.splitlines() if re.match(r"\w+=", line))
+        self.values = dict(
+            line.split("=", 1) for line in example.splitlines() if re.match(r"\w+=", line)
+        )
         for name, value in self.values.items():
             if name.endswith("_PORT"):
                 self.values[name] = str(free_port())
@@ -52,13 +56,22 @@ class Stack:
         self.values["TMDB_SCHEDULE"] = "0 0 29 2 *"  # no daily run beside that of the test
         self.values["COMPOSE_PROFILES"] = "metrics"
         self.values["AIRFLOW_FERNET_KEY"] = urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        file.write_text("".join(f"{name}={value}\n" for name, value in self.values.items()), encoding="utf-8")
+        file.write_text(
+            "".join(f"{name}={value}\n" for name, value in self.values.items()), encoding="utf-8"
+        )
         self.token = None
 
     def make(self, verb: str, timeout: float = 3600) -> subprocess.CompletedProcess:
         "A verb of the Makefile for this stack."
         compose = f"docker compose --project-name tmdb-test --env-file {self.file} --file deploy/compose.yaml"
-        return command("make", "--no-print-directory", f"ENV_FILE={self.file}", f"COMPOSE={compose}", *shlex.split(verb), timeout=timeout)
+        return command(
+            "make",
+            "--no-print-directory",
+            f"ENV_FILE={self.file}",
+            f"COMPOSE={compose}",
+            *shlex.split(verb),
+            timeout=timeout,
+        )
 
     def inside(self, service: str, *words: str) -> str:
         "The output of a command in a container."
@@ -68,10 +81,14 @@ class Stack:
 
     def airflow(self, path: str, send: dict | None = None, method: str | None = None) -> dict:
         "What the REST API of Airflow answers."
-        head = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
+        head = {"Content-Type": "application/json"} | (
+            {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        )
         body = None if send is None else json.dumps(send).encode()
         url = f"http://127.0.0.1:{self.values['AIRFLOW_PORT']}{path}"
-        with urllib.request.urlopen(urllib.request.Request(url, body, head, method=method), timeout=60) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, body, head, method=method), timeout=60
+        ) as answer:
             return json.load(answer)
 
     def until_healthy(self, wanted: bool, seconds: float = 300) -> str:
@@ -101,9 +118,10 @@ def stack(tmp_path_factory):
         try:
             up = stack.make("up")
             assert up.returncode == 0, up.stdout[-3000:] + up.stderr[-3000:]
-            stack.token = stack.airflow("/auth/token", {"username": "admin", "password": stack.values["AIRFLOW_ADMIN_PASSWORD"]})[
-                "access_token"
-            ]
+            stack.token = stack.airflow(
+                "/auth/token",
+                {"username": "admin", "password": stack.values["AIRFLOW_ADMIN_PASSWORD"]},
+            )["access_token"]
             yield stack
         finally:
             stack.make("down ARGS=--volumes")
@@ -113,7 +131,9 @@ def stack(tmp_path_factory):
 
 def test_every_service_is_healthy_and_spark_has_its_workers(stack):
     stack.until_healthy(True)
-    with urllib.request.urlopen(f"http://127.0.0.1:{stack.values['SPARK_UI_PORT']}/json/", timeout=30) as page:
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{stack.values['SPARK_UI_PORT']}/json/", timeout=30
+    ) as page:
         told = json.load(page)
     assert told["aliveworkers"] == 2 and told["coresused"] == 4
     settings = stack.inside("spark-connect", "sh", "-c", "cat /proc/*/cmdline | tr '\\0' '\\n'")
@@ -129,7 +149,10 @@ def test_a_run_from_the_form_reaches_postgresql_though_a_worker_dies(stack):
 
     deadline, killed = time.monotonic() + 3600, False
     while (state := stack.airflow(run)["state"]) in ("queued", "running"):
-        tasks = {task["task_id"]: task["state"] for task in stack.airflow(f"{run}/taskInstances")["task_instances"]}
+        tasks = {
+            task["task_id"]: task["state"]
+            for task in stack.airflow(f"{run}/taskInstances")["task_instances"]
+        }
         if tasks.get("23_clean") == "running" and not killed:
             killed = command("docker", "kill", "tmdb-test-spark-worker-1-1").returncode == 0
         assert time.monotonic() < deadline, tasks
@@ -138,7 +161,10 @@ def test_a_run_from_the_form_reaches_postgresql_though_a_worker_dies(stack):
 
     reports = f"/srv/tmdb/home/reports/{RUN}"
     facts = json.loads(stack.inside("jupyter", "cat", f"{reports}/run.json"))
-    assert facts["status"] == "ok" and stack.inside("jupyter", "test", "-s", f"{reports}/index.html") == ""
+    assert (
+        facts["status"] == "ok"
+        and stack.inside("jupyter", "test", "-s", f"{reports}/index.html") == ""
+    )
     count = f"select count(*) from tmdb.movies where exists (select from tmdb.runs where run_id = '{RUN}')"
     url = f"postgresql://films:{stack.values['FILMS_DB_PASSWORD']}@127.0.0.1/films"
     assert stack.inside("postgres", "psql", url, "-Atc", count) == str(facts["films"])
@@ -150,8 +176,12 @@ def test_a_run_from_the_form_reaches_postgresql_though_a_worker_dies(stack):
 
 def test_a_dag_that_cannot_be_read_makes_the_stack_unhealthy(stack):
     broken = "cp /srv/dags/tmdb.py /srv/dags/broken.py && echo 'raise IndexError(2)  # dag airflow' >> /srv/dags/broken.py"
-    command("docker", "exec", "--user", "0", "tmdb-test-airflow-dag-processor-1", "sh", "-c", broken)
-    command("docker", "restart", "tmdb-test-airflow-dag-processor-1")  # it reads all files when it starts
+    command(
+        "docker", "exec", "--user", "0", "tmdb-test-airflow-dag-processor-1", "sh", "-c", broken
+    )
+    command(
+        "docker", "restart", "tmdb-test-airflow-dag-processor-1"
+    )  # it reads all files when it starts
     deadline = time.monotonic() + 600
     while "Airflow cannot read" not in (said := stack.until_healthy(False, 600)):
         assert time.monotonic() < deadline, said

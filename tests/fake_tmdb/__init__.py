@@ -67,12 +67,27 @@ class FakeTmdb:
 
 @contextmanager
 def fake_tmdb(
-    catalogue: str | Path = "sample", *, faults: str = "", rate: int = 0, latency_ms: float = 0, **more: Any
+    catalogue: str | Path = "sample",
+    *,
+    faults: str = "",
+    rate: int = 0,
+    latency_ms: float = 0,
+    **more: Any,
 ) -> Iterator[FakeTmdb]:
     "A local TMDB for the length of a block; `port`, `token` and `key` as on the command line."
-    options = {"catalogue": catalogue, "faults": faults, "rate": rate, "latency-ms": latency_ms} | more
+    options = {
+        "catalogue": catalogue,
+        "faults": faults,
+        "rate": rate,
+        "latency-ms": latency_ms,
+    } | more
     words = [word for name, value in options.items() if value for word in (f"--{name}", str(value))]
-    process = subprocess.Popen([sys.executable, "-m", "tests.fake_tmdb", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.fake_tmdb", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         url = process.stdout.readline().strip()
         if not url:

@@ -37,7 +37,11 @@ def only(record: dict | None, blank: str, **more: Any) -> dict:
 
 def each(rows: Any, show: Callable[[int, dict], dict]) -> Any:
     "The objects of a list, shown; what is no object, or no list, stays as it is."
-    return [show(n, row) if isinstance(row, dict) else row for n, row in enumerate(rows)] if isinstance(rows, list) else rows
+    return (
+        [show(n, row) if isinstance(row, dict) else row for n, row in enumerate(rows)]
+        if isinstance(rows, list)
+        else rows
+    )
 
 
 def today() -> date:
@@ -58,15 +62,29 @@ def convert(value: str, to: Callable[[str], Any], code: int = 5) -> Any:
 
 def details(cat: Catalogue, film: dict, q: Query) -> dict:
     "The answer of /movie/{id}, without what was saved along with it."
-    full = fill(film, "film", original_title=film.get("title"), origin_country=cat.fact("countries", film["id"])[:1])
-    full["production_companies"] = each(full["production_companies"], lambda n, company: fill(company, "company"))
-    full["belongs_to_collection"] = each([full["belongs_to_collection"]], lambda n, group: fill(group, "collection"))[0]
+    full = fill(
+        film,
+        "film",
+        original_title=film.get("title"),
+        origin_country=cat.fact("countries", film["id"])[:1],
+    )
+    full["production_companies"] = each(
+        full["production_companies"], lambda n, company: fill(company, "company")
+    )
+    full["belongs_to_collection"] = each(
+        [full["belongs_to_collection"]], lambda n, group: fill(group, "collection")
+    )[0]
     return {k: v for k, v in full.items() if k not in MOVIE and k != "fetched_at"}
 
 
 def items(cat: Catalogue, keys: Iterable[int], **more: Any) -> list[dict]:
     "Films as items of a list: no money, runtime or status."
-    full = (fill(film, "film", original_title=film.get("title"), genre_ids=cat.fact("genres", film["id"])) for film in map(cat.film, keys))
+    full = (
+        fill(
+            film, "film", original_title=film.get("title"), genre_ids=cat.fact("genres", film["id"])
+        )
+        for film in map(cat.film, keys)
+    )
     return [{k: film[k] for k in ITEM} | more for film in full]
 
 
@@ -76,7 +94,12 @@ def paged(q: Query, rows: list, show: Callable[[list], list], size: int = 20, **
     if not 1 <= page <= PAGES:
         raise ApiError(22)
     start, total = (page - 1) * (size - again), max(1, -(-(len(rows) - again) // (size - again)))
-    return head | {"page": page, "results": show(rows[start : start + size]), "total_pages": total, "total_results": len(rows)}
+    return head | {
+        "page": page,
+        "results": show(rows[start : start + size]),
+        "total_pages": total,
+        "total_results": len(rows),
+    }
 
 
 def films(cat: Catalogue, q: Query, keys: list[int], head: dict | None = None, **more: Any) -> dict:
@@ -87,21 +110,44 @@ def films(cat: Catalogue, q: Query, keys: list[int], head: dict | None = None, *
 # Discover and the lists
 
 DATES = dict.fromkeys(["primary_release_date", "release_date"], "release_date")
-BOUNDS = DATES | {"with_runtime": "runtime", "vote_average": "vote_average", "vote_count": "vote_count"}
-SORTS = DATES | {name: name for name in ("popularity", "revenue", "vote_average", "vote_count", "title", "original_title")}
-CHOICES = {"genres": ("genres", float), "origin_country": ("countries", str), "original_language": ("original_language", str)}
-LINKS = {"cast": ["cast"], "crew": ["crew"], "people": ["cast", "crew"], "companies": ["companies"], "keywords": ["keywords"]}
+BOUNDS = DATES | {
+    "with_runtime": "runtime",
+    "vote_average": "vote_average",
+    "vote_count": "vote_count",
+}
+SORTS = DATES | {
+    name: name
+    for name in ("popularity", "revenue", "vote_average", "vote_count", "title", "original_title")
+}
+CHOICES = {
+    "genres": ("genres", float),
+    "origin_country": ("countries", str),
+    "original_language": ("original_language", str),
+}
+LINKS = {
+    "cast": ["cast"],
+    "crew": ["crew"],
+    "people": ["cast", "crew"],
+    "companies": ["companies"],
+    "keywords": ["keywords"],
+}
 
 
 def bound(column: str, side: str, value: str) -> Callable[[Any], bool]:
     "A test for x.gte or x.lte; films without a date pass neither."
-    limit = convert(value[:10], lambda day: date.fromisoformat(day).isoformat()) if column == "release_date" else convert(value, float)
+    limit = (
+        convert(value[:10], lambda day: date.fromisoformat(day).isoformat())
+        if column == "release_date"
+        else convert(value, float)
+    )
     return (lambda v: v >= limit) if side == "gte" else (lambda v: v != "" and v <= limit)
 
 
 def chosen(value: str, to: Callable[[str], Any]) -> tuple[Callable, list]:
     "What to choose, separated by commas (all of them) or pipes (any of them)."
-    return any if "|" in value else all, [convert(x.strip(), to) for x in re.split("[,|]", value) if x.strip()]
+    return any if "|" in value else all, [
+        convert(x.strip(), to) for x in re.split("[,|]", value) if x.strip()
+    ]
 
 
 def choice(value: str, to: Callable[[str], Any], wanted: bool) -> Callable[[Any], bool]:
@@ -121,7 +167,11 @@ def tests(q: Query) -> Iterator[tuple[str, Callable[[Any], bool]]]:
             yield "release_date", partial(re.match, f"{convert(value, int):04}-")
         elif verb in ("with", "without") and what in CHOICES:
             yield CHOICES[what][0], choice(value, CHOICES[what][1], verb == "with")
-    yield from ((flag, lambda v: not v) for flag in ("adult", "video") if q.get(f"include_{flag}", "").lower() not in ("true", "1"))
+    yield from (
+        (flag, lambda v: not v)
+        for flag in ("adult", "video")
+        if q.get(f"include_{flag}", "").lower() not in ("true", "1")
+    )
 
 
 def linked(cat: Catalogue, q: Query) -> Iterator[tuple[bool, set[int]]]:
@@ -130,14 +180,21 @@ def linked(cat: Catalogue, q: Query) -> Iterator[tuple[bool, set[int]]]:
         verb, _, what = name.partition("_")
         if verb in ("with", "without") and what in LINKS and value:
             how, some = chosen(value, int)
-            sets = [{i for kind in LINKS[what] for i in cat.linked(kind, key)} for key in some] or [set()]
-            yield verb == "with", set.intersection(*sets) if how is all and verb == "with" else set.union(*sets)
+            sets = [{i for kind in LINKS[what] for i in cat.linked(kind, key)} for key in some] or [
+                set()
+            ]
+            yield (
+                verb == "with",
+                set.intersection(*sets) if how is all and verb == "with" else set.union(*sets),
+            )
 
 
 def select(cat: Catalogue, q: Query) -> list[int]:
     "Ids of the films that pass, in the order wanted; unknown parameters and orders are ignored."
     name, _, side = q.get("sort_by", "").partition(".")
-    rows: Iterable[int] = cat.order(SORTS.get(name, "popularity"), name not in SORTS or side != "asc")
+    rows: Iterable[int] = cat.order(
+        SORTS.get(name, "popularity"), name not in SORTS or side != "asc"
+    )
     for column, passes in tests(q):
         values = cat.column(column)
         rows = [i for i in rows if passes(values[i])]
@@ -164,7 +221,9 @@ def is_day(text: str) -> bool:
 def window(first: int, last: int, cat: Catalogue, q: Query) -> dict:
     "A list of films that came out between two days, counted from today, or from the newest film of an older catalogue."
     real = today().isoformat()
-    newest = date.fromisoformat(max((d for d in cat.column("release_date") if d <= real and is_day(d)), default=real))
+    newest = date.fromisoformat(
+        max((d for d in cat.column("release_date") if d <= real and is_day(d)), default=real)
+    )
     low, high = ((newest + timedelta(n)).isoformat() for n in (first, last))
     keys = discover(cat, {"release_date.gte": low, "release_date.lte": high})
     return films(cat, q, keys, {"dates": {"maximum": high, "minimum": low}})
@@ -180,7 +239,10 @@ def trending(cat: Catalogue, q: Query) -> dict:
 
 def span(q: Query) -> tuple[str, str]:
     "First and last day of a changes call, at most 14 days apart; a day and the one before unless both are given."
-    start, end = (convert(q[k][:10], date.fromisoformat, 23) if q.get(k) else None for k in ("start_date", "end_date"))
+    start, end = (
+        convert(q[k][:10], date.fromisoformat, 23) if q.get(k) else None
+        for k in ("start_date", "end_date")
+    )
     end = end or (min(today(), start + timedelta(1)) if start else today())
     start = start or end - timedelta(1)
     if (end - start).days > 14:
@@ -192,7 +254,10 @@ def changes(cat: Catalogue, q: Query) -> dict:
     "The feed of /movie/changes; `adult` is null for a film that is gone."
 
     def shown(keys: list[int]) -> list[dict]:
-        return [{"id": key, "adult": film.get("adult", False) if (film := cat.film(key)) else None} for key in keys]
+        return [
+            {"id": key, "adult": film.get("adult", False) if (film := cat.film(key)) else None}
+            for key in keys
+        ]
 
     return paged(q, cat.changed(*span(q)), shown, 100)
 
@@ -201,8 +266,16 @@ def film_changes(cat: Catalogue, film: dict, q: Query) -> dict:
     "What edits changed in one film."
     found, (first, last) = {}, span(q)
     for n, (day, key, fields) in enumerate(cat.log):
-        for name, (old, new) in fields.items() if key == film["id"] and first <= day <= last else ():
-            entry = {"id": f"{n:024x}", "action": "updated", "time": f"{day} 12:00:00 UTC", "iso_639_1": "", "iso_3166_1": ""}
+        for name, (old, new) in (
+            fields.items() if key == film["id"] and first <= day <= last else ()
+        ):
+            entry = {
+                "id": f"{n:024x}",
+                "action": "updated",
+                "time": f"{day} 12:00:00 UTC",
+                "iso_639_1": "",
+                "iso_3166_1": "",
+            }
             found.setdefault(name, []).append(entry | {"value": new, "original_value": old})
     return {"changes": [{"key": name, "items": entries} for name, entries in found.items()]}
 
@@ -214,11 +287,22 @@ def credits(cat: Catalogue, film: dict, q: Query) -> dict:
     "Cast and crew of a film, as saved, with what is missing filled in."
 
     def actor(n: int, who: dict) -> dict:
-        return fill(who, "cast", original_name=who.get("name"), credit_id=f"{film['id']:016x}0{n:07x}", cast_id=n + 1, order=n)
+        return fill(
+            who,
+            "cast",
+            original_name=who.get("name"),
+            credit_id=f"{film['id']:016x}0{n:07x}",
+            cast_id=n + 1,
+            order=n,
+        )
 
     def worker(n: int, who: dict) -> dict:
         branch = who.get("department") or DEPARTMENTS.get(who.get("job"), "Crew")
-        more = {"known_for_department": branch, "department": branch, "original_name": who.get("name")}
+        more = {
+            "known_for_department": branch,
+            "department": branch,
+            "original_name": who.get("name"),
+        }
         return fill(who, "crew", credit_id=f"{film['id']:016x}1{n:07x}", **more)
 
     saved = cat.section(film, "credits")
@@ -234,42 +318,73 @@ def picture(path: str | None, width: int, height: int) -> list[dict]:
 
 def images(cat: Catalogue, thing: dict, q: Query) -> dict:
     "The pictures that a film or collection names."
-    return {"backdrops": picture(thing.get("backdrop_path"), 1920, 1080), "posters": picture(thing.get("poster_path"), 2000, 3000)}
+    return {
+        "backdrops": picture(thing.get("backdrop_path"), 1920, 1080),
+        "posters": picture(thing.get("poster_path"), 2000, 3000),
+    }
 
 
 def country(film: dict) -> str:
     "The country that a film is from."
-    return next((c["iso_3166_1"] for c in dicts(film.get("production_countries")) if c.get("iso_3166_1")), "US")
+    return next(
+        (c["iso_3166_1"] for c in dicts(film.get("production_countries")) if c.get("iso_3166_1")),
+        "US",
+    )
 
 
 def release_dates(cat: Catalogue, film: dict, q: Query) -> dict:
     "One release, in the film's country."
     one = BLANK["release"] | {"release_date": f"{film.get('release_date')}T00:00:00.000Z"}
-    return {"results": [{"iso_3166_1": country(film), "release_dates": [one]}] if film.get("release_date") else []}
+    return {
+        "results": [{"iso_3166_1": country(film), "release_dates": [one]}]
+        if film.get("release_date")
+        else []
+    }
 
 
 def releases(cat: Catalogue, film: dict, q: Query) -> dict:
     "The same in the older form."
-    one = {"certification": "", "descriptors": [], "iso_3166_1": country(film), "primary": False, "release_date": film.get("release_date")}
+    one = {
+        "certification": "",
+        "descriptors": [],
+        "iso_3166_1": country(film),
+        "primary": False,
+        "release_date": film.get("release_date"),
+    }
     return {"countries": [one] if film.get("release_date") else []}
 
 
 def alternative_titles(cat: Catalogue, film: dict, q: Query) -> dict:
     "The original title, where it differs."
-    other = film.get("original_title") not in (None, film.get("title")) and q.get("country") in (None, "", country(film))
-    return {"titles": [{"iso_3166_1": country(film), "title": film["original_title"], "type": ""}] if other else []}
+    other = film.get("original_title") not in (None, film.get("title")) and q.get("country") in (
+        None,
+        "",
+        country(film),
+    )
+    return {
+        "titles": [{"iso_3166_1": country(film), "title": film["original_title"], "type": ""}]
+        if other
+        else []
+    }
 
 
 def translations(cat: Catalogue, thing: dict, q: Query, blank: str = "translation") -> dict:
     "One: the text itself."
     name = {"iso_3166_1": "US", "iso_639_1": "en", "name": "English", "english_name": "English"}
-    return {"translations": [name | {"data": only({"title": thing.get("name", "")} | thing, blank)}]}
+    return {
+        "translations": [name | {"data": only({"title": thing.get("name", "")} | thing, blank)}]
+    }
 
 
 def near(first: int, last: int, cat: Catalogue, film: dict, q: Query, **more: Any) -> dict:
     "Recommendations and similar films: neighbours by id that share a genre, or else the first films."
     genres = set(cat.fact("genres", film["id"]))
-    keys = [key for step in range(first, last) for key in (film["id"] + step, film["id"] - step) if cat.film(key)]
+    keys = [
+        key
+        for step in range(first, last)
+        for key in (film["id"] + step, film["id"] - step)
+        if cat.film(key)
+    ]
     keys = keys or [key for key in cat.ids[first:last] if key != film["id"]]
     return films(cat, q, [key for key in keys if genres & set(cat.fact("genres", key))], **more)
 
@@ -314,7 +429,11 @@ MOVIE: dict[str, Section] = {
 def movie_section(name: str, cat: Catalogue, film: dict, q: Query) -> dict:
     "A section of a film."
     saved = None if name in ("account_states", "changes", "credits") else cat.section(film, name)
-    return {k: v for k, v in saved.items() if k != "id"} if isinstance(saved, dict) else MOVIE[name](cat, film, q)
+    return (
+        {k: v for k, v in saved.items() if k != "id"}
+        if isinstance(saved, dict)
+        else MOVIE[name](cat, film, q)
+    )
 
 
 # People, collections, companies, keywords
@@ -327,8 +446,16 @@ def movie_credits(cat: Catalogue, who: dict, q: Query, **more: Any) -> dict:
     out: dict[str, list] = {kind: [] for kind in PARTS}
     for kind, fields in PARTS.items():
         for key in cat.linked(kind, who["id"]):
-            parts = [part for part in objects(credits(cat, cat.film(key), q), kind) if part["id"] == who["id"]]
-            out[kind] += [one | {k: part[k] for k in fields} for part in parts for one in items(cat, [key], **more)]
+            parts = [
+                part
+                for part in objects(credits(cat, cat.film(key), q), kind)
+                if part["id"] == who["id"]
+            ]
+            out[kind] += [
+                one | {k: part[k] for k in fields}
+                for part in parts
+                for one in items(cat, [key], **more)
+            ]
     return out
 
 
@@ -340,13 +467,24 @@ def people(cat: Catalogue) -> dict[int, str]:
 def listed_person(cat: Catalogue, key: int, **more: Any) -> dict:
     "A person as an item of a list, with the most popular films."
     who = find(cat, "person", str(key))
-    best = sorted({i for kind in PARTS for i in cat.linked(kind, key)}, key=lambda i: -cat.fact("popularity", i))[:3]
-    return only({"original_name": who.get("name")} | who, "listed_person") | more | {"known_for": items(cat, best, media_type="movie")}
+    best = sorted(
+        {i for kind in PARTS for i in cat.linked(kind, key)},
+        key=lambda i: -cat.fact("popularity", i),
+    )[:3]
+    return (
+        only({"original_name": who.get("name")} | who, "listed_person")
+        | more
+        | {"known_for": items(cat, best, media_type="movie")}
+    )
 
 
 def popular_people(cat: Catalogue, q: Query, **more: Any) -> dict:
     "A list of people, at most 10,000."
-    return paged(q, list(people(cat))[: 20 * PAGES], lambda keys: [listed_person(cat, key, **more) for key in keys])
+    return paged(
+        q,
+        list(people(cat))[: 20 * PAGES],
+        lambda keys: [listed_person(cat, key, **more) for key in keys],
+    )
 
 
 def listed_collection(cat: Catalogue, key: int) -> dict:
@@ -357,17 +495,33 @@ def listed_collection(cat: Catalogue, key: int) -> dict:
 
 def collection(cat: Catalogue, group: dict, q: Query) -> dict:
     "The answer of /collection/{id}."
-    keys = sorted(cat.linked("collection", group["id"]), key=lambda i: cat.fact("release_date", i) or "9")
+    keys = sorted(
+        cat.linked("collection", group["id"]), key=lambda i: cat.fact("release_date", i) or "9"
+    )
     about = {k: v for k, v in listed_collection(cat, group["id"]).items() if k != "adult"}
     return about | {"parts": items(cat, keys, media_type="movie")}
 
 
 def of_thing(kind: str, cat: Catalogue, thing: dict, q: Query) -> dict:
     "The films of a company or keyword, the most popular first."
-    return films(cat, q, discover(cat, {f"with_{kind}": str(thing["id"]), "include_adult": q.get("include_adult", "")}))
+    return films(
+        cat,
+        q,
+        discover(
+            cat, {f"with_{kind}": str(thing["id"]), "include_adult": q.get("include_adult", "")}
+        ),
+    )
 
 
-PERSON_IDS = ["freebase_mid", "freebase_id", "imdb_id", "tvrage_id", *IDS, "tiktok_id", "youtube_id"]
+PERSON_IDS = [
+    "freebase_mid",
+    "freebase_id",
+    "imdb_id",
+    "tvrage_id",
+    *IDS,
+    "tiktok_id",
+    "youtube_id",
+]
 SECTIONS: dict[str, dict[str, Section]] = {
     "movie": {name: partial(movie_section, name) for name in MOVIE},
     "person": {
@@ -381,7 +535,11 @@ SECTIONS: dict[str, dict[str, Section]] = {
         "tv_credits": nothing(cast=[], crew=[]),
     },
     "collection": {"images": images, "translations": translations},
-    "company": {"alternative_names": nothing(results=[]), "images": nothing(logos=[]), "movies": partial(of_thing, "companies")},
+    "company": {
+        "alternative_names": nothing(results=[]),
+        "images": nothing(logos=[]),
+        "movies": partial(of_thing, "companies"),
+    },
     "keyword": {"movies": partial(of_thing, "keywords")},
 }
 SHOW: dict[str, Section] = {
@@ -391,7 +549,12 @@ SHOW: dict[str, Section] = {
     "company": lambda cat, company, q: only(company, "about_company"),
     "keyword": lambda cat, keyword, q: only(keyword, "keyword"),
 }
-KINDS = {"person": ["cast", "crew"], "collection": ["collection"], "company": ["companies"], "keyword": ["keywords"]}
+KINDS = {
+    "person": ["cast", "crew"],
+    "collection": ["collection"],
+    "company": ["companies"],
+    "keyword": ["keywords"],
+}
 
 
 def find(cat: Catalogue, kind: str, key: str) -> dict:
@@ -401,7 +564,11 @@ def find(cat: Catalogue, kind: str, key: str) -> dict:
     digits = re.match(r"\d{1,18}(?=-|$)", key)
     if not digits or not int(digits[0]):
         raise ApiError(6)
-    things = [cat.film(int(digits[0]))] if kind == "movie" else (cat.named(k, int(digits[0])) for k in KINDS[kind])
+    things = (
+        [cat.film(int(digits[0]))]
+        if kind == "movie"
+        else (cat.named(k, int(digits[0])) for k in KINDS[kind])
+    )
     return next(filter(None, things), None) or deny(34)
 
 
@@ -409,14 +576,23 @@ def thing(cat: Catalogue, q: Query, kind: str, key: str, section: str = "") -> d
     "One thing, with what is to be appended, or one of its sections."
     if section and section not in SECTIONS[kind]:
         raise ApiError(34)
-    found, names = find(cat, kind, key), [name for name in q.get("append_to_response", "").split(",") if name]
+    found, names = (
+        find(cat, kind, key),
+        [name for name in q.get("append_to_response", "").split(",") if name],
+    )
     if section:
-        head = {} if section in ("changes", "recommendations", "similar", "similar_movies") else {"id": found["id"]}
+        head = (
+            {}
+            if section in ("changes", "recommendations", "similar", "similar_movies")
+            else {"id": found["id"]}
+        )
         return head | SECTIONS[kind][section](cat, found, q)
     if len(names) > 20:
         raise ApiError(27)
     return SHOW[kind](cat, found, q) | {
-        name: SECTIONS[kind][name](cat, found, q) for name in names if name in SECTIONS[kind] and name != "account_states"
+        name: SECTIONS[kind][name](cat, found, q)
+        for name in names
+        if name in SECTIONS[kind] and name != "account_states"
     }
 
 
@@ -427,14 +603,29 @@ def matches(q: Query, names: Iterable[tuple[int, str]]) -> list[int]:
     "Ids whose name holds every word of the query; the very name first, then names that begin with it."
     query = q.get("query", "").casefold().strip()
     words = query.split()
-    found = ((name, key) for name, key in ((name.casefold(), key) for key, name in names) if words and all(w in name for w in words))
-    return [key for *_, key in sorted((name != query, not name.startswith(query), key) for name, key in found)]
+    found = (
+        (name, key)
+        for name, key in ((name.casefold(), key) for key, name in names)
+        if words and all(w in name for w in words)
+    )
+    return [
+        key
+        for *_, key in sorted(
+            (name != query, not name.startswith(query), key) for name, key in found
+        )
+    ]
 
 
 def search_movie(cat: Catalogue, q: Query) -> dict:
     "Films by title or original title: the very title first, then the most popular."
-    narrowed = {k: v for k, v in q.items() if k in ("year", "primary_release_year", "include_adult")} | {"include_video": "true"}
-    names = ((key, name) for column in ("title", "original_title") for key, name in zip(cat.ids, cat.column(column), strict=True))
+    narrowed = {
+        k: v for k, v in q.items() if k in ("year", "primary_release_year", "include_adult")
+    } | {"include_video": "true"}
+    names = (
+        (key, name)
+        for column in ("title", "original_title")
+        for key, name in zip(cat.ids, cat.column(column), strict=True)
+    )
     found, exact = set(matches(q, names)), q.get("query", "").casefold().strip()
     keys = [key for key in discover(cat, narrowed) if key in found]
     return films(cat, q, sorted(keys, key=lambda i: cat.fact("title", i).casefold() != exact))
@@ -442,18 +633,25 @@ def search_movie(cat: Catalogue, q: Query) -> dict:
 
 def search_person(cat: Catalogue, q: Query) -> dict:
     "People by name."
-    return paged(q, matches(q, people(cat).items()), lambda keys: [listed_person(cat, key) for key in keys])
+    return paged(
+        q, matches(q, people(cat).items()), lambda keys: [listed_person(cat, key) for key in keys]
+    )
 
 
 def search_multi(cat: Catalogue, q: Query) -> dict:
     "Films, then people."
     both = [("movie", key) for key in matches(q, zip(cat.ids, cat.column("title"), strict=True))]
     both += [("person", key) for key in matches(q, people(cat).items())]
-    show = {"movie": lambda key: items(cat, [key], media_type="movie")[0], "person": partial(listed_person, cat, media_type="person")}
+    show = {
+        "movie": lambda key: items(cat, [key], media_type="movie")[0],
+        "person": partial(listed_person, cat, media_type="person"),
+    }
     return paged(q, both, lambda some: [show[kind](key) for kind, key in some])
 
 
-def search_named(kind: str, show: Callable[[Catalogue, int], dict], cat: Catalogue, q: Query) -> dict:
+def search_named(
+    kind: str, show: Callable[[Catalogue, int], dict], cat: Catalogue, q: Query
+) -> dict:
     "Collections, companies or keywords by name."
     return paged(q, matches(q, cat.names(kind)), lambda keys: [show(cat, key) for key in keys])
 
@@ -477,21 +675,33 @@ LISTS: dict[str, Callable[[Catalogue, Query], Any]] = {
     "movie/latest": lambda cat, q: details(cat, cat.film(cat.ids[-1]), q),
     "movie/now_playing": partial(window, -35, 7),
     "movie/popular": lambda cat, q: films(cat, q, discover(cat, {})),
-    "movie/top_rated": lambda cat, q: films(cat, q, discover(cat, {"sort_by": "vote_average.desc", "vote_count.gte": "200"})),
+    "movie/top_rated": lambda cat, q: films(
+        cat, q, discover(cat, {"sort_by": "vote_average.desc", "vote_count.gte": "200"})
+    ),
     "movie/upcoming": partial(window, 7, 28),
     "person/latest": lambda cat, q: only(find(cat, "person", str(max(people(cat)))), "person"),
     "person/popular": popular_people,
     "search/collection": partial(search_named, "collection", listed_collection),
-    "search/company": partial(search_named, "companies", lambda cat, key: only(cat.named("companies", key), "company")),
-    "search/keyword": partial(search_named, "keywords", lambda cat, key: only(cat.named("keywords", key), "keyword")),
+    "search/company": partial(
+        search_named, "companies", lambda cat, key: only(cat.named("companies", key), "company")
+    ),
+    "search/keyword": partial(
+        search_named, "keywords", lambda cat, key: only(cat.named("keywords", key), "keyword")
+    ),
     "search/movie": search_movie,
     "search/multi": search_multi,
     "search/person": search_person,
-    **{f"trending/{kind}/{time}": trending for kind in ("all", "movie") for time in ("day", "week")},
+    **{
+        f"trending/{kind}/{time}": trending for kind in ("all", "movie") for time in ("day", "week")
+    },
     **dict.fromkeys(
-        ["person/changes", "discover/tv", "search/tv", "trending/tv/day", "trending/tv/week"], lambda cat, q: paged(q, [], list)
+        ["person/changes", "discover/tv", "search/tv", "trending/tv/day", "trending/tv/week"],
+        lambda cat, q: paged(q, [], list),
     ),
-    **{f"trending/person/{time}": partial(popular_people, media_type="person") for time in ("day", "week")},
+    **{
+        f"trending/person/{time}": partial(popular_people, media_type="person")
+        for time in ("day", "week")
+    },
 }
 
 
@@ -499,14 +709,22 @@ def kind_of(path: str) -> str:
     "A path with its id left out, for the statistics."
     first, *rest = path.split("/", 2)
     known = path in CONSTANT or path in LISTS
-    return path if known else "/".join([first, "{id}", *rest[1:]]) if rest and first in (*SECTIONS, "find") else "other"
+    return (
+        path
+        if known
+        else "/".join([first, "{id}", *rest[1:]])
+        if rest and first in (*SECTIONS, "find")
+        else "other"
+    )
 
 
 def answer(cat: Catalogue, method: str, path: str, q: Query) -> Any:
     "The body of an answer to a path below /3/; raises ApiError."
     parts = path.split("/", 2)
     if method != "GET":
-        raise ApiError({"rating": 3, "session/new": 17}.get(parts[-1] if len(parts) > 2 else "", 42))
+        raise ApiError(
+            {"rating": 3, "session/new": 17}.get(parts[-1] if len(parts) > 2 else "", 42)
+        )
     if path in CONSTANT:
         return CONSTANT[path]
     if path in LISTS:
@@ -520,7 +738,12 @@ def answer(cat: Catalogue, method: str, path: str, q: Query) -> Any:
     raise ApiError(34)
 
 
-EXPORTS = {"person": "cast", "collection": "collection", "keyword": "keywords", "production_company": "companies"}
+EXPORTS = {
+    "person": "cast",
+    "collection": "collection",
+    "keyword": "keywords",
+    "production_company": "companies",
+}
 
 
 def export_rows(cat: Catalogue, kind: str) -> Iterator[dict]:
@@ -528,7 +751,11 @@ def export_rows(cat: Catalogue, kind: str) -> Iterator[dict]:
     if kind in ("movie", "adult_movie"):
         fields = ("original_title", "popularity", "video")
         keys = (key for key in cat.ids if cat.fact("adult", key) is (kind == "adult_movie"))
-        yield from ({"adult": kind == "adult_movie", "id": key} | {name: cat.fact(name, key) for name in fields} for key in keys)
+        yield from (
+            {"adult": kind == "adult_movie", "id": key}
+            | {name: cat.fact(name, key) for name in fields}
+            for key in keys
+        )
     else:
         rows = people(cat).items() if kind == "person" else cat.names(EXPORTS.get(kind) or deny(34))
         more = {"adult": False, "popularity": 0.0} if kind == "person" else {}

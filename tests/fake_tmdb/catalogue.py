@@ -21,12 +21,18 @@ def dicts(rows: Any) -> list[dict]:
 
 def objects(section: Any, name: str) -> list[dict]:
     "The objects with an id in one list of a film or of a section such as credits."
-    return [r for r in dicts(section.get(name)) if isinstance(r.get("id"), int)] if isinstance(section, dict) else []
+    return (
+        [r for r in dicts(section.get(name)) if isinstance(r.get("id"), int)]
+        if isinstance(section, dict)
+        else []
+    )
 
 
 def number(name: str) -> Callable[[dict], float]:
     "A reader of a field as a number to compare by; 0 for anything else."
-    return lambda film: v if isinstance(v := film.get(name), int | float) and not isinstance(v, bool) else 0
+    return lambda film: (
+        v if isinstance(v := film.get(name), int | float) and not isinstance(v, bool) else 0
+    )
 
 
 def text(name: str) -> Callable[[dict], str]:
@@ -36,12 +42,20 @@ def text(name: str) -> Callable[[dict], str]:
 
 # What films are chosen and sorted by, from their records.
 FACTS: dict[str, Callable[[dict], Any]] = {
-    **{name: number(name) for name in ("popularity", "vote_average", "vote_count", "revenue", "runtime")},
-    **{name: text(name) for name in ("release_date", "title", "original_title", "original_language")},
+    **{
+        name: number(name)
+        for name in ("popularity", "vote_average", "vote_count", "revenue", "runtime")
+    },
+    **{
+        name: text(name)
+        for name in ("release_date", "title", "original_title", "original_language")
+    },
     "adult": lambda film: film.get("adult") is True,
     "video": lambda film: film.get("video") is True,
     "genres": lambda film: [g["id"] for g in objects(film, "genres")],
-    "countries": lambda film: [c["iso_3166_1"] for c in dicts(film.get("production_countries")) if c.get("iso_3166_1")],
+    "countries": lambda film: [
+        c["iso_3166_1"] for c in dicts(film.get("production_countries")) if c.get("iso_3166_1")
+    ],
 }
 # What films name, by kind.
 NAMED: dict[str, Callable[["Catalogue", dict], list[dict]]] = {
@@ -78,11 +92,18 @@ class Catalogue:
     @property
     def ids(self) -> list[int]:
         "All ids, ascending."
-        return self.once("ids", lambda: sorted({*self.made_ids(), *self.edits} - {i for i, film in self.edits.items() if not film}))
+        return self.once(
+            "ids",
+            lambda: sorted(
+                {*self.made_ids(), *self.edits} - {i for i, film in self.edits.items() if not film}
+            ),
+        )
 
     def fact(self, name: str, key: int) -> Any:
         "One of FACTS for one film."
-        return FACTS[name](self.edits[key] or {}) if key in self.edits else self.made_fact(name, key)
+        return (
+            FACTS[name](self.edits[key] or {}) if key in self.edits else self.made_fact(name, key)
+        )
 
     def column(self, name: str) -> list:
         "One of FACTS for every film, in the order of ids."
@@ -92,26 +113,45 @@ class Catalogue:
     def order(self, name: str, down: bool) -> list[int]:
         "Positions in ids, sorted by a column; ties by id."
         column = self.column(name)
-        return self.once(("order", name, down), lambda: sorted(range(len(column)), key=column.__getitem__, reverse=down))
+        return self.once(
+            ("order", name, down),
+            lambda: sorted(range(len(column)), key=column.__getitem__, reverse=down),
+        )
 
     def linked(self, kind: str, key: int) -> list[int]:
         "Ids of the films that name a person, company, keyword or collection."
-        edited = [i for i, film in self.edits.items() if film and any(x["id"] == key for x in NAMED[kind](self, film))]
+        edited = [
+            i
+            for i, film in self.edits.items()
+            if film and any(x["id"] == key for x in NAMED[kind](self, film))
+        ]
         return sorted({i for i in self.made_links(kind, key) if i not in self.edits}.union(edited))
 
     def named(self, kind: str, key: int) -> dict | None:
         "A person, company, keyword or collection, as far as films tell."
-        edited = (thing for film in self.edits.values() if film for thing in NAMED[kind](self, film) if thing["id"] == key)
+        edited = (
+            thing
+            for film in self.edits.values()
+            if film
+            for thing in NAMED[kind](self, film)
+            if thing["id"] == key
+        )
         return next(edited, None) or self.made_named(kind, key)
 
     def changed(self, first: str, last: str) -> list[int]:
         "Ids of the films that changed from one day to another, both included, newest first."
         start, end = date.fromisoformat(first), date.fromisoformat(last)
         days = [end - timedelta(n) for n in range((end - start).days + 1)]
-        logged = [key for day, key, _ in sorted(self.log[::-1], key=lambda entry: entry[0], reverse=True) if first <= day <= last]
+        logged = [
+            key
+            for day, key, _ in sorted(self.log[::-1], key=lambda entry: entry[0], reverse=True)
+            if first <= day <= last
+        ]
         return list(dict.fromkeys(logged + [key for day in days for key in self.made_changes(day)]))
 
-    def edit(self, op: str, day: str, id: int = 0, fields: dict | None = None, film: dict | None = None) -> None:
+    def edit(
+        self, op: str, day: str, id: int = 0, fields: dict | None = None, film: dict | None = None
+    ) -> None:
         "Change fields of a film, delete a film or add one; the feed of changes has it under that day."
         key = film["id"] if film else id
         old, day = self.film(key) or {}, date.fromisoformat(day).isoformat()
@@ -119,7 +159,17 @@ class Catalogue:
             raise ValueError(f"no film {key}")
         new = {"change": {**old, **(fields or {})}, "delete": None, "add": film}[op]
         after = new or {}
-        self.log.append((day, key, {k: (old.get(k), after.get(k)) for k in {**old, **after} if old.get(k) != after.get(k)}))
+        self.log.append(
+            (
+                day,
+                key,
+                {
+                    k: (old.get(k), after.get(k))
+                    for k in {**old, **after}
+                    if old.get(k) != after.get(k)
+                },
+            )
+        )
         self.edits[key] = new
         self.cache.clear()
 
@@ -199,32 +249,64 @@ class Saved(Catalogue):
 
     def by_imdb(self, key: str) -> int | None:
         "The film with an id of IMDb."
-        return self.once("imdb", lambda: {(self.film(i) or {}).get("imdb_id"): i for i in self.ids}).get(key)
+        return self.once(
+            "imdb", lambda: {(self.film(i) or {}).get("imdb_id"): i for i in self.ids}
+        ).get(key)
 
     def made_changes(self, day: date) -> list[int]:
         return []  # saved films change only when a test says so
 
 
 MASK, STRIDE = 2**64 - 1, 2**31 - 1  # STRIDE: a prime above every pool
-PLACE = [place for place, weight in {"en US": 46, "en GB": 8, "fr FR": 8, "ja JP": 7, "de DE": 6}.items() for _ in range(weight)]
-PLACE += "es ES,es ES,es MX,zh CN,zh CN,zh TW,hi IN,hi IN,hi IN,pt BR,pt BR,ko KR,ko KR,it IT,it IT".split(",")
-CREW = ["Director", "Producer", "Screenplay", "Editor", "Original Music Composer", "Director of Photography", "Director"]
+PLACE = [
+    place
+    for place, weight in {"en US": 46, "en GB": 8, "fr FR": 8, "ja JP": 7, "de DE": 6}.items()
+    for _ in range(weight)
+]
+PLACE += "es ES,es ES,es MX,zh CN,zh CN,zh TW,hi IN,hi IN,hi IN,pt BR,pt BR,ko KR,ko KR,it IT,it IT".split(
+    ","
+)
+CREW = [
+    "Director",
+    "Producer",
+    "Screenplay",
+    "Editor",
+    "Original Music Composer",
+    "Director of Photography",
+    "Director",
+]
 SLOTS = {"cast": 16, "crew": len(CREW), "companies": 3, "keywords": 5}
-KIND = {"cast": "Person", "crew": "Person", "companies": "Company", "keywords": "Keyword", "collection": "Collection"}
+KIND = {
+    "cast": "Person",
+    "crew": "Person",
+    "companies": "Company",
+    "keywords": "Keyword",
+    "collection": "Collection",
+}
 MIX = [18, 18, 18, 35, 35, 53, 28, 99, 27, 10749, *GENRES]  # dramas and comedies are common
 
 
 def released(s: "Synthetic", key: int) -> str:
     "Most films are recent, some come next year, some have no date."
     u, year = s.u(key, 6), 2026 - int(115 * s.u(key, 7) ** 1.8)
-    return "" if u < 0.03 else f"{2027 if u > 0.98 else year}-{int(s.u(key, 8) * 12) + 1:02}-{int(u * 28) + 1:02}"
+    return (
+        ""
+        if u < 0.03
+        else f"{2027 if u > 0.98 else year}-{int(s.u(key, 8) * 12) + 1:02}-{int(u * 28) + 1:02}"
+    )
 
 
 def status(s: "Synthetic", key: int) -> str:
     "Released, but for films that are undated or yet to come."
     day, u = released(s, key), s.u(key, 25)
-    some = ["Rumored", "Planned", "Released"] if not day else ["Planned", "In Production", "Post Production"]
-    return some[int(u * 3)] if not day or day > "2026-11" else "Released" if u < 0.995 else "Canceled"
+    some = (
+        ["Rumored", "Planned", "Released"]
+        if not day
+        else ["Planned", "In Production", "Post Production"]
+    )
+    return (
+        some[int(u * 3)] if not day or day > "2026-11" else "Released" if u < 0.995 else "Canceled"
+    )
 
 
 # The fields of a synthetic film, each from the seed and the id alone. Few films are popular; votes and money go to those.
@@ -232,23 +314,40 @@ MADE: dict[str, Callable[["Synthetic", int], Any]] = {
     "popularity": lambda s, i: round(0.6 * ((1 - s.u(i, 1)) ** -0.55 - 0.98), 4),
     "vote_count": lambda s, i: int(25 * MADE["popularity"](s, i) ** 1.2 * (0.2 + 2 * s.u(i, 2))),
     "vote_average": lambda s, i: (
-        round(min(10, max(1, 6.2 + 3.2 * (s.u(i, 3) + s.u(i, 4) + s.u(i, 5) - 1.5))), 3) if MADE["vote_count"](s, i) else 0.0
+        round(min(10, max(1, 6.2 + 3.2 * (s.u(i, 3) + s.u(i, 4) + s.u(i, 5) - 1.5))), 3)
+        if MADE["vote_count"](s, i)
+        else 0.0
     ),
     "release_date": released,
     "status": status,
-    "runtime": lambda s, i: 0 if (u := s.u(i, 9)) < 0.1 else int(5 + 200 * (u - 0.1)) if u < 0.27 else int(70 + 40 * (u + s.u(i, 10))),
+    "runtime": lambda s, i: (
+        0
+        if (u := s.u(i, 9)) < 0.1
+        else int(5 + 200 * (u - 0.1))
+        if u < 0.27
+        else int(70 + 40 * (u + s.u(i, 10)))
+    ),
     "budget": lambda s, i: (
-        int(10 ** (4.5 + 1.8 * s.u(i, 12) + min(2, p / 10))) if s.u(i, 11) < 0.1 + (p := MADE["popularity"](s, i)) / 20 else 0
+        int(10 ** (4.5 + 1.8 * s.u(i, 12) + min(2, p / 10)))
+        if s.u(i, 11) < 0.1 + (p := MADE["popularity"](s, i)) / 20
+        else 0
     ),
     "revenue": lambda s, i: (
-        int(max(MADE["budget"](s, i), 90_000) * 10 ** (1.9 * s.u(i, 13) - 0.8)) if s.u(i, 14) < MADE["popularity"](s, i) / 15 else 0
+        int(max(MADE["budget"](s, i), 90_000) * 10 ** (1.9 * s.u(i, 13) - 0.8))
+        if s.u(i, 14) < MADE["popularity"](s, i) / 15
+        else 0
     ),
-    "genres": lambda s, i: list({MIX[int(s.u(i, 16 + k) * len(MIX))]: 0 for k in range(int(s.u(i, 15) * 4.3))}),
+    "genres": lambda s, i: list(
+        {MIX[int(s.u(i, 16 + k) * len(MIX))]: 0 for k in range(int(s.u(i, 15) * 4.3))}
+    ),
     "place": lambda s, i: PLACE[int(s.u(i, 21) * len(PLACE))],
     "original_language": lambda s, i: MADE["place"](s, i)[:2],
     "countries": lambda s, i: [MADE["place"](s, i)[3:]] if s.u(i, 22) > 0.15 else [],
     "title": lambda s, i: f"Synthetic Film {i}",
-    "original_title": lambda s, i: f"Synthetic Film {i}" + ("" if (place := MADE["place"](s, i))[:2] == "en" else f" ({place[:2]})"),
+    "original_title": lambda s, i: (
+        f"Synthetic Film {i}"
+        + ("" if (place := MADE["place"](s, i))[:2] == "en" else f" ({place[:2]})")
+    ),
     "adult": lambda s, i: s.u(i, 23) < 0.02,
     "video": lambda s, i: s.u(i, 24) < 0.01,
     "poster_path": lambda s, i: f"/synthetic-poster-{i}.jpg" if s.u(i, 26) < 0.8 else None,
@@ -280,7 +379,12 @@ class Synthetic(Catalogue):
         self.n = n
         self.salts = [(salt * 1021 + seed) * 0xBF58476D1CE4E5B9 % 2**64 for salt in range(50)]
         self.primes: dict[str, list[int]] = {}
-        for kind, pool in {"cast": 2 * n + 60, "crew": n // 3 + 30, "companies": n // 25 + 10, "keywords": n // 50 + 30}.items():
+        for kind, pool in {
+            "cast": 2 * n + 60,
+            "crew": n // 3 + 30,
+            "companies": n // 25 + 10,
+            "keywords": n // 50 + 30,
+        }.items():
             self.primes[kind] = [pool := next_prime(pool) for _ in range(SLOTS[kind])]
 
     def u(self, key: int, salt: int) -> float:
@@ -304,7 +408,10 @@ class Synthetic(Catalogue):
 
     def holders(self, kind: str, key: int, place: int) -> list[dict]:
         "The people, companies or keywords of a film, in order."
-        ids = [(place * STRIDE + k * 7919) % p + 1 for k, p in enumerate(self.primes[kind][: self.count(kind, key)])]
+        ids = [
+            (place * STRIDE + k * 7919) % p + 1
+            for k, p in enumerate(self.primes[kind][: self.count(kind, key)])
+        ]
         return [{"id": i, "name": f"Synthetic {KIND[kind]} {i}"} for i in ids]
 
     def collection(self, key: int) -> int:
@@ -324,12 +431,25 @@ class Synthetic(Catalogue):
         spot, c = MADE["place"](self, key), self.collection(key)
         language, country = spot.split()
         film = {"id": key} | {name: MADE[name](self, key) for name in PLAIN}
-        film["belongs_to_collection"] = {"id": c, "name": f"Synthetic Collection {c}"} if c else None
+        film["belongs_to_collection"] = (
+            {"id": c, "name": f"Synthetic Collection {c}"} if c else None
+        )
         film["genres"] = [{"id": g, "name": GENRES[g]} for g in MADE["genres"](self, key)]
         film["origin_country"] = [country]
-        film["production_companies"] = [company | {"origin_country": country} for company in self.holders("companies", key, place)]
-        film["production_countries"] = [{"iso_3166_1": c, "name": COUNTRIES[c]} for c in MADE["countries"](self, key)]
-        film["spoken_languages"] = [{"english_name": LANGUAGES[language], "iso_639_1": language, "name": LANGUAGES[language]}]
+        film["production_companies"] = [
+            company | {"origin_country": country}
+            for company in self.holders("companies", key, place)
+        ]
+        film["production_countries"] = [
+            {"iso_3166_1": c, "name": COUNTRIES[c]} for c in MADE["countries"](self, key)
+        ]
+        film["spoken_languages"] = [
+            {
+                "english_name": LANGUAGES[language],
+                "iso_639_1": language,
+                "name": LANGUAGES[language],
+            }
+        ]
         return film
 
     def made_section(self, key: int, name: str) -> dict | None:
@@ -340,7 +460,10 @@ class Synthetic(Catalogue):
             return {"keywords": self.holders("keywords", key, place)}
         cast, crew = self.holders("cast", key, place), self.holders("crew", key, place)
         return {
-            "cast": [person | {"character": f"Character {k}", "order": k} for k, person in enumerate(cast)],
+            "cast": [
+                person | {"character": f"Character {k}", "order": k}
+                for k, person in enumerate(cast)
+            ],
             "crew": [person | {"job": job} for person, job in zip(crew, CREW, strict=False)],
         }
 
@@ -352,17 +475,23 @@ class Synthetic(Catalogue):
         for k, p in enumerate(self.primes[kind]):
             if 0 < key <= p:
                 first = (key - 1 - k * 7919) * pow(STRIDE, -1, p) % p
-                found += [i for i in map(self.id, range(first, self.n, p)) if self.count(kind, i) > k]
+                found += [
+                    i for i in map(self.id, range(first, self.n, p)) if self.count(kind, i) > k
+                ]
         return found
 
     def made_named(self, kind: str, key: int) -> dict | None:
-        known = self.made_links(kind, key) if kind == "collection" else 0 < key <= self.primes[kind][-1]
+        known = (
+            self.made_links(kind, key) if kind == "collection" else 0 < key <= self.primes[kind][-1]
+        )
         return {"id": key, "name": f"Synthetic {KIND[kind]} {key}"} if known else None
 
     def names(self, kind: str) -> Iterator[tuple[int, str]]:
         "Ids and names of all things of a kind."
         last = self.n // 12 + 1 if kind == "collection" else self.primes[kind][-1]
-        keys = (key for key in range(1, last + 1) if kind != "collection" or self.made_links(kind, key))
+        keys = (
+            key for key in range(1, last + 1) if kind != "collection" or self.made_links(kind, key)
+        )
         return ((key, f"Synthetic {KIND[kind]} {key}") for key in keys)
 
     def by_imdb(self, key: str) -> int | None:
@@ -371,7 +500,9 @@ class Synthetic(Catalogue):
         return number if (self.film(number) or {}).get("imdb_id") == key else None
 
     def made_changes(self, day: date) -> list[int]:
-        return [self.id(place) for place in range(day.toordinal() * 89 % 199, self.n, 199)]  # half a percent of the films a day
+        return [
+            self.id(place) for place in range(day.toordinal() * 89 % 199, self.n, 199)
+        ]  # half a percent of the films a day
 
 
 def catalogue(spec: str) -> Catalogue:

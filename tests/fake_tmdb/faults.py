@@ -55,7 +55,9 @@ Kind = Callable[..., Reply]
 
 def failure(code: int, message: str = "") -> bytes:
     "The body of an error."
-    return orjson.dumps({"success": False, "status_code": code, "status_message": message or ERRORS[code][1]})
+    return orjson.dumps(
+        {"success": False, "status_code": code, "status_message": message or ERRORS[code][1]}
+    )
 
 
 def retry_header(value: str) -> dict[str, str]:
@@ -67,14 +69,34 @@ def retry_header(value: str) -> dict[str, str]:
 
 # Other answers
 
-CODES = {401: 7, 403: 45, 404: 34, 405: 42, 422: 5, 429: 25, 500: 11, 501: 2, 502: 43, 503: 46, 504: 24}
+CODES = {
+    401: 7,
+    403: 45,
+    404: 34,
+    405: 42,
+    422: 5,
+    429: 25,
+    500: 11,
+    501: 2,
+    502: 43,
+    503: 46,
+    504: 24,
+}
 
 
-def status(reply: Reply, call: Call, status: int = 500, code: int = 0, retry_after: str = "") -> Reply:
+def status(
+    reply: Reply, call: Call, status: int = 500, code: int = 0, retry_after: str = ""
+) -> Reply:
     "That status with TMDB's error, or with a page of HTML where TMDB has none (520)."
     code, headers = code or CODES.get(status, 0), retry_header(retry_after)
-    body = b"" if status < 400 else failure(code) if code else PAGE.format(f"Error {status}").encode()
-    return Reply(status, body, headers if status < 400 else (JSON if code else {"Content-Type": "text/html"}) | headers)
+    body = (
+        b"" if status < 400 else failure(code) if code else PAGE.format(f"Error {status}").encode()
+    )
+    return Reply(
+        status,
+        body,
+        headers if status < 400 else (JSON if code else {"Content-Type": "text/html"}) | headers,
+    )
 
 
 def rate(reply: Reply, call: Call, n: int = 40, retry_after: str = "") -> Reply:
@@ -85,12 +107,20 @@ def rate(reply: Reply, call: Call, n: int = 40, retry_after: str = "") -> Reply:
     if len(answered) < n:
         answered.append(now)
         return reply
-    return Reply(429, failure(25, ERRORS[25][1].replace("#", str(n + 1)).replace("40", str(n))), JSON | retry_header(retry_after))
+    return Reply(
+        429,
+        failure(25, ERRORS[25][1].replace("#", str(n + 1)).replace("40", str(n))),
+        JSON | retry_header(retry_after),
+    )
 
 
-def redirect(reply: Reply, call: Call, status: int = 302, to: str = "http://elsewhere.invalid", key: int = 0) -> Reply:
+def redirect(
+    reply: Reply, call: Call, status: int = 302, to: str = "http://elsewhere.invalid", key: int = 0
+) -> Reply:
     "To another host; with key=1 the whole query, secret and all, stands in the address."
-    return Reply(status, b"", {"Location": to + call.path + ("?" + urlencode(call.query)) * bool(key)})
+    return Reply(
+        status, b"", {"Location": to + call.path + ("?" + urlencode(call.query)) * bool(key)}
+    )
 
 
 def says(text: str) -> Kind:
@@ -124,7 +154,9 @@ def fields(change: Callable[..., dict]) -> Kind:
         body = orjson.loads(reply.body) if reply.status == 200 and reply.body[:1] == b"{" else {}
         new = change(body, **options) if body else {}
         if new:
-            reply.body = orjson.dumps({k: v for k, v in (body | new).items() if k not in new or v is not None})
+            reply.body = orjson.dumps(
+                {k: v for k, v in (body | new).items() if k not in new or v is not None}
+            )
         return reply
 
     fault.__signature__ = inspect.signature(change)  # type: ignore[attr-defined]
@@ -200,21 +232,46 @@ KINDS: dict[str, Kind] = {
     "status": status,  # also written as the number alone
     "rate": rate,
     "redirect": redirect,
-    "html": lambda reply, call: Reply(200, PAGE.format("Please log in to this network").encode(), {"Content-Type": "text/html"}),
-    **{kind: says(text) for kind, text in {"empty": "", "null": "null", "array": "[]", "string": '"x"', "object": "{}"}.items()},
+    "html": lambda reply, call: Reply(
+        200, PAGE.format("Please log in to this network").encode(), {"Content-Type": "text/html"}
+    ),
+    **{
+        kind: says(text)
+        for kind, text in {
+            "empty": "",
+            "null": "null",
+            "array": "[]",
+            "string": '"x"',
+            "object": "{}",
+        }.items()
+    },
     "other": other,
     "repeat": repeat,
     # spoilt bodies
     "extra": fields(lambda body, key="softcore": {key: False}),
     "missing": fields(lambda body, keys="title": dict.fromkeys(keys.split("+"))),
-    "retype": fields(lambda body, keys="budget": {key: str(body[key]) for key in keys.split("+") if key in body}),
-    "shrink": fields(lambda body, n=1: {k: max(1, v - n * (body["page"] - 1)) for k, v in body.items() if k == "total_pages"}),
+    "retype": fields(
+        lambda body, keys="budget": {key: str(body[key]) for key in keys.split("+") if key in body}
+    ),
+    "shrink": fields(
+        lambda body, n=1: {
+            k: max(1, v - n * (body["page"] - 1)) for k, v in body.items() if k == "total_pages"
+        }
+    ),
     "duplicate": spoilt(lambda body, key="title": body[:-1] + f',"{key}":"twice"}}'.encode()),
-    "nan": spoilt(lambda body, key="popularity": re.sub(rb'("%s"):[^,}]+' % key.encode(), rb"\1:NaN", body, count=1)),
+    "nan": spoilt(
+        lambda body, key="popularity": re.sub(
+            rb'("%s"):[^,}]+' % key.encode(), rb"\1:NaN", body, count=1
+        )
+    ),
     "utf8": spoilt(lambda body: body.replace(b'"title":"', b'"title":"\xff\xfe', 1)),
     "cut_json": spoilt(half),
-    "bad_line": spoilt(lambda body: packed(gzip.decompress(body) + b'{"adult":false,"id":\n')),  # of an export
-    "big": spoilt(lambda body, mb=10: body[:-1] + b',"padding":"' + b"x" * (mb << 20) + b'"}', "identity"),
+    "bad_line": spoilt(
+        lambda body: packed(gzip.decompress(body) + b'{"adult":false,"id":\n')
+    ),  # of an export
+    "big": spoilt(
+        lambda body, mb=10: body[:-1] + b',"padding":"' + b"x" * (mb << 20) + b'"}', "identity"
+    ),
     "bomb": spoilt(lambda body, mb=200: bomb(mb), "gzip"),
     "cut_gzip": spoilt(lambda body: half(packed(body)), "gzip"),
     "cut_file": spoilt(half, "identity"),  # an export that ends too early
@@ -222,16 +279,32 @@ KINDS: dict[str, Kind] = {
     "latency": latency,
     "header": header,
     "stall": wired(lambda head, body, s=3600.0: [s, head + body]),
-    "stall_body": wired(lambda head, body, s=3600.0: [head + half(body), s, body[len(body) // 2 :]]),
+    "stall_body": wired(
+        lambda head, body, s=3600.0: [head + half(body), s, body[len(body) // 2 :]]
+    ),
     "drip": wired(drip),
     "reset": wired(lambda head, body: [None]),
     "reset_body": wired(lambda head, body: [head + half(body), 0.05, None]),
     "cut": wired(lambda head, body: [head + half(body)]),
-    "chunked": wired(lambda head, body: [head, b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)], Transfer_Encoding="chunked"),
-    "cut_chunked": wired(lambda head, body: [head, b"%x\r\n%b\r\n" % (len(body), body)], Transfer_Encoding="chunked"),
+    "chunked": wired(
+        lambda head, body: [head, b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)],
+        Transfer_Encoding="chunked",
+    ),
+    "cut_chunked": wired(
+        lambda head, body: [head, b"%x\r\n%b\r\n" % (len(body), body)], Transfer_Encoding="chunked"
+    ),
     "close": wired(lambda head, body: [head + body]),
 }
-SELECT: dict[str, Any] = {"ids": "", "path": "/3/", "share": 1.0, "seed": 0, "by": "path", "after": 0, "first": 0, "times": 0}
+SELECT: dict[str, Any] = {
+    "ids": "",
+    "path": "/3/",
+    "share": 1.0,
+    "seed": 0,
+    "by": "path",
+    "after": 0,
+    "first": 0,
+    "times": 0,
+}
 
 
 def share_of(name: str) -> float:
@@ -252,12 +325,24 @@ class Fault:
     def hits(self, call: Call) -> bool:
         "Whether it hits a request."
         s = self.select
-        name = call.path + "?" + urlencode(sorted((k, v) for k, v in call.query.items() if k != "api_key"))
-        if not call.path.startswith(s["path"]) or s["ids"] and not set(s["ids"].split("+")) & set(call.path.split("/")[2:]):
+        name = (
+            call.path
+            + "?"
+            + urlencode(sorted((k, v) for k, v in call.query.items() if k != "api_key"))
+        )
+        if (
+            not call.path.startswith(s["path"])
+            or s["ids"]
+            and not set(s["ids"].split("+")) & set(call.path.split("/")[2:])
+        ):
             return False
         if call.number <= s["after"] or 0 < s["first"] < call.number:
             return False
-        if s["share"] < 1 and share_of(f"{s['seed']} {call.number if s['by'] == 'request' else name}") >= s["share"]:
+        if (
+            s["share"] < 1
+            and share_of(f"{s['seed']} {call.number if s['by'] == 'request' else name}")
+            >= s["share"]
+        ):
             return False
         self.seen[name] += bool(s["times"])
         return not s["times"] or self.seen[name] <= s["times"]
@@ -272,7 +357,9 @@ class Fault:
 
 def parse(spec: str) -> list[Fault]:
     "The faults of a spec; ValueError says what is wrong with it."
-    return [one(*part.strip().split(":")) for part in spec.replace("\n", ",").split(",") if part.strip()]
+    return [
+        one(*part.strip().split(":")) for part in spec.replace("\n", ",").split(",") if part.strip()
+    ]
 
 
 def one(kind: str, *words: str) -> Fault:
@@ -281,7 +368,11 @@ def one(kind: str, *words: str) -> Fault:
     kind, select = ("status" if options else kind), dict(SELECT)
     if kind not in KINDS:
         raise ValueError(f"unknown fault {kind!r}: {', '.join(sorted(KINDS))} or a status")
-    known = {name: p.default for name, p in inspect.signature(KINDS[kind]).parameters.items() if p.default is not p.empty}
+    known = {
+        name: p.default
+        for name, p in inspect.signature(KINDS[kind]).parameters.items()
+        if p.default is not p.empty
+    }
     for word in words:
         name, _, value = word.partition("=")
         place, defaults = (options, known) if name in known else (select, SELECT)

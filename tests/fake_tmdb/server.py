@@ -24,7 +24,12 @@ from .faults import JSON, Call, Reply, Step, failure, packed, parse
 
 TOKEN, KEY = "fake.v4.token", "fake-v3-key"  # accepted unless the caller sets others
 NO_RIGHTS, SUSPENDED = "fake-key-without-rights", "fake-suspended-key"
-AGE = {"movie/changes": 600, "movie/{id}/changes": 600, "movie/latest": 0, "trending/movie/day": 600}
+AGE = {
+    "movie/changes": 600,
+    "movie/{id}/changes": 600,
+    "movie/latest": 0,
+    "trending/movie/day": 600,
+}
 LARGE = 20_000  # films; what lists of a larger catalogue need is worked out beside the loop
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
@@ -44,7 +49,12 @@ class Stats:
 
     def __init__(self) -> None:
         self.requests = self.busiest_second = self.most_connections = 0
-        self.kinds, self.statuses, self.secrets, self.paths = Counter(), Counter(), Counter(), Counter()
+        self.kinds, self.statuses, self.secrets, self.paths = (
+            Counter(),
+            Counter(),
+            Counter(),
+            Counter(),
+        )
         self.recent: deque[float] = deque()
 
     def count(self, request: Request, kind: str) -> None:
@@ -57,19 +67,32 @@ class Stats:
         self.busiest_second = max(self.busiest_second, len(self.recent))
         self.kinds[kind] += 1
         self.paths[request.path] += 1
-        self.secrets["header" if "authorization" in request.headers else "query" if "api_key" in request.query else "none"] += 1
+        self.secrets[
+            "header"
+            if "authorization" in request.headers
+            else "query"
+            if "api_key" in request.query
+            else "none"
+        ] += 1
 
     def report(self, with_paths: bool) -> dict:
         "The answer of /_fake/stats."
-        names = ("requests", "busiest_second", "most_connections", "kinds", "secrets") + ("paths",) * with_paths
+        names = ("requests", "busiest_second", "most_connections", "kinds", "secrets") + (
+            "paths",
+        ) * with_paths
         statuses = {str(status): n for status, n in self.statuses.items() if n}
-        return {name: getattr(self, name) for name in names} | {"statuses": statuses, "different_paths": len(self.paths)}
+        return {name: getattr(self, name) for name in names} | {
+            "statuses": statuses,
+            "different_paths": len(self.paths),
+        }
 
 
 class App:
     "The local TMDB: a catalogue, its secrets and its faults."
 
-    def __init__(self, cat: Catalogue, faults: str = "", token: str = TOKEN, key: str = KEY) -> None:
+    def __init__(
+        self, cat: Catalogue, faults: str = "", token: str = TOKEN, key: str = KEY
+    ) -> None:
         self.cat, self.token, self.key, self.first_faults = cat, token, key, faults
         self.connections = 0
         self.rendered = lru_cache(maxsize=1024)(self.render)
@@ -83,9 +106,16 @@ class App:
 
     def refusal(self, request: Request) -> int:
         "The code of an error about secrets, or 0."
-        key, token = request.query.get("api_key"), request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        key, token = (
+            request.query.get("api_key"),
+            request.headers.get("authorization", "").removeprefix("Bearer ").strip(),
+        )
         refused = {SUSPENDED: 10, NO_RIGHTS: 14}
-        return 0 if key == self.key or token == self.token else refused.get(token) or refused.get(key) or 7
+        return (
+            0
+            if key == self.key or token == self.token
+            else refused.get(token) or refused.get(key) or 7
+        )
 
     def render(self, method: str, path: str, query: frozenset) -> Reply:
         "An answer; equal for equal requests until the catalogue is edited."
@@ -94,18 +124,30 @@ class App:
         except ApiError as e:
             return Reply(e.status, orjson.dumps(e.body))
         tag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        return Reply(200, body, JSON | {"Cache-Control": f"public, max-age={AGE.get(kind_of(path[3:]), 21600)}", "ETag": f'W/"{tag}"'})
+        return Reply(
+            200,
+            body,
+            JSON
+            | {
+                "Cache-Control": f"public, max-age={AGE.get(kind_of(path[3:]), 21600)}",
+                "ETag": f'W/"{tag}"',
+            },
+        )
 
     def export(self, path: str) -> Reply:
         "A daily export of ids, of one of the last 90 days."
         name, _, rest = path.rpartition("/")[2].partition("_ids_")
         try:
             month, day, year = map(int, rest.removesuffix(".json.gz").split("_"))
-            if not today() - timedelta(90) <= date(year, month, day) <= today() or not rest.endswith(".json.gz"):
+            if not today() - timedelta(90) <= date(
+                year, month, day
+            ) <= today() or not rest.endswith(".json.gz"):
                 raise ValueError
             lines = b"".join(orjson.dumps(row) + b"\n" for row in export_rows(self.cat, name))
         except (ValueError, ApiError):
-            return Reply(404, b"<Error><Code>NoSuchKey</Code></Error>", {"Content-Type": "application/xml"})
+            return Reply(
+                404, b"<Error><Code>NoSuchKey</Code></Error>", {"Content-Type": "application/xml"}
+            )
         return Reply(200, packed(lines), {"Content-Type": "application/gzip"})
 
     def plain(self, request: Request) -> Reply:
@@ -117,15 +159,24 @@ class App:
         if code := self.refusal(request):
             return Reply(401, failure(code), JSON | {"Cache-Control": "public, max-age=300"})
         query = frozenset((k, v) for k, v in request.query.items() if k != "api_key")
-        reply = self.rendered("GET" if request.method == "HEAD" else request.method, request.path.rstrip("/"), query)
+        reply = self.rendered(
+            "GET" if request.method == "HEAD" else request.method, request.path.rstrip("/"), query
+        )
         return Reply(reply.status, reply.body, reply.headers.copy())
 
     async def reply(self, request: Request) -> Reply:
         "The answer, with the faults that hit it."
         export = request.path.startswith("/p/exports/")
         self.stats.count(request, "export" if export else kind_of(request.path[3:]))
-        call = Call(self.stats.requests, request.path, request.query, lambda path, q: self.rendered("GET", path, frozenset(q.items())).body)
-        beside = len(self.cat.ids) > LARGE and not kind_of(request.path[3:]).startswith("movie/{id}")
+        call = Call(
+            self.stats.requests,
+            request.path,
+            request.query,
+            lambda path, q: self.rendered("GET", path, frozenset(q.items())).body,
+        )
+        beside = len(self.cat.ids) > LARGE and not kind_of(request.path[3:]).startswith(
+            "movie/{id}"
+        )
         reply = await asyncio.to_thread(self.plain, request) if beside else self.plain(request)
         for fault in self.faults:
             if fault.hits(call):
@@ -150,7 +201,9 @@ class App:
             else:
                 self.reset()
         except (ValueError, KeyError, TypeError) as e:
-            return Reply(400, orjson.dumps({"success": False, "status_message": f"{type(e).__name__}: {e}"}))
+            return Reply(
+                400, orjson.dumps({"success": False, "status_message": f"{type(e).__name__}: {e}"})
+            )
         return Reply(200, b'{"success":true}')
 
     async def respond(self, request: Request) -> Reply:
@@ -173,7 +226,13 @@ class App:
                 self.stats.most_connections = max(self.stats.most_connections, self.connections)
                 if not await send(request, await self.respond(request), reader, writer):
                     break
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, asyncio.CancelledError):
+        except (
+            OSError,
+            asyncio.IncompleteReadError,
+            asyncio.LimitOverrunError,
+            ValueError,
+            asyncio.CancelledError,
+        ):
             pass  # the other side went away or does not speak HTTP, or the server ends
         finally:
             self.connections -= 1
@@ -188,7 +247,10 @@ async def receive(reader: asyncio.StreamReader) -> Request | None:
         return None
     first, *lines = head.decode("latin-1").split("\r\n")
     method, target, version = first.split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+    headers = {
+        name.lower(): value.strip()
+        for name, _, value in (line.partition(":") for line in lines if line)
+    }
     if version == "HTTP/1.0":
         headers.setdefault("connection", "close")
     body = await reader.readexactly(int(headers.get("content-length") or 0))
@@ -199,9 +261,16 @@ async def receive(reader: asyncio.StreamReader) -> Request | None:
 def finish(request: Request, reply: Reply) -> None:
     "304 for a known ETag, gzip where it is accepted, and the headers that every answer has."
     headers, tag = reply.headers, request.headers.get("if-none-match")
-    if tag and reply.status == 200 and tag.removeprefix("W/") == headers.get("ETag", "").removeprefix("W/"):
+    if (
+        tag
+        and reply.status == 200
+        and tag.removeprefix("W/") == headers.get("ETag", "").removeprefix("W/")
+    ):
         reply.status, reply.body = 304, b""
-    is_json, accepted = headers.get("Content-Type") == JSON["Content-Type"], request.headers.get("accept-encoding", "")
+    is_json, accepted = (
+        headers.get("Content-Type") == JSON["Content-Type"],
+        request.headers.get("accept-encoding", ""),
+    )
     if is_json and reply.body and "gzip" in accepted and "Content-Encoding" not in headers:
         reply.body, headers["Content-Encoding"] = zipped(reply.body), "gzip"
     if headers.get("Content-Encoding") == "identity":
@@ -210,7 +279,12 @@ def finish(request: Request, reply: Reply) -> None:
         headers["Content-Length"] = str(len(reply.body))
     headers.setdefault("Date", formatdate(usegmt=True))
     headers.setdefault("Vary", "accept-encoding, Origin")
-    headers |= {"Server": "fake-tmdb", "Connection": "close" if request.headers.get("connection", "").lower() == "close" else "keep-alive"}
+    headers |= {
+        "Server": "fake-tmdb",
+        "Connection": "close"
+        if request.headers.get("connection", "").lower() == "close"
+        else "keep-alive",
+    }
 
 
 @lru_cache(maxsize=1024)
@@ -219,10 +293,20 @@ def zipped(body: bytes) -> bytes:
     return gzip.compress(body, 1, mtime=0)
 
 
-async def send(request: Request, reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+async def send(
+    request: Request, reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> bool:
     "Write an answer; says whether the connection goes on."
-    lines = [f"HTTP/1.1 {reply.status} {PHRASES.get(reply.status, 'Unknown')}", *(f"{k}: {v}" for k, v in reply.headers.items()), "", ""]
-    head, body = "\r\n".join(lines).encode("latin-1", "replace"), b"" if request.method == "HEAD" else reply.body
+    lines = [
+        f"HTTP/1.1 {reply.status} {PHRASES.get(reply.status, 'Unknown')}",
+        *(f"{k}: {v}" for k, v in reply.headers.items()),
+        "",
+        "",
+    ]
+    head, body = (
+        "\r\n".join(lines).encode("latin-1", "replace"),
+        b"" if request.method == "HEAD" else reply.body,
+    )
     if reply.delay:
         await pause(reply.delay, reader)
     for step in reply.wire(head, body) if reply.wire else [head + body]:
@@ -239,7 +323,9 @@ async def write(step: Step, reader: asyncio.StreamReader, writer: asyncio.Stream
     elif step is not None:
         await pause(step, reader)
     else:
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
         writer.transport.abort()
     return not writer.is_closing()
 

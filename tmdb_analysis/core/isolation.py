@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['NEW_USER', 'NEW_NETWORK', 'SET_FLAGS', 'IS_UP', 'ANYBODY', 'NO_LOGIN', 'enter_private_network', 'can_isolate',
-           'private_socket', 'address_of', 'caller', 'carry', 'relay', 'run_isolated', 'isolation_command',
-           'other_users']
+           'private_socket', 'socket_address', 'user_id_of_caller', 'copy_bytes', 'relay_callers', 'run_isolated',
+           'isolation_command', 'other_users']
 
 # %% ../../nbs/0_core/01_isolation.ipynb #5e1a0003
 import ctypes
@@ -66,14 +66,14 @@ def private_socket() -> socket.socket:
             listener.close()
 
 
-def address_of(
+def socket_address(
     listener: socket.socket,  # as `private_socket` returns it
 ) -> str:
     "The address of the socket in the form that pyspark accepts."
     return f"sc://unix-abstract:{listener.getsockname()[1:].decode()}"
 
 # %% ../../nbs/0_core/01_isolation.ipynb #b1357bb4
-def caller(
+def user_id_of_caller(
     connection: socket.socket,  # of a Unix socket
 ) -> int:
     "The user id of the process at the other end, as the kernel reports it."
@@ -82,7 +82,7 @@ def caller(
     return int(uid)
 
 
-def carry(
+def copy_bytes(
     source: socket.socket,  # to read from
     target: socket.socket,  # to write to
 ) -> None:
@@ -96,7 +96,7 @@ def carry(
             end.shutdown(socket.SHUT_RDWR)
 
 # %% ../../nbs/0_core/01_isolation.ipynb #932cb1c0
-def relay(
+def relay_callers(
     listener: socket.socket,  # a Unix socket
     port: int,  # of the server, on loopback
 ) -> None:
@@ -105,14 +105,14 @@ def relay(
         while True:
             connection, _ = listener.accept()
             try:
-                if caller(connection) != os.getuid():
+                if user_id_of_caller(connection) != os.getuid():
                     raise PermissionError
                 server = socket.create_connection(("127.0.0.1", port))
             except OSError:  # another user, or the server is not ready yet
                 connection.close()
                 continue
             for ends in ((connection, server), (server, connection)):
-                threading.Thread(target=carry, args=ends, daemon=True).start()
+                threading.Thread(target=copy_bytes, args=ends, daemon=True).start()
 
 # %% ../../nbs/0_core/01_isolation.ipynb #5e1a0012
 def run_isolated(
@@ -125,7 +125,7 @@ def run_isolated(
     enter_private_network()
     server = subprocess.Popen(command)
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
-    threading.Thread(target=relay, args=[listener, port], daemon=True).start()
+    threading.Thread(target=relay_callers, args=[listener, port], daemon=True).start()
     sys.exit(abs(server.wait()))
 
 

@@ -22,12 +22,23 @@ from pyspark.sql import functions as F
 
 from ..core.engine import one_row
 from ..core.schema import COLLECTIONS, CREDITS, CSV_COLUMNS, DROPPED, MOVIES
-from .rules import broken, impossible
-from .scope import within
+from .rules import broken_rule_ids, impossible_value_rules
+from .scope import is_in_scope
 
 # %% ../../nbs/2_films/23_clean.ipynb #9f98fd7a
 BLANK = " \t\n\x0b\x0c\r\x1c-\x1f\x85\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # as Unicode has it
-NO_TEXT = ["no data", "no overview found.", "no overview found", "no overview", "no tagline", "n/a", "none", "null", "nan", "-"]
+NO_TEXT = [
+    "no data",
+    "no overview found.",
+    "no overview found",
+    "no overview",
+    "no tagline",
+    "n/a",
+    "none",
+    "null",
+    "nan",
+    "-",
+]
 
 
 def known_text(text: Column) -> Column:
@@ -63,14 +74,37 @@ def unknowns() -> list[Unknown]:
             Unknown(f"{column} below 0", column, F.col(column) < 0),
         ]
     rules.append(
-        Unknown("rating without votes", "vote_average", F.col("vote_average").isNotNull() & (F.coalesce("vote_count", F.lit(0)) == 0))
+        Unknown(
+            "rating without votes",
+            "vote_average",
+            F.col("vote_average").isNotNull() & (F.coalesce("vote_count", F.lit(0)) == 0),
+        )
     )
     for column in ("tagline", "overview"):
         rules.append(Unknown(f"{column} that says nothing", column, says_nothing(F.col(column))))
-    for column in ("title", "tagline", "overview", "release_date", "original_language", "poster_path"):
-        rules.append(Unknown(f"{column} blank", column, F.col(column).isNotNull() & known_text(F.col(column)).isNull()))
+    for column in (
+        "title",
+        "tagline",
+        "overview",
+        "release_date",
+        "original_language",
+        "poster_path",
+    ):
+        rules.append(
+            Unknown(
+                f"{column} blank",
+                column,
+                F.col(column).isNotNull() & known_text(F.col(column)).isNull(),
+            )
+        )
     dated = known_text(F.col("release_date")).isNotNull()
-    rules.append(Unknown("release_date that is no date", "release_date", dated & known_date(F.col("release_date")).isNull()))
+    rules.append(
+        Unknown(
+            "release_date that is no date",
+            "release_date",
+            dated & known_date(F.col("release_date")).isNull(),
+        )
+    )
     return rules
 
 
@@ -97,7 +131,12 @@ def names_of(objects: str) -> Column:
 
 def languages() -> Column:
     "Names of the spoken languages; the English name where TMDB has no name of its own."
-    return some(F.transform("spoken_languages", lambda x: F.coalesce(known_text(x["name"]), known_text(x["english_name"]))))
+    return some(
+        F.transform(
+            "spoken_languages",
+            lambda x: F.coalesce(known_text(x["name"]), known_text(x["english_name"])),
+        )
+    )
 
 
 def billed_cast() -> Column:
@@ -106,19 +145,35 @@ def billed_cast() -> Column:
     billed = F.transform(
         "credits.cast",
         lambda x, i: F.struct(
-            F.coalesce(x["order"], i.cast("long")).alias("order"), i.alias("at"), x["id"].alias("id"), known_text(x["name"]).alias("name")
+            F.coalesce(x["order"], i.cast("long")).alias("order"),
+            i.alias("at"),
+            x["id"].alias("id"),
+            known_text(x["name"]).alias("name"),
         ),
     )
-    people = F.array_distinct(F.transform(F.array_sort(billed), lambda x: F.struct(x["id"].alias("id"), x["name"].alias("name"))))
+    people = F.array_distinct(
+        F.transform(
+            F.array_sort(billed), lambda x: F.struct(x["id"].alias("id"), x["name"].alias("name"))
+        )
+    )
     return filled(F.filter(F.transform(people, lambda x: x["name"]), lambda n: n.isNotNull()))
 
 
 def directors() -> Column:
     "Names of all directors in crew order, each person once."
-    directing = F.filter("credits.crew", lambda x: (x["job"] == "Director") & known_text(x["name"]).isNotNull())
+    directing = F.filter(
+        "credits.crew", lambda x: (x["job"] == "Director") & known_text(x["name"]).isNotNull()
+    )
     people = F.transform(directing, lambda x: F.coalesce(x["id"].cast("string"), x["name"]))
-    once = F.filter(directing, lambda x, i: F.array_position(people, F.coalesce(x["id"].cast("string"), x["name"])) == i + 1)
-    return filled(F.transform(once, lambda x: known_text(x["name"])))  # two people of one name are two
+    once = F.filter(
+        directing,
+        lambda x, i: (
+            F.array_position(people, F.coalesce(x["id"].cast("string"), x["name"])) == i + 1
+        ),
+    )
+    return filled(
+        F.transform(once, lambda x: known_text(x["name"]))
+    )  # two people of one name are two
 
 
 BY_NAME = -(2**52)  # ids below are made from names
@@ -134,7 +189,9 @@ def id_or_name(
     name: Column,
 ) -> Column:
     "The id; where the data give none, the number of `id_of_name`, so that equal names have one."
-    return F.coalesce(id, F.lit(BY_NAME - 1) - F.conv(F.substring(F.md5(name), 1, 13), 16, 10).cast("long"))
+    return F.coalesce(
+        id, F.lit(BY_NAME - 1) - F.conv(F.substring(F.md5(name), 1, 13), 16, 10).cast("long")
+    )
 
 
 def size_of(people: str) -> Column:
@@ -146,7 +203,14 @@ MONEY_FLOOR_USD = 1_000  # sums below this are hard to believe
 ROI_RANGE = (0.01, 100.0)  # and so are returns outside of this
 
 
-DETAILS = ("status", "budget", "revenue", "runtime", "credits", "belongs_to_collection")  # fields that lists of films do not have
+DETAILS = (
+    "status",
+    "budget",
+    "revenue",
+    "runtime",
+    "credits",
+    "belongs_to_collection",
+)  # fields that lists of films do not have
 
 
 def detailed() -> Column:
@@ -157,7 +221,9 @@ def detailed() -> Column:
 def parts() -> Column:
     "How many parts of the details a raw record has, 0 to 2: any of the lists of names, and the credits."
     names = ("genres", "production_companies", "production_countries", "spoken_languages")
-    return reduce(or_, [F.col(name).isNotNull() for name in names]).cast("int") + F.col("credits").isNotNull().cast("int")
+    return reduce(or_, [F.col(name).isNotNull() for name in names]).cast("int") + F.col(
+        "credits"
+    ).isNotNull().cast("int")
 
 
 def with_values(raw: DataFrame) -> DataFrame:
@@ -207,7 +273,9 @@ def with_features(films: DataFrame) -> DataFrame:
             "release_quarter": F.quarter("release_date").cast("long"),
             "release_month": F.month("release_date").cast("long"),
             "release_decade": year - year % 10,
-            "known_columns": sum((F.col(c).isNotNull().cast("long") for c in CSV_COLUMNS), F.lit(0)),
+            "known_columns": sum(
+                (F.col(c).isNotNull().cast("long") for c in CSV_COLUMNS), F.lit(0)
+            ),
         }
     )
 
@@ -236,7 +304,13 @@ def best_first() -> Column:
     """The place of a record among those of the same film; 1 is the one that counts. Details come before items of lists, sound records
     before others, those with credits and lists of names before those without, then the newest, and of records without a time the later
     one in the input."""
-    best = F.desc("detailed"), F.desc("sound"), F.desc("parts"), F.col("fetched_at").desc_nulls_last(), F.desc("seq")
+    best = (
+        F.desc("detailed"),
+        F.desc("sound"),
+        F.desc("parts"),
+        F.col("fetched_at").desc_nulls_last(),
+        F.desc("seq"),
+    )
     return F.row_number().over(Window.partitionBy("id").orderBy(*best))
 
 
@@ -261,8 +335,10 @@ def judged(
     min_known_columns: int = 10,  # of the 22 columns of movies.csv
 ) -> DataFrame:
     "All raw records with values and features; in `rule` what takes them out, null for films that stay, in `reasons` all that would."
-    films = raw.transform(with_values).transform(with_features).transform(with_day, earliest_day(raw))
-    films = films.withColumn("broken", broken(impossible()))
+    films = (
+        raw.transform(with_values).transform(with_features).transform(with_day, earliest_day(raw))
+    )
+    films = films.withColumn("broken", broken_rule_ids(impossible_value_rules()))
     faults = (
         F.col("title").isNull(),
         F.col("known_columns") < min_known_columns,
@@ -271,7 +347,13 @@ def judged(
     )
     films = films.withColumn("sound", ~reduce(or_, faults)).withColumn("copy", best_first())
     taken = dict(zip(RULES, (F.col("copy") > 1, *faults), strict=True))
-    ids = F.array(*[F.when(when, F.lit(rule.replace(" ", "_"))) for rule, when in taken.items() if rule != BREAKS])
+    ids = F.array(
+        *[
+            F.when(when, F.lit(rule.replace(" ", "_")))
+            for rule, when in taken.items()
+            if rule != BREAKS
+        ]
+    )
     ruled = films.withColumns(
         {
             "rule": F.coalesce(*[F.when(when, F.lit(rule)) for rule, when in taken.items()]),
@@ -286,9 +368,11 @@ def narrowed(
     **scope: Any,  # parameters of `within`
 ) -> DataFrame:
     "The judged records; of the films that stay those outside the scope get the rule OUTSIDE. A sequel stays one without its first film."
-    outside = F.col("rule").isNull() & ~within(**scope)
+    outside = F.col("rule").isNull() & ~is_in_scope(**scope)
     reason = F.when(outside, F.array(F.lit(OUTSIDE.replace(" ", "_")))).otherwise(F.col("reasons"))
-    return judged.withColumns({"rule": F.when(outside, F.lit(OUTSIDE)).otherwise(F.col("rule")), "reasons": reason})
+    return judged.withColumns(
+        {"rule": F.when(outside, F.lit(OUTSIDE)).otherwise(F.col("rule")), "reasons": reason}
+    )
 
 
 def candidates(judged: DataFrame) -> DataFrame:
@@ -312,7 +396,9 @@ def credits(
 ) -> DataFrame:
     "One row a credit of the films that stay, as the CREDITS contract."
     stayed = raw.join(movies.select("seq"), "seq", "left_semi")
-    cast = stayed.select(F.col("id").alias("movie_id"), F.posexplode("credits.cast").alias("at", "p")).select(
+    cast = stayed.select(
+        F.col("id").alias("movie_id"), F.posexplode("credits.cast").alias("at", "p")
+    ).select(
         "movie_id",
         F.lit("cast").alias("kind"),
         F.coalesce("p.order", F.col("at").cast("long")).alias("order"),
@@ -321,7 +407,9 @@ def credits(
         F.lit("Actor").alias("job"),
         known_text(F.col("p.character")).alias("character"),
     )
-    crew = stayed.select(F.col("id").alias("movie_id"), F.posexplode("credits.crew").alias("at", "p")).select(
+    crew = stayed.select(
+        F.col("id").alias("movie_id"), F.posexplode("credits.crew").alias("at", "p")
+    ).select(
         "movie_id",
         F.lit("crew").alias("kind"),
         F.col("at").cast("long").alias("order"),
@@ -338,7 +426,9 @@ def collections(movies: DataFrame) -> DataFrame:
     return (
         movies.filter(F.col("collection_id").isNotNull())
         .groupBy("collection_id")
-        .agg(F.max_by("belongs_to_collection", "id").alias("collection"), F.count("*").alias("films"))
+        .agg(
+            F.max_by("belongs_to_collection", "id").alias("collection"), F.count("*").alias("films")
+        )
         .select(COLLECTIONS.columns)
     )
 
@@ -348,13 +438,17 @@ def touched(
     dropped: DataFrame,  # DROPPED contract
 ) -> dict[str, int]:
     "How many films each rule of `unknowns` touched."
-    counted = raw.join(dropped.filter(F.col("rule") == "duplicate").select("seq"), "seq", "left_anti")
+    counted = raw.join(
+        dropped.filter(F.col("rule") == "duplicate").select("seq"), "seq", "left_anti"
+    )
     return one_row(counted.agg(*[F.count_if(u.when).alias(u.rule) for u in unknowns()])).asDict()
 
 
 def rows_by_rule(dropped: DataFrame) -> dict[str, int]:
     "How many records each rule took out, every rule named; OUTSIDE where it took any."
-    taken: dict[str, Any] = {r["rule"]: r["count"] for r in dropped.groupBy("rule").count().collect()}
+    taken: dict[str, Any] = {
+        r["rule"]: r["count"] for r in dropped.groupBy("rule").count().collect()
+    }
     return {rule: taken.get(rule, 0) for rule in (*RULES, *({OUTSIDE} & taken.keys()))}
 
 # %% ../../nbs/2_films/23_clean.ipynb #c2300002

@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 from ..core.engine import one_row
 from ..core.schema import COHORT, FUNNEL
 from ..core.settings import book
-from ..core.store import collected
+from ..core.store import sorted_rows
 
 # %% ../../nbs/2_films/28_cohort.ipynb #ff0fc485
 class Need(NamedTuple):
@@ -46,9 +46,14 @@ def cohort_rules(
         f"runtime of {min_runtime} minutes or more": F.col("runtime") >= min_runtime,
         "budget known": F.col("budget_musd").isNotNull(),
         "revenue known": F.col("revenue_musd").isNotNull(),
-        f"budget of ${money_min_budget_usd:,} or more": F.col("budget_musd") >= money_min_budget_usd / 1e6,
-        f"revenue of ${money_min_revenue_usd:,} or more": F.col("revenue_musd") >= money_min_revenue_usd / 1e6,
-        f"released {mature_days} days or more before the answer": F.date_add("release_date", mature_days) <= F.col("as_of"),
+        f"budget of ${money_min_budget_usd:,} or more": F.col("budget_musd")
+        >= money_min_budget_usd / 1e6,
+        f"revenue of ${money_min_revenue_usd:,} or more": F.col("revenue_musd")
+        >= money_min_revenue_usd / 1e6,
+        f"released {mature_days} days or more before the answer": F.date_add(
+            "release_date", mature_days
+        )
+        <= F.col("as_of"),
     }
     return [Need(rule, F.coalesce(met, F.lit(False))) for rule, met in rules.items()]
 
@@ -71,7 +76,10 @@ def funnel(
 ) -> pa.Table:  # FUNNEL contract
     "How the cohort comes about: films left after each rule and taken by it, from all films on."
     rules = cohort_rules(**limits)
-    left = [F.count_if(reduce(and_, [r.met for r in rules[: i + 1]])).alias(str(i)) for i in range(len(rules))]
+    left = [
+        F.count_if(reduce(and_, [r.met for r in rules[: i + 1]])).alias(str(i))
+        for i in range(len(rules))
+    ]
     counts = list(one_row(films.agg(F.count("*").alias("all"), *left)))
     taken = [0] + [before - after for before, after in zip(counts, counts[1:], strict=False)]
     names = ["released films", *(r.rule for r in rules)]
@@ -101,8 +109,12 @@ def real(
     prices = consumer_prices()
     reference = max(prices) if reference_year is None else reference_year
     if reference not in prices:
-        raise ValueError(f"no consumer prices for {reference}: known are {min(prices)} to {max(prices)}")
-    factors = F.create_map(*[F.lit(v) for y, price in prices.items() for v in (y, prices[reference] / price)])
+        raise ValueError(
+            f"no consumer prices for {reference}: known are {min(prices)} to {max(prices)}"
+        )
+    factors = F.create_map(
+        *[F.lit(v) for y, price in prices.items() for v in (y, prices[reference] / price)]
+    )
     return F.col(column) * F.try_element_at(factors, F.col(year).cast("int"))
 
 # %% ../../nbs/2_films/28_cohort.ipynb #c0480002
@@ -130,5 +142,7 @@ def cohort_table(
     }
     chosen = money_cohort(films, **limits).withColumns(columns)
     found = chosen.select(COHORT.columns[:-1]).toArrow()
-    log2 = pa.array(np.log2(found["roi"].to_numpy()))  # not by the engine: engines differ in a digit
-    return collected(found.append_column("log2_return", log2), COHORT)
+    log2 = pa.array(
+        np.log2(found["roi"].to_numpy())
+    )  # not by the engine: engines differ in a digit
+    return sorted_rows(found.append_column("log2_return", log2), COHORT)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['INT64', 'KINDS', 'SERIES', 'BATCH', 'OWN_FIELDS', 'KNOWN_FIELDS', 'IGNORED_FIELDS', 'reject', 'as_number', 'as_int',
-           'as_float', 'as_bool', 'as_text', 'as_time', 'fit', 'other_kind', 'row', 'quarantined', 'ingest']
+           'as_float', 'as_bool', 'as_text', 'as_time', 'fit', 'other_kind', 'raw_row', 'quarantine_row', 'ingest']
 
 # %% ../../nbs/2_films/20_ingest.ipynb #bef35dc5
 import json
@@ -17,12 +17,20 @@ from typing import Any
 import pyarrow as pa
 
 from ..core.schema import QUARANTINE, RAW
-from ..core.store import Run, save_counts, writing
+from ..core.store import Run, open_writer, save_counts
 from ..tmdb.files import BadRecord
 
 # %% ../../nbs/2_films/20_ingest.ipynb #7aca8d72
 INT64 = 2**63
-KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number", type(None): "nothing"}
+KINDS = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    type(None): "nothing",
+}
 
 
 def reject(where: str, value: Any, expected: str) -> BadRecord:
@@ -103,14 +111,20 @@ def fit(
     if pa.types.is_list(type):
         if not isinstance(value, list):
             raise reject(where, value, "a list")
-        return [fit(v, type.value_type, f"{where}[{i}]") for i, v in enumerate(value) if v is not None and v != ""]
+        return [
+            fit(v, type.value_type, f"{where}[{i}]")
+            for i, v in enumerate(value)
+            if v is not None and v != ""
+        ]
     if pa.types.is_struct(type):
         if not isinstance(value, dict):
             raise reject(where, value, "an object")
         return {f.name: fit(value.get(f.name), f.type, f"{where}.{f.name}") for f in type}
     if pa.types.is_timestamp(type):
         return as_time(value, where)
-    return (as_bool if pa.types.is_boolean(type) else as_int if pa.types.is_integer(type) else as_float)(value, where)
+    return (
+        as_bool if pa.types.is_boolean(type) else as_int if pa.types.is_integer(type) else as_float
+    )(value, where)
 
 
 SERIES = ("first_air_date", "number_of_seasons", "number_of_episodes")  # fields of series only
@@ -121,10 +135,14 @@ def other_kind(record: dict[str, Any]) -> str:
     kind = record.get("media_type")
     if isinstance(kind, str) and kind not in ("", "movie"):
         return kind
-    return "tv" if not record.get("title") and any(record.get(name) is not None for name in SERIES) else ""
+    return (
+        "tv"
+        if not record.get("title") and any(record.get(name) is not None for name in SERIES)
+        else ""
+    )
 
 
-def row(
+def raw_row(
     record: Any,  # a parsed JSON value
     seq: int,  # its position in the input, from 1
     origin: str,  # where it came from
@@ -136,10 +154,16 @@ def row(
         raise BadRecord(f"{KINDS.get(type(record), 'something')}, not a film")
     if record.get("success") is False:
         code = record.get("status_code")
-        raise BadRecord(f"an error answer of the API{f' (code {code})' if isinstance(code, int) else ''}, not a film")
+        raise BadRecord(
+            f"an error answer of the API{f' (code {code})' if isinstance(code, int) else ''}, not a film"
+        )
     if kind := other_kind(record):
         raise BadRecord(f"not a film but of another kind: {as_text(kind, 'media_type')}")
-    values = {f.name: fit(record.get(f.name), f.type, f.name) for f in RAW.schema if f.name not in ("seq", "origin")}
+    values = {
+        f.name: fit(record.get(f.name), f.type, f.name)
+        for f in RAW.schema
+        if f.name not in ("seq", "origin")
+    }
     if values["id"] is None or values["id"] <= 0:
         raise BadRecord("no id" if values["id"] is None else "id: must be above 0")
     return values | {"seq": seq, "origin": origin}
@@ -148,11 +172,15 @@ def row(
 BATCH = 2_000  # rows held in memory
 
 
-def quarantined(record: Any, seq: int, origin: str, reason: str) -> dict[str, Any]:
+def quarantine_row(record: Any, seq: int, origin: str, reason: str) -> dict[str, Any]:
     "A row of the QUARANTINE contract, with the id if it is readable."
     content = record if isinstance(record, dict) else {}
     number = content.get("id")
-    known = number if isinstance(number, int) and not isinstance(number, bool) and abs(number) < INT64 else None
+    known = (
+        number
+        if isinstance(number, int) and not isinstance(number, bool) and abs(number) < INT64
+        else None
+    )
     try:
         text = record.text or reason if isinstance(record, BadRecord) else json.dumps(record)
     except RecursionError:
@@ -175,23 +203,32 @@ def ingest(
     "Write the tables `raw` and `quarantine` of a run; returns the counts."
     seq, reasons, fields = 0, Counter[str](), Counter[str]()
     day = datetime.fromisoformat(fetched_on).replace(tzinfo=UTC) if fetched_on else None
-    with writing(RAW, run) as land, writing(QUARANTINE, run) as set_aside:
+    with open_writer(RAW, run) as land, open_writer(QUARANTINE, run) as set_aside:
         good, bad = [], []
         for seq, (origin, record) in enumerate(stream, 1):
             try:
-                values = row(record, seq, origin)
+                values = raw_row(record, seq, origin)
                 good.append(values | {"fetched_at": values["fetched_at"] or day})
                 fields.update(as_text(name, "name of a field") for name in record)
             except BadRecord as e:
-                bad.append(quarantined(record, seq, origin, str(e)))
+                bad.append(quarantine_row(record, seq, origin, str(e)))
                 reasons[str(e).split(":")[0]] += 1
             if len(good) + len(bad) >= BATCH:
                 land(good), set_aside(bad)
                 good, bad = [], []
         land(good), set_aside(bad)
-    counts = {"records": seq, "landed": seq - reasons.total(), "quarantined": reasons.total(), "reasons": dict(reasons.most_common())}
+    counts = {
+        "records": seq,
+        "landed": seq - reasons.total(),
+        "quarantined": reasons.total(),
+        "reasons": dict(reasons.most_common()),
+    }
     drift = {
-        "new_fields": {name: n for name, n in sorted(fields.items()) if name not in KNOWN_FIELDS | IGNORED_FIELDS | OWN_FIELDS},
+        "new_fields": {
+            name: n
+            for name, n in sorted(fields.items())
+            if name not in KNOWN_FIELDS | IGNORED_FIELDS | OWN_FIELDS
+        },
         "absent_fields": sorted(KNOWN_FIELDS - fields.keys()) if fields else [],
     }
     return save_counts(run, "ingest", {**counts, **drift, "skipped": list(skipped), "fetch": fetch})

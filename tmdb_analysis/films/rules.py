@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MEANING', 'DIMENSIONS', 'WEIGHTS', 'Rule', 'complete', 'within', 'at_least', 'one_of', 'matches', 'concerns',
-           'breaks', 'outcome', 'evaluate', 'texts', 'broken', 'flags', 'check', 'broken_rows', 'impossible']
+           'breaks', 'outcome', 'evaluate', 'as_texts', 'broken_rule_ids', 'flags', 'check', 'broken_rows',
+           'impossible_value_rules']
 
 # %% ../../nbs/2_films/21_rules.ipynb #1ebd9dc6
 import re
@@ -49,8 +50,11 @@ class Rule:
     def __post_init__(self) -> None:
         "Check everything that needs no data."
         wrong = {
-            "its id must be small letters, digits and underscores": not re.fullmatch("[a-z][a-z0-9_]*", str(self.id)),
-            f"its dimension must be one of {', '.join(DIMENSIONS)}": self.dimension not in DIMENSIONS,
+            "its id must be small letters, digits and underscores": not re.fullmatch(
+                "[a-z][a-z0-9_]*", str(self.id)
+            ),
+            f"its dimension must be one of {', '.join(DIMENSIONS)}": self.dimension
+            not in DIMENSIONS,
             f"its severity must be one of {', '.join(WEIGHTS)}": self.severity not in WEIGHTS,
             "its check must be a Column": not isinstance(self.check, Column),
             "its threshold must lie between 0 and 1": not 0 <= self.threshold <= 1,
@@ -62,7 +66,9 @@ class Rule:
 # %% ../../nbs/2_films/21_rules.ipynb #c09e205b
 def complete(column: str, severity: str = "warn") -> Rule:
     "The rule that a column is not null."
-    return Rule(f"known_{column}", f"{column} is known", "completeness", severity, F.col(column).isNotNull())
+    return Rule(
+        f"known_{column}", f"{column} is known", "completeness", severity, F.col(column).isNotNull()
+    )
 
 
 def within(
@@ -78,16 +84,34 @@ def within(
     return Rule(id, name, dimension, severity, value.between(low, high), value.isNotNull(), column)
 
 
-def at_least(id: str, column: str, low: float, severity: str = "warn", dimension: str = "validity") -> Rule:
+def at_least(
+    id: str, column: str, low: float, severity: str = "warn", dimension: str = "validity"
+) -> Rule:
     "The rule that a number, where it is known, is not below another."
     value = F.col(column)
-    return Rule(id, f"{column} is {low:,} or more", dimension, severity, value >= low, value.isNotNull(), column)
+    return Rule(
+        id,
+        f"{column} is {low:,} or more",
+        dimension,
+        severity,
+        value >= low,
+        value.isNotNull(),
+        column,
+    )
 
 
 def one_of(id: str, column: str, values: Sequence[str], severity: str = "warn") -> Rule:
     "The rule that a text, where it is known, is one of some values."
     text = F.col(column)
-    return Rule(id, f"{column} is one of {', '.join(values)}", "validity", severity, text.isin(*values), text.isNotNull(), column)
+    return Rule(
+        id,
+        f"{column} is one of {', '.join(values)}",
+        "validity",
+        severity,
+        text.isin(*values),
+        text.isNotNull(),
+        column,
+    )
 
 
 def matches(
@@ -151,18 +175,41 @@ def evaluate(
     for i, rule in enumerate(rules):
         sums += [F.count_if(concerns(rule)).alias(f"e{i}"), F.count_if(breaks(rule)).alias(f"f{i}")]
     found = one_row(rows.agg(*sums))
-    return [outcome(r.id, r.name, r.dimension, r.severity, found[f"e{i}"], found[f"f{i}"], r.threshold, about) for i, r in enumerate(rules)]
+    return [
+        outcome(
+            r.id,
+            r.name,
+            r.dimension,
+            r.severity,
+            found[f"e{i}"],
+            found[f"f{i}"],
+            r.threshold,
+            about,
+        )
+        for i, r in enumerate(rules)
+    ]
 
 # %% ../../nbs/2_films/21_rules.ipynb #f3e765b1
-def texts(rows: DataFrame, values: Sequence[Column | str | None]) -> list[Column]:
+def as_texts(rows: DataFrame, values: Sequence[Column | str | None]) -> list[Column]:
     "Columns as text; null for None."
-    columns = [F.col(v) if isinstance(v, str) else F.lit(None).cast("string") if v is None else v for v in values]
-    types = [field.dataType for field in rows.select(*[c.alias(f"v{i}") for i, c in enumerate(columns)]).schema]
-    number = [F.regexp_replace(F.format_number(c.cast("double"), 6), r"\.?0+$", "") for c in columns]
-    return [n if isinstance(t, NumericType) else c.cast("string") for c, n, t in zip(columns, number, types, strict=True)]
+    columns = [
+        F.col(v) if isinstance(v, str) else F.lit(None).cast("string") if v is None else v
+        for v in values
+    ]
+    types = [
+        field.dataType
+        for field in rows.select(*[c.alias(f"v{i}") for i, c in enumerate(columns)]).schema
+    ]
+    number = [
+        F.regexp_replace(F.format_number(c.cast("double"), 6), r"\.?0+$", "") for c in columns
+    ]
+    return [
+        n if isinstance(t, NumericType) else c.cast("string")
+        for c, n, t in zip(columns, number, types, strict=True)
+    ]
 
 
-def broken(rules: Sequence[Rule]) -> Column:
+def broken_rule_ids(rules: Sequence[Rule]) -> Column:
     "The ids of the rules that a row breaks, in the order of the rules; an empty list if none."
     ids = F.array(*[F.when(breaks(rule), F.lit(rule.id)) for rule in rules]).cast("array<string>")
     return F.filter(ids, lambda id: id.isNotNull())
@@ -186,10 +233,12 @@ def flags(
                 value.alias("value"),
             ),
         )
-        for r, value in zip(flagging, texts(rows, [r.value for r in flagging]), strict=True)
+        for r, value in zip(flagging, as_texts(rows, [r.value for r in flagging]), strict=True)
     ]
     one = F.explode(F.filter(F.array(*found), lambda flag: flag.isNotNull())).alias("flag")
-    return rows.select(F.col(film).alias("movie_id"), "title", one).select("movie_id", "title", "flag.*")
+    return rows.select(F.col(film).alias("movie_id"), "title", one).select(
+        "movie_id", "title", "flag.*"
+    )
 
 # %% ../../nbs/2_films/21_rules.ipynb #127193e3
 def check(
@@ -205,10 +254,10 @@ def broken_rows(
     *rules: Rule,
 ) -> DataFrame:
     "The rows that break a rule, once for each broken rule, with its id in `broken`."
-    return rows.select("*", F.explode(broken(rules)).alias("broken"))
+    return rows.select("*", F.explode(broken_rule_ids(rules)).alias("broken"))
 
 # %% ../../nbs/2_films/21_rules.ipynb #f0895e40
-def impossible() -> list[Rule]:
+def impossible_value_rules() -> list[Rule]:
     "The rules on impossible values, for columns of the MOVIES contract."
     year = F.col("release_year")
     return [
@@ -216,7 +265,13 @@ def impossible() -> list[Rule]:
         within("votes_sign", "vote_count", 0, 1_000_000_000, "error"),
         within("popularity_sign", "popularity", 0, 1_000_000, "error"),
         Rule(
-            "year_range", "release_year lies between 1888 and 2100", "validity", "error", year.between(1888, 2100), year.isNotNull(), year
+            "year_range",
+            "release_year lies between 1888 and 2100",
+            "validity",
+            "error",
+            year.between(1888, 2100),
+            year.isNotNull(),
+            year,
         ),
         within("runtime_possible", "runtime", 1, 100_000, "error"),
         within("budget_possible", "budget_musd", 0, 100_000, "error"),

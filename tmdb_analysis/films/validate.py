@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from ..core.engine import one_row
-from ..core.settings import TmdbError, UsageError, nearest
+from ..core.settings import TmdbError, UsageError, name_hint
 from .clean import OUTSIDE
 from .rules import DIMENSIONS, MEANING, WEIGHTS, Rule, outcome
 
@@ -26,10 +26,17 @@ def conservation(counts: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     "Each step of the chain as `step`, `into`, `out` by where it went, and whether the two sides are equal."
     ingest, clean = counts["ingest"], counts["clean"]
     steps = [
-        ("ingest", ingest["records"], {"landed": ingest["landed"], "quarantined": ingest["quarantined"]}),
+        (
+            "ingest",
+            ingest["records"],
+            {"landed": ingest["landed"], "quarantined": ingest["quarantined"]},
+        ),
         ("clean", ingest["landed"], {"movies": clean["movies"], **clean["dropped_by"]}),
     ]
-    return [{"step": step, "into": into, "out": out, "holds": into == sum(out.values())} for step, into, out in steps]
+    return [
+        {"step": step, "into": into, "out": out, "holds": into == sum(out.values())}
+        for step, into, out in steps
+    ]
 
 
 def table_rules(
@@ -41,9 +48,13 @@ def table_rules(
     max_quarantined_pct: float = 50.0,  # percent of the records
 ) -> list[dict[str, Any]]:
     "The outcome of the rules about whole tables."
-    n, ids, used = one_row(movies.agg(F.count("*"), F.countDistinct("id"), F.countDistinct("collection_id")))
+    n, ids, used = one_row(
+        movies.agg(F.count("*"), F.countDistinct("id"), F.countDistinct("collection_id"))
+    )
     franchises = collections.count()
-    idle = collections.join(movies.select("collection_id").distinct(), "collection_id", "left_anti").count()
+    idle = collections.join(
+        movies.select("collection_id").distinct(), "collection_id", "left_anti"
+    ).count()
     records, aside = steps[0]["into"], steps[0]["out"]["quarantined"]
     wrong, new, absent = sum(map(bool, contracts.values())), fields["new"], fields["absent"]
     lost, limit = sum(not s["holds"] for s in steps), max_quarantined_pct / 100
@@ -73,7 +84,11 @@ def own_rules(
     try:
         rules = list(runpy.run_path(path)["RULES"])
     except Exception as e:  # whatever a file of somebody else may do
-        reason = "it defines no list RULES" if isinstance(e, KeyError) else f"{type(e).__name__}: {' '.join(str(e).split())}"
+        reason = (
+            "it defines no list RULES"
+            if isinstance(e, KeyError)
+            else f"{type(e).__name__}: {' '.join(str(e).split())}"
+        )
         raise UsageError(f"rules_file {name}: {reason}") from e
     seen = set(taken)
     for rule in rules:
@@ -94,7 +109,9 @@ def tried(rule: Rule, films: DataFrame, name: str) -> None:
         types = films.select(*[part.alias(f"c{i}") for i, part in enumerate(parts)]).schema
     except PySparkException as e:
         reason = next(line.strip() for line in str(e).splitlines() if line.strip())
-        raise UsageError(f"rules_file {name}: rule {rule.id} cannot be asked of films: {reason}") from e
+        raise UsageError(
+            f"rules_file {name}: rule {rule.id} cannot be asked of films: {reason}"
+        ) from e
     if types[0].dataType.simpleString() != "boolean":
         raise UsageError(f"rules_file {name}: the check of rule {rule.id} is not true or false")
 
@@ -115,10 +132,15 @@ def limited(
     known = [r["id"] for r in outcomes]
     for id in limits:
         if id not in known:
-            raise UsageError(f"thresholds: there is no rule {id!r}; {nearest(id, known)}")
+            raise UsageError(f"thresholds: there is no rule {id!r}; {name_hint(id, known)}")
     changed = {id: float(limit) for id, limit in limits.items()}
     return [
-        {**r, "threshold": changed[r["id"]], "gates": True, "passed": r["share"] is None or r["share"] <= changed[r["id"]]}
+        {
+            **r,
+            "threshold": changed[r["id"]],
+            "gates": True,
+            "passed": r["share"] is None or r["share"] <= changed[r["id"]],
+        }
         if r["id"] in changed
         else r
         for r in outcomes
@@ -135,9 +157,13 @@ def quality(
     scores = [s for s in dimensions.values() if s is not None]
     score = round(sum(scores) / len(scores), 2) if scores else None
     closing = [r for r in outcomes if r["gates"] and not r["passed"]]
-    reasons = [f"{r['id']}, {r['name']}: broken in {r['failed']:,} of {r['evaluated']:,}" for r in closing]
+    reasons = [
+        f"{r['id']}, {r['name']}: broken in {r['failed']:,} of {r['evaluated']:,}" for r in closing
+    ]
     if min_score and (score is None or score < min_score):
-        reasons.append(f"min_score, the score is {min_score:g} or more: it is {'unknown' if score is None else score}")
+        reasons.append(
+            f"min_score, the score is {min_score:g} or more: it is {'unknown' if score is None else score}"
+        )
     return {
         "score": score,
         "gate": "fail" if reasons else "pass",
@@ -165,7 +191,9 @@ def verdict(quality: dict[str, Any]) -> str:
 def require_gate(quality: dict[str, Any]) -> str:
     "The verdict in words. Raises `GateClosed` that names each broken rule and how often it was broken."
     if quality["gate"] == "fail":
-        raise GateClosed(f"quality gate closed ({'; '.join(quality['reasons'])}): mend the input or see quality.json")
+        raise GateClosed(
+            f"quality gate closed ({'; '.join(quality['reasons'])}): mend the input or see quality.json"
+        )
     return verdict(quality)
 
 # %% ../../nbs/2_films/27_validate.ipynb #7985ddc5
@@ -174,7 +202,10 @@ def dimension_table(quality: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for name, score in {"all": quality["score"], **quality["dimensions"]}.items():
         mine = [r for r in quality["rules"] if name in ("all", r["dimension"])]
-        known, said = sum(r["share"] is not None for r in mine), "unknown" if score is None else score
+        known, said = (
+            sum(r["share"] is not None for r in mine),
+            "unknown" if score is None else score,
+        )
         asks = MEANING.get(name, "the mean of the dimensions")
         rows.append(dict(dimension=name, asks=asks, score=said, rules=len(mine), evaluated=known))
     return rows
@@ -184,7 +215,10 @@ def worst_first(outcomes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     "The outcomes by share, largest first, unknown last, with what came out as a word."
     words = {True: "kept", False: "broken"}
     order = sorted(outcomes, key=lambda r: (r["share"] is None, -(r["share"] or 0), r["id"]))
-    return [{**r, "outcome": "unknown" if r["share"] is None else words[r["failed"] == 0]} for r in order]
+    return [
+        {**r, "outcome": "unknown" if r["share"] is None else words[r["failed"] == 0]}
+        for r in order
+    ]
 
 
 def examples(
@@ -193,13 +227,29 @@ def examples(
     n: int = 3,
 ) -> DataFrame:
     "For each rule that flags films: how many, and the most popular of them with id and value; ties go to the smaller id."
-    one = flags.groupBy("rule_id", "rule", "movie_id").agg(F.min("title").alias("title"), F.min("value").alias("value"))
+    one = flags.groupBy("rule_id", "rule", "movie_id").agg(
+        F.min("title").alias("title"), F.min("value").alias("value")
+    )
     one = one.join(movies.select(F.col("id").alias("movie_id"), "popularity"), "movie_id", "left")
-    place = F.row_number().over(Window.partitionBy("rule_id").orderBy(F.col("popularity").desc_nulls_last(), "movie_id"))
+    place = F.row_number().over(
+        Window.partitionBy("rule_id").orderBy(F.col("popularity").desc_nulls_last(), "movie_id")
+    )
     title = F.coalesce("title", F.lit("no title"))
-    film = F.concat(title, F.lit(" ("), F.col("movie_id").cast("string"), F.lit(")"), F.coalesce(F.concat(F.lit(": "), "value"), F.lit("")))
-    first = F.sort_array(F.collect_list(F.when(F.col("place") <= n, F.struct("place", film.alias("film")))))
-    found = one.withColumn("place", place).groupBy("rule_id", "rule").agg(F.count("*").alias("films"), first.alias("first"))
+    film = F.concat(
+        title,
+        F.lit(" ("),
+        F.col("movie_id").cast("string"),
+        F.lit(")"),
+        F.coalesce(F.concat(F.lit(": "), "value"), F.lit("")),
+    )
+    first = F.sort_array(
+        F.collect_list(F.when(F.col("place") <= n, F.struct("place", film.alias("film"))))
+    )
+    found = (
+        one.withColumn("place", place)
+        .groupBy("rule_id", "rule")
+        .agg(F.count("*").alias("films"), first.alias("first"))
+    )
     text = F.array_join(F.transform("first", lambda f: f["film"]), "; ").alias("the most popular")
     return found.select("rule_id", "rule", "films", text).orderBy("rule_id")
 

@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "directors": ["director_scores"],
         "franchises": ["franchise_effect"],
         "genres": ["genre_returns"],
-        "groups": ["returns_with"],
+        "groups": ["cohort_with"],
         "rankings": ["money_kpis", "ranking"],
         "ratings": ["best_rated"],
         "registry": ["all_kpis", "kpi"],

@@ -17,15 +17,21 @@ from pyspark.sql import functions as F
 
 from ..core.schema import FLOAT, INT, TEXT, Table, column
 from ..films.cohort import COHORT_PARAMETERS, COHORT_VERSION, money_needs
-from .groups import MEDIAN_RETURN, SHOWN, columns_of, median_return, shown_as
-from .rankings import described, described_columns, numbered
+from tmdb_analysis.kpis.groups import (
+    MEDIAN_RETURN,
+    SHOWN_COLUMN,
+    display_mode,
+    estimate_values,
+    median_return,
+)
+from .rankings import add_rank, summarize_groups, summary_columns
 from tmdb_analysis.kpis.registry import (
     cohort_where,
     definition,
     films_where,
     interval_columns,
-    known_value,
     kpi,
+    requires_value,
 )
 from ..stats.intervals import pooled_interval, wilson
 
@@ -37,7 +43,7 @@ GENRES = Table(
         [
             column("rank", INT, "by number of films; of equal numbers, by name", null=False),
             column("genre", TEXT, "name of the genre", null=False),
-            *described_columns("genre; a film counts in each of its genres"),
+            *summary_columns("genre; a film counts in each of its genres"),
         ]
     ),
 )
@@ -45,10 +51,10 @@ GENRES = Table(
 
 @kpi(
     GENRES,
-    more=definition(described),
+    more=definition(summarize_groups),
     label="genre",
     behind=films_where(lambda row: F.array_contains("genres", row["genre"])),
-    needs=known_value("a genre", "genres"),
+    needs=requires_value("a genre", "genres"),
 )
 def genres(
     films: DataFrame,  # MOVIES contract
@@ -57,8 +63,8 @@ def genres(
     by name. A film counts once in each of its genres, and films without a genre are left out."""
     each = films.withColumn("genre", F.explode("genres"))
     return (
-        described(each, "genre")
-        .transform(numbered, F.desc("films"), F.asc("genre"))
+        summarize_groups(each, "genre")
+        .transform(add_rank, F.desc("films"), F.asc("genre"))
         .select(GENRES.columns)
     )
 
@@ -90,7 +96,7 @@ GENRE_RETURNS = Table(
                 "earned_back",
                 "share of the n_return films with revenue / budget of `earned_back` (2.5) or more",
             ),
-            SHOWN,
+            SHOWN_COLUMN,
         ]
     ),
 )
@@ -123,7 +129,7 @@ def genre_returns(
     with_genre = cohort[cohort["weight"].notna()]
     rows = [
         {"genre": genre, "share": len(films) / len(with_genre), **genre_money(films, earned_back)}
-        | {"shown": shown_as(len(films), min_group, firm_group)}
+        | {"shown": display_mode(len(films), min_group, firm_group)}
         for genre, films in with_genre.explode("genres").groupby("genres")
     ]
     return pa.Table.from_pylist(rows, GENRE_RETURNS.schema)
@@ -140,9 +146,9 @@ def genre_money(
     pooled = pooled_interval(films["revenue_musd"] * weight, films["budget_musd"] * weight)
     return (
         median_return(films["roi"])
-        | columns_of("pooled_return", pooled)
+        | estimate_values("pooled_return", pooled)
         | {"n_pooled": float(weight.sum())}
-        | columns_of("earned_back", back)
+        | estimate_values("earned_back", back)
     )
 
 # %% ../../nbs/4_kpis/45_genres.ipynb #40baeafc
@@ -177,7 +183,7 @@ GENRE_PAIRS = Table(
                 "films with both / films expected if the genres were independent; 1 is chance",
                 null=False,
             ),
-            SHOWN,
+            SHOWN_COLUMN,
         ]
     ),
 )
@@ -191,7 +197,7 @@ GENRE_PAIRS = Table(
             F.array_contains("genres", row["genre_a"]) & F.array_contains("genres", row["genre_b"])
         )
     ),
-    needs=known_value("a genre", "genres"),
+    needs=requires_value("a genre", "genres"),
     parameters=("min_pair",),
 )
 def genre_pairs(
@@ -222,7 +228,7 @@ def genre_pairs(
         | {
             "jaccard": k / (alone[a] + alone[b] - k),
             "lift": k * n / (alone[a] * alone[b]),
-            "shown": shown_as(k, min_pair, min_pair),
+            "shown": display_mode(k, min_pair, min_pair),
         }
         for (a, b), k in both.items()
     ]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['YEARLY', 'YEARLY_MONEY', 'DECADES', 'WINDOW_MONTHS', 'SEASON_COLUMNS', 'MONTHS', 'WINDOWS', 'yearly',
            'release_counts', 'with_decade', 'quartiles', 'money_by', 'period_columns', 'yearly_money', 'decades',
-           'season', 'months', 'windows']
+           'season_summary', 'months', 'windows']
 
 # %% ../../nbs/4_kpis/46_trends.ipynb #48d0b7e1
 from datetime import date
@@ -19,8 +19,8 @@ from pyspark.sql import functions as F
 from ..core.schema import BOOL, FLOAT, INT, TEXT, Table, column
 from ..films.cohort import COHORT_PARAMETERS, COHORT_VERSION, money_needs
 from .groups import MEDIAN_RETURN, median_return
-from .rankings import described, described_columns
-from .registry import cohort_where, definition, films_where, known_value, kpi
+from .rankings import summarize_groups, summary_columns
+from .registry import cohort_where, definition, films_where, kpi, requires_value
 
 # %% ../../nbs/4_kpis/46_trends.ipynb #f386354e
 YEARLY = Table(
@@ -29,7 +29,7 @@ YEARLY = Table(
     pa.schema(
         [
             column("year", INT, "year of the first release", null=False),
-            *described_columns("year"),
+            *summary_columns("year"),
         ]
     ),
 )
@@ -37,10 +37,10 @@ YEARLY = Table(
 
 @kpi(
     YEARLY,
-    more=definition(described),
+    more=definition(summarize_groups),
     label="year",
     behind=films_where(lambda row: F.col("release_year") == row["year"]),
-    needs=known_value("a release date", "release_date"),
+    needs=requires_value("a release date", "release_date"),
 )
 def yearly(
     films: DataFrame,  # MOVIES contract
@@ -49,7 +49,7 @@ def yearly(
     dated = films.filter(F.col("release_year").isNotNull()).withColumn(
         "year", F.col("release_year")
     )
-    return described(dated, "year").select(YEARLY.columns)
+    return summarize_groups(dated, "year").select(YEARLY.columns)
 
 # %% ../../nbs/4_kpis/46_trends.ipynb #f3cf23a5
 def release_counts(
@@ -216,7 +216,7 @@ WINDOW_MONTHS = {
 }  # window: first and last month, 1 to 12
 
 
-def season(
+def season_summary(
     counts: pd.DataFrame,  # as `release_counts` gives it
     cohort: pd.DataFrame,  # as `returns_with` gives it, with `month`
     first: int,  # first month, 1 to 12
@@ -262,7 +262,10 @@ def months(
     95 % interval. `share` is the number of films of the month / the number of all films with a
     release date. Months without films are left out."""
     return pa.Table.from_pylist(
-        [{"month": m, **season(counts, cohort, m, m)} for m in sorted(set(counts["month"]))],
+        [
+            {"month": m, **season_summary(counts, cohort, m, m)}
+            for m in sorted(set(counts["month"]))
+        ],
         MONTHS.schema,
     )
 
@@ -310,7 +313,7 @@ def windows(
             "window": window,
             "first_month": first,
             "last_month": last,
-            **season(counts, cohort, first, last),
+            **season_summary(counts, cohort, first, last),
         }
         for window, (first, last) in WINDOW_MONTHS.items()
         if counts["month"].between(first, last).any()

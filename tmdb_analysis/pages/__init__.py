@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["dashboard", "page"],
     submod_attrs={
-        "dashboard": ["hover_charts"],
-        "page": ["fill", "rendered"],
+        "dashboard": ["chart_specs"],
+        "page": ["fill_template", "cells_html"],
     },
 )

@@ -6,9 +6,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["cards", "catalog", "chain", "changes", "history", "metrics", "share", "site", "stages"],
     submod_attrs={
-        "catalog": ["all_runs", "named"],
+        "catalog": ["all_runs", "run_named"],
         "chain": ["run_chain"],
         "metrics": ["write_metrics"],
-        "share": ["export"],
+        "share": ["export_run"],
     },
 )

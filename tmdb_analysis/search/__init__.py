@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["lookup", "query", "search", "why"],
     submod_attrs={
-        "lookup": ["as_csv", "as_json", "as_table", "find"],
-        "search": ["by_name", "films_of"],
+        "lookup": ["answer_csv", "answer_json", "answer_table", "find_films"],
+        "search": ["name_only_notes", "films_by_person"],
     },
 )

@@ -24,13 +24,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..core.display import field, printable, shown, words
+from ..core.display import column_title, field_text, readable_table, terminal_text
 from ..core.engine import one_row, session
 from ..core.records import RunRecord, read_record
 from ..core.schema import COHORT, CREDITS, MOVIES, RAW
-from ..core.settings import UsageError, nearest, settings
+from ..core.settings import UsageError, name_hint, settings
 from ..core.store import Run, published, read, read_counts, read_kpi, to_pandas
-from ..kpis.registry import Tables, all_kpis
+from ..kpis.registry import RunTables, all_kpis
 
 # %% ../../nbs/5_search/54_why.ipynb #b532def4
 def from_records(
@@ -39,7 +39,10 @@ def from_records(
     "The part of the funnel that all numbers share: rule, records left after it, taken by it."
     left = counts["ingest"]["records"]
     rows = [("records read", left, 0)]
-    for rule, n in {"unreadable": counts["ingest"]["quarantined"], **counts["clean"]["dropped_by"]}.items():
+    for rule, n in {
+        "unreadable": counts["ingest"]["quarantined"],
+        **counts["clean"]["dropped_by"],
+    }.items():
         left -= n
         rows.append((f"less: {rule}", left, n))
     return rows
@@ -51,7 +54,11 @@ def funnels(
     needs: dict[str, Sequence[tuple[str, Column]]],  # number -> what a film needs to be in it
 ) -> dict[str, pd.DataFrame]:
     "For each number `rule`, `left` after it and `taken` by it, from the records that were read on; one pass over the films."
-    met = {f"{name} {i}": reduce(and_, [met for _, met in rules[: i + 1]]) for name, rules in needs.items() for i in range(len(rules))}
+    met = {
+        f"{name} {i}": reduce(and_, [met for _, met in rules[: i + 1]])
+        for name, rules in needs.items()
+        for i in range(len(rules))
+    }
     sums = [F.count_if(condition).alias(key) for key, condition in met.items()]
     found = one_row(films.agg(F.count("*").alias("all"), *sums)).asDict()
     shared, made = from_records(counts), {}
@@ -76,7 +83,7 @@ def chosen(
     names = table[label].map(lambda value: f"{value:g}" if isinstance(value, float) else str(value))
     found = table[names.str.casefold() == row.strip().casefold()]
     if found.empty:
-        raise UsageError(f"no row {row!r} in this table; {nearest(row, names.tolist())}")
+        raise UsageError(f"no row {row!r} in this table; {name_hint(row, names.tolist())}")
     return dict(found.to_dict("records")[0])
 
 
@@ -87,8 +94,14 @@ def evidence(
     limit: int = 1_000,  # films; those with the highest first value
 ) -> pd.DataFrame:
     "The films with the values that count, and of the record that each was made from where it stands and when it was fetched."
-    first = films.orderBy(F.desc_nulls_last(values[0]), "id").limit(limit).select("id", "title", "release_date", *values, "seq")
-    records = raw.select("seq", "origin", F.col("fetched_at").cast("date").alias("fetched"), "answer_source")
+    first = (
+        films.orderBy(F.desc_nulls_last(values[0]), "id")
+        .limit(limit)
+        .select("id", "title", "release_date", *values, "seq")
+    )
+    records = raw.select(
+        "seq", "origin", F.col("fetched_at").cast("date").alias("fetched"), "answer_source"
+    )
     found = to_pandas(first.join(records, "seq", "left"))
     return found.sort_values([values[0], "id"], ascending=[False, True], ignore_index=True)
 
@@ -115,7 +128,7 @@ def why(
     "Where a published number comes from. Raises `UsageError` for a name or a row that is not there."
     every = all_kpis()
     if name not in every:
-        raise UsageError(f"there is no KPI {name!r}; {nearest(name, list(every))}")
+        raise UsageError(f"there is no KPI {name!r}; {name_hint(name, list(every))}")
     run, kpi, spark = run or published(), every[name], session()
     table, parameters = read_kpi(name, run), parameters_of(run)
     films, credits, money = (read(spark, contract, run) for contract in (MOVIES, CREDITS, COHORT))
@@ -124,7 +137,7 @@ def why(
     if row is None:
         return Answer(name, kpi.definition, used, funnel, table)
     meant = chosen(table, row, kpi.label)
-    tables = Tables(films, credits, films.join(money.select("id", "group"), "id"), parameters)
+    tables = RunTables(films, credits, films.join(money.select("id", "group"), "id"), parameters)
     behind = kpi.behind(tables, meant)
     records = evidence(behind, read(spark, RAW, run), kpi.values)
     return Answer(name, kpi.definition, used, funnel, table, meant, behind.count(), records)
@@ -143,19 +156,25 @@ def folded(
 ) -> HTML:
     "What can be unfolded under a number on a page."
     used = ", ".join(f"{name} = {value}" for name, value in answer.parameters.items())
-    parts = [f"<p>{html.escape(answer.definition)}</p>", f"<p>Parameters: {html.escape(used)}.</p>" if used else ""]
-    parts += [shown(answer.funnel)._repr_html_()]
+    parts = [
+        f"<p>{html.escape(answer.definition)}</p>",
+        f"<p>Parameters: {html.escape(used)}.</p>" if used else "",
+    ]
+    parts += [readable_table(answer.funnel)._repr_html_()]
     if films is not None and len(films):
-        parts += ["<p>The films, and the records they are made from:</p>", shown(films)._repr_html_()]
+        parts += [
+            "<p>The films, and the records they are made from:</p>",
+            readable_table(films)._repr_html_(),
+        ]
     return HTML(f"<details><summary>Why these numbers</summary>{''.join(parts)}</details>")
 
 # %% ../../nbs/5_search/54_why.ipynb #b8019d5f
 def grid(table: pd.DataFrame) -> Table:
     "A table for a terminal."
-    text = shown(table)
+    text = readable_table(table)
     drawn = Table(*map(escape, text.columns), box=None, pad_edge=False)
     for row in text.itertuples(index=False):
-        drawn.add_row(*[Text(printable(value)) for value in row])
+        drawn.add_row(*[Text(terminal_text(value)) for value in row])
     return drawn
 
 
@@ -167,17 +186,31 @@ def tell(
     "Print an answer."
     said = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     said(f"{answer.kpi}: {answer.definition}")
-    said("parameters: " + (", ".join(f"{name}={value}" for name, value in answer.parameters.items()) or "none"))
+    said(
+        "parameters: "
+        + (", ".join(f"{name}={value}" for name, value in answer.parameters.items()) or "none")
+    )
     said()
     said(grid(answer.funnel))
     said()
     if answer.films is None:
         said(grid(answer.table.head(limit)))
-        return said(f"{len(answer.table):,} rows; --row with a rank, an id or a name tells of one of them")
-    said(printable(", ".join(f"{words(column)} {field(column, value)}" for column, value in (answer.row or {}).items())))
+        return said(
+            f"{len(answer.table):,} rows; --row with a rank, an id or a name tells of one of them"
+        )
+    said(
+        terminal_text(
+            ", ".join(
+                f"{column_title(column)} {field_text(column, value)}"
+                for column, value in (answer.row or {}).items()
+            )
+        )
+    )
     said()
     said(grid(answer.films.head(limit).drop(columns="seq")))
-    said(f"n = {answer.n:,} films behind this row, {min(limit, len(answer.films)):,} shown; --json has the records too")
+    said(
+        f"n = {answer.n:,} films behind this row, {min(limit, len(answer.films)):,} shown; --json has the records too"
+    )
 
 
 def as_json(
@@ -186,10 +219,25 @@ def as_json(
 ) -> str:
     "An answer as one JSON object, with the record of each film as it was landed."
     films = [] if answer.films is None else answer.films.to_dict("records")
-    records = read(session(), RAW, run).filter(F.col("seq").isin([film["seq"] for film in films])).collect() if films else []
+    records = (
+        read(session(), RAW, run)
+        .filter(F.col("seq").isin([film["seq"] for film in films]))
+        .collect()
+        if films
+        else []
+    )
     landed = {row["seq"]: row.asDict(recursive=True) for row in records}
-    said = {"kpi": answer.kpi, "definition": answer.definition, "parameters": answer.parameters, "n": answer.n, "row": answer.row}
-    said |= {"funnel": answer.funnel.to_dict("records"), "films": [film | {"record": landed.get(film["seq"])} for film in films]}
+    said = {
+        "kpi": answer.kpi,
+        "definition": answer.definition,
+        "parameters": answer.parameters,
+        "n": answer.n,
+        "row": answer.row,
+    }
+    said |= {
+        "funnel": answer.funnel.to_dict("records"),
+        "films": [film | {"record": landed.get(film["seq"])} for film in films],
+    }
     return json.dumps(said, ensure_ascii=False, default=plain, indent=1) + "\n"
 
 

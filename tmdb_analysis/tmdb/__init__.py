@@ -10,6 +10,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "fetch": ["fetch_films"],
         "ledger": ["Ledger"],
         "sources": ["Source"],
-        "transport": ["NoAnswer", "Refused"],
+        "transport": ["NoAnswer", "SecretRefused"],
     },
 )

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tmdb_analysis.core.settings import (
-    FOR_SOURCE,
+    SOURCE_OF,
     Settings,
     UsageError,
     book,
     is_given,
-    nearest,
+    name_hint,
     safe_name,
 )
 from ..core.store import Run
 from .files import digest, files, records, skipped_files
-from .ledger import Ledger, fetched, only_fetch, raw_folder
+from .ledger import Ledger, fetch_lock, fetched_records, raw_folder
 
 # %% ../../nbs/1_tmdb/17_sources.ipynb #1d09724b
 class Source:
@@ -41,7 +41,7 @@ class Source:
 
     def check(self) -> None:
         "Check everything that needs no run. Raises `UsageError` or `TmdbError`."
-        for name, other in FOR_SOURCE.items():
+        for name, other in SOURCE_OF.items():
             value = getattr(self.settings.pipeline, name)
             if name not in self.reads and is_given(name, value):
                 reason = f"{name} needs source {other}, but source is {self.name}"
@@ -136,7 +136,7 @@ class TmdbApi(Source):
 
     def resume(self, run: Run) -> None:
         "Raises `TmdbError` while another run fetches, `UsageError` if this run asked for other films."
-        with only_fetch(run.home):
+        with fetch_lock(run.home):
             pass
         if raw_folder(run).is_dir():
             with closing(Ledger(raw_folder(run))) as ledger:
@@ -147,7 +147,7 @@ class TmdbApi(Source):
         from tmdb_analysis.tmdb.fetch import fetch_films
 
         self.fetch = fetch_films(run, self.settings)
-        return fetched(raw_folder(run))
+        return fetched_records(raw_folder(run))
 
     def provenance(self) -> dict[str, dict[str, Any]]:
         "The digest of the file with ids, if there is one."
@@ -162,7 +162,7 @@ def source_of(settings: Settings) -> Source:
     "The source of some settings. Raises `UsageError` for an unknown name."
     name = settings.pipeline.source
     if name not in SOURCES:
-        raise UsageError(f"source: {safe_name(name)} is unknown; {nearest(name, list(SOURCES))}")
+        raise UsageError(f"source: {safe_name(name)} is unknown; {name_hint(name, list(SOURCES))}")
     return SOURCES[name](settings)
 
 

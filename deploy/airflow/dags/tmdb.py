@@ -32,7 +32,11 @@ DEFAULTS = Variable.get("tmdb_params", default={}, deserialize_json=True)
 RUN = "{{ dag_run.logical_date | ts_nodash if dag_run.logical_date else dag_run.run_after.strftime('%Y%m%dT%H%M%S-%f') }}"
 FINISHED = 99  # what prepare exits with when the run of this date is there already
 STEP = "import sys; from tmdb_analysis.use.steps import step_command; sys.exit(step_command(*sys.argv[1:]))"
-FATAL = {"UsageError", "Refused", "GateClosed"}  # wrong usage, a key that TMDB refuses, data that are not good enough: no retry helps
+FATAL = {
+    "UsageError",
+    "Refused",
+    "GateClosed",
+}  # wrong usage, a key that TMDB refuses, data that are not good enough: no retry helps
 
 
 @contextmanager
@@ -78,7 +82,9 @@ class Chapter(BashOperator):
             raised, reason = self.failure()
             self.log.error("%s failed with %s: %s", self.task_id, raised, reason)
             self.log.error("its page, when the run is finished: %s", Path(self.page).as_uri())
-            raise (AirflowFailException if raised in FATAL else AirflowException)(f"{raised}: {reason}") from None
+            raise (AirflowFailException if raised in FATAL else AirflowException)(
+                f"{raised}: {reason}"
+            ) from None
 
     def failure(self) -> tuple[str, str]:
         "Why the stage failed: the class of the error, and the error in one line."
@@ -86,7 +92,9 @@ class Chapter(BashOperator):
             record = json.loads(Path(self.record).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             record = {}
-        return record.get("raised") or "Error", record.get("error") or "its process ended without a record; see the lines above"
+        return record.get("raised") or "Error", record.get(
+            "error"
+        ) or "its process ended without a record; see the lines above"
 
 
 def prepare(given: str, run_id: str, stages: list, finished: int) -> None:
@@ -94,10 +102,12 @@ def prepare(given: str, run_id: str, stages: list, finished: int) -> None:
     import sys
 
     sys.tracebacklimit = 0  # our errors are one line
-    sys.modules.setdefault("rfc3987_syntax", None)  # three seconds, for a check of addresses that no notebook needs
-    from tmdb_analysis.use.steps import asked, prepare
+    sys.modules.setdefault(
+        "rfc3987_syntax", None
+    )  # three seconds, for a check of addresses that no notebook needs
+    from tmdb_analysis.use.steps import prepare, scheduled_settings
 
-    if not prepare(asked(json.loads(given), run_id), stages):
+    if not prepare(scheduled_settings(json.loads(given), run_id), stages):
         print(f"run {run_id} is finished already and stays as it is")
         sys.exit(finished)
 
@@ -121,8 +131,13 @@ def finish(run_id: str) -> dict:
 def params() -> dict[str, Param]:
     "The parameters of a run. Raises `KeyError` when the variable `tmdb_params` names one that is unknown."
     if unknown := DEFAULTS.keys() - KNOWN["params"].keys():
-        raise KeyError(f"Variable tmdb_params names {', '.join(sorted(unknown))}: no such parameter")
-    return {name: Param(**(schema | ({"default": DEFAULTS[name]} if name in DEFAULTS else {}))) for name, schema in KNOWN["params"].items()}
+        raise KeyError(
+            f"Variable tmdb_params names {', '.join(sorted(unknown))}: no such parameter"
+        )
+    return {
+        name: Param(**(schema | ({"default": DEFAULTS[name]} if name in DEFAULTS else {})))
+        for name, schema in KNOWN["params"].items()
+    }
 
 
 with DAG(
@@ -142,7 +157,12 @@ with DAG(
         task_id="prepare",
         python=PYTHON,
         python_callable=prepare,
-        op_kwargs={"given": "{{ params | tojson }}", "run_id": RUN, "stages": list(KNOWN["stages"]), "finished": FINISHED},
+        op_kwargs={
+            "given": "{{ params | tojson }}",
+            "run_id": RUN,
+            "stages": list(KNOWN["stages"]),
+            "finished": FINISHED,
+        },
         expect_airflow=False,
         skip_on_exit_code=FINISHED,
         doc="Check the parameters, make the folder of the run.",

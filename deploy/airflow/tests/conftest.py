@@ -47,7 +47,9 @@ def dag(bag):
 @pytest.fixture
 def tmdb(monkeypatch):
     "A local TMDB that the stages call, and that does not know our key."
-    server = subprocess.Popen([PYTHON, "-m", "tests.fake_tmdb"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [PYTHON, "-m", "tests.fake_tmdb"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     url = server.stdout.readline().strip()
     monkeypatch.setenv("TMDB_BASE_URL", url)
     yield url

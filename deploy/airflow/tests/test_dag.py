@@ -47,9 +47,13 @@ def facts(run_id: str) -> dict:
 def test_the_stages_are_a_chain_from_prepare_to_finish(dag):
     order = ["prepare", *STAGES, "finish"]
     assert [task.task_id for task in dag.topological_sort()] == order
-    assert all(after in dag.get_task(before).downstream_task_ids for before, after in pairwise(order))
+    assert all(
+        after in dag.get_task(before).downstream_task_ids for before, after in pairwise(order)
+    )
     assert not dag.catchup and dag.max_active_runs == 1 and dag.max_active_tasks == 1
-    assert {dag.get_task(name).retries for name in STAGES} == {2} and dag.get_task("prepare").retries == dag.get_task("finish").retries == 0
+    assert {dag.get_task(name).retries for name in STAGES} == {2} and dag.get_task(
+        "prepare"
+    ).retries == dag.get_task("finish").retries == 0
 
 
 def test_the_dag_can_be_read_where_an_image_has_it(bag, monkeypatch):
@@ -83,23 +87,41 @@ def test_the_form_is_that_of_the_settings(dag):
 
 
 def test_a_name_that_nobody_knows_is_refused(dag, capfd):
-    run = dag.partial_subset("prepare").test(logical_date=None, run_conf={"topn": 3})  # a run by hand may have no date
+    run = dag.partial_subset("prepare").test(
+        logical_date=None, run_conf={"topn": 3}
+    )  # a run by hand may have no date
     assert states(run) == {"prepare": "failed"}
     assert "unknown setting topn; did you mean top_n?" in "".join(capfd.readouterr())
     assert not (HOME / "reports").exists()
 
 
 def test_a_day_becomes_a_report_and_once_more_it_stays_as_it_is(dag, capfd):
-    as_it_opens = {name: dag.params[name] for name in dag.params}  # the form sends all of its fields
+    as_it_opens = {
+        name: dag.params[name] for name in dag.params
+    }  # the form sends all of its fields
     run = dag.test(logical_date=DAY, run_conf=as_it_opens | {"top_n": 3})
     assert run.state == "success" and set(states(run).values()) == {"success"}
     told = facts(RUN)
-    assert told["status"] == "ok" and told["films"] > 900 and [stage["stage"] for stage in told["stages"]] == STAGES
+    assert (
+        told["status"] == "ok"
+        and told["films"] > 900
+        and [stage["stage"] for stage in told["stages"]] == STAGES
+    )
     assert (told["parameters"]["top_n"], told["parameters"]["min_votes"]) == (3, 20)
     assert told["definitions"].keys() > {"movies", "quality", "highest_revenue"}
-    assert len((HOME / "reports" / RUN / "kpis" / "highest_revenue.csv").read_text(encoding="utf-8").splitlines()) == 4
+    assert (
+        len(
+            (HOME / "reports" / RUN / "kpis" / "highest_revenue.csv")
+            .read_text(encoding="utf-8")
+            .splitlines()
+        )
+        == 4
+    )
     assert (HOME / "data" / "tables" / "CURRENT").read_text(encoding="utf-8") == f"{RUN}\n"
-    assert all((HOME / "reports" / RUN / f"{name}.html").is_file() for name in ("index", "dashboard", *STAGES[:-1]))
+    assert all(
+        (HOME / "reports" / RUN / f"{name}.html").is_file()
+        for name in ("index", "dashboard", *STAGES[:-1])
+    )
 
     before = {path: path.stat().st_mtime_ns for path in HOME.rglob("*")}
     again = states(dag.test(logical_date=DAY, run_conf={"top_n": 5}))
@@ -111,10 +133,14 @@ def test_a_day_becomes_a_report_and_once_more_it_stays_as_it_is(dag, capfd):
 def test_a_key_that_is_refused_is_not_tried_again(dag, tmdb, capfd):
     pointer = HOME / "data" / "tables" / "CURRENT"
     published = pointer.read_text(encoding="utf-8") if pointer.exists() else None
-    run = dag.test(logical_date=datetime(2026, 11, 23, tzinfo=UTC), run_conf={"source": "api", "ids": ["603"]})
+    run = dag.test(
+        logical_date=datetime(2026, 11, 23, tzinfo=UTC), run_conf={"source": "api", "ids": ["603"]}
+    )
     told, first = states(run), STAGES[0]
     assert run.state == "failed" and told["prepare"] == "success"
-    assert told[first] == told["finish"] == "failed" and {told[name] for name in STAGES[1:]} == {"upstream_failed"}
+    assert told[first] == told["finish"] == "failed" and {told[name] for name in STAGES[1:]} == {
+        "upstream_failed"
+    }
     assert next(task.try_number for task in run.get_task_instances() if task.task_id == first) == 1
     with urllib.request.urlopen(f"{tmdb}/_fake/stats") as stats:
         assert json.load(stats)["statuses"] == {"401": 1}
@@ -122,7 +148,10 @@ def test_a_key_that_is_refused_is_not_tried_again(dag, tmdb, capfd):
     page = HOME / "reports" / "20261123T000000" / f"{first}.html"
     lines, reason = "".join(capfd.readouterr()), facts("20261123T000000")["error"]
     assert "401" in reason and reason in page.read_text(encoding="utf-8")
-    assert any(page.as_uri() in line for line in lines.splitlines()) and f"failed with Refused: {reason}" in lines
+    assert (
+        any(page.as_uri() in line for line in lines.splitlines())
+        and f"failed with Refused: {reason}" in lines
+    )
     assert facts("20261123T000000")["failed_stage"] == first
     assert (pointer.read_text(encoding="utf-8") if pointer.exists() else None) == published
     assert KEY not in lines
@@ -163,14 +192,29 @@ def test_a_stage_whose_process_is_killed_is_tried_again(dag, tmp_path):
 
 
 def test_the_commands_of_the_docs_are_taken(dag, capsys):
-    blocks = re.findall(r"^```bash\n(.*?)^```", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.M | re.S)
-    commands = [shlex.split(line)[1:] for block in blocks for line in block.splitlines() if line.startswith("airflow ")]
-    assert [words[:2] for words in commands] == [["dags", "trigger"], ["backfill", "create"], ["connections", "add"]]
+    blocks = re.findall(
+        r"^```bash\n(.*?)^```",
+        (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"),
+        re.M | re.S,
+    )
+    commands = [
+        shlex.split(line)[1:]
+        for block in blocks
+        for line in block.splitlines()
+        if line.startswith("airflow ")
+    ]
+    assert [words[:2] for words in commands] == [
+        ["dags", "trigger"],
+        ["backfill", "create"],
+        ["connections", "add"],
+    ]
     for words in commands:
         args = get_parser().parse_args(words)
         args.func(args)
     runs = DagRun.find(dag_id="tmdb")
-    assert next(run.conf for run in runs if run.run_type == DagRunType.MANUAL and run.conf.get("discover")) == json.loads(commands[0][-1])
+    assert next(
+        run.conf for run in runs if run.run_type == DagRunType.MANUAL and run.conf.get("discover")
+    ) == json.loads(commands[0][-1])
     assert sum(run.run_type == DagRunType.BACKFILL_JOB for run in runs) == 7
 
 
