@@ -65,6 +65,24 @@ def test_a_chapter_is_in_its_part(chapter):
     assert target is None or target[1] == module_of(chapter)
 
 
+def names_of(module: Path) -> set[str]:
+    "The top-level functions, classes and constants that a module defines."
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    stored = [t for n in tree.body if isinstance(n, ast.Assign) for t in n.targets]
+    stored += [n.target for n in tree.body if isinstance(n, ast.AnnAssign)]
+    defined = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    return defined | {t.id for t in stored if isinstance(t, ast.Name)} - {"__all__"}
+
+
+def test_a_top_level_name_exists_once_in_the_package():
+    "A search for a name, and a traceback, find one thing."
+    modules: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        for name in names_of(path):
+            modules.setdefault(name, []).append(module)
+    assert not {name: found for name, found in modules.items() if len(found) > 1}
+
+
 def test_every_module_has_a_chapter_and_every_number_one():
     assert MODULES.keys() <= NUMBERS.keys(), "delete the module that no chapter exports"
     assert len(set(NUMBERS.values())) == len(CHAPTERS)

@@ -536,7 +536,7 @@ def test_an_older_schema_is_migrated(url, few, monkeypatch):
     publish_run(few, target(url))
     with psycopg.connect(url) as connection:
         connection.execute("alter table tmdb.stages rename summary to told")
-    monkeypatch.setattr(loading, "VERSION", 2)
+    monkeypatch.setattr(loading, "SCHEMA_VERSION", 2)
     monkeypatch.setattr(
         loading, "MIGRATIONS", {2: ("alter table tmdb.stages rename told to summary",)}
     )

@@ -16,17 +16,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests import oracle
+from tmdb_analysis.core.display import terminal_text
 from tmdb_analysis.core.engine import java_version, session
 from tmdb_analysis.core.schema import CREDITS, MOVIES
 from tmdb_analysis.core.settings import UsageError
 from tmdb_analysis.core.store import load
-from tmdb_analysis.search.lookup import (
-    answer_query,
-    find_films,
-    printable,
-    search_run,
-    similar_names,
-)
+from tmdb_analysis.search.lookup import answer_query, find, search_run, similar_names
 from tmdb_analysis.search.query import (
     FIELD_ALIASES,
     FIELDS,
@@ -420,11 +415,11 @@ def test_both_engines_answer_alike(demo):
     if java_version() not in (17, 21):
         pytest.skip("Apache Spark needs Java 17 or 21")
     code = (
-        "import sys, json; from tests.test_search import *; from tmdb_analysis.core.engine import one_server, session, sized\n"
+        "import sys, json; from tests.test_search import *; from tmdb_analysis.core.engine import one_server, session, session_for\n"
         "from tmdb_analysis.core.settings import settings; from tmdb_analysis.core.store import Run\n"
         "run = Run('demo', Path(sys.argv[1]))\n"
         "with one_server(settings(engine=sys.argv[2]).spark):\n"
-        "    sized(session(), 1000)\n"
+        "    session_for(session(), 1000)\n"
         "    told = [answered(query(text), run) for text in ASKED]\n"
         "    print(json.dumps([(t.films.to_pylist(), t.total, t.notes) for t in told], default=str))"
     )
@@ -560,11 +555,11 @@ def test_a_run_that_is_not_there(demo, tmp_path, capsys):
 
 
 def test_the_notebook_gets_a_table(demo, capsys):
-    found = find_films("genre:Horror sort:-rating", run=demo, limit=3)
+    found = find("genre:Horror sort:-rating", run=demo, limit=3)
     assert found["rank"].tolist() == [1, 2, 3] and capsys.readouterr().out == "128 films, 3 shown\n"
     with pytest.raises(UsageError, match="empty"):
-        find_films("", run=demo)
+        find("", run=demo)
 
 
 def test_titles_cannot_steer_the_terminal(capsys):
-    assert printable("a\x1b[31mb\u009bc\n") == "a [31mb c "
+    assert terminal_text("a\x1b[31mb\u009bc\n") == "a [31mb c "

@@ -37,7 +37,7 @@ _offered, _, __all__ = lazy_loader.attach(
     submod_attrs={
         "core.engine": ["session"],
         "core.store": ["load", "published", "read_kpi", "to_pandas"],
-        "search.lookup": ["find_films"],
+        "search.lookup": ["find"],
     },
 )
 # Names of earlier versions, which notebooks may still use.

@@ -16,7 +16,8 @@ from pathlib import Path
 import orjson
 import zstandard
 
-from tmdb_analysis.films.ingest import BadRecord, raw_row, records
+from tmdb_analysis.films.ingest import raw_row
+from tmdb_analysis.tmdb.files import BadRecord, records
 
 HERE = Path(__file__).parent
 NAMED = ("id", "name")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['R', 'Record', 'read_record', 'write_record', 'StageRecord', 'stage_name', 'record_path', 'stage_records',
-           'FileDigest', 'StageLine', 'TableDefinition', 'RunRecord', 'RuleOutcome', 'Quality', 'read_quality']
+           'FileDigest', 'StageLine', 'TableDefinition', 'RunRecord', 'RuleOutcome', 'QualityRecord', 'read_quality']
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec002
 from pathlib import Path
@@ -148,7 +148,7 @@ class RuleOutcome(Record):
     passed: bool = True
 
 
-class Quality(Record):
+class QualityRecord(Record):
     "How far the data of a run can be trusted: `reports/<run>/quality.json`."
 
     score: float | None = None  # 0 to 100
@@ -157,7 +157,7 @@ class Quality(Record):
     rules: list[RuleOutcome] = []
 
 
-def read_quality(run: Run) -> Quality | None:
+def read_quality(run: Run) -> QualityRecord | None:
     "The quality of a run; None where it was not measured. Raises `TmdbError`."
     path = run.report / "quality.json"
-    return read_record(path, Quality) if path.is_file() else None
+    return read_record(path, QualityRecord) if path.is_file() else None

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BLANK', 'NO_TEXT', 'BY_NAME', 'MONEY_FLOOR_USD', 'ROI_RANGE', 'DETAILS', 'BREAKS', 'OUTSIDE', 'RULES',
            'FILMS_VERSION', 'known_text', 'says_nothing', 'known_date', 'Unknown', 'unknowns', 'known', 'filled',
-           'some', 'names_of', 'languages', 'billed_cast', 'directors', 'id_of_name', 'id_or_name', 'size_of',
+           'some', 'names_of', 'language_names', 'billed_cast', 'director_names', 'id_of_name', 'id_or_name', 'size_of',
            'detailed', 'parts', 'with_values', 'doubts', 'with_features', 'earliest_day', 'with_day', 'best_first',
            'instalment', 'judged', 'narrowed', 'candidates', 'movies', 'dropped', 'credits', 'collections', 'touched',
            'rows_by_rule']
@@ -129,7 +129,7 @@ def names_of(objects: str) -> Column:
     return some(F.transform(objects, lambda x: known_text(x["name"])))
 
 
-def languages() -> Column:
+def language_names() -> Column:
     "Names of the spoken languages; the English name where TMDB has no name of its own."
     return some(
         F.transform(
@@ -159,7 +159,7 @@ def billed_cast() -> Column:
     return filled(F.filter(F.transform(people, lambda x: x["name"]), lambda n: n.isNotNull()))
 
 
-def directors() -> Column:
+def director_names() -> Column:
     "Names of all directors in crew order, each person once."
     directing = F.filter(
         "credits.crew", lambda x: (x["job"] == "Director") & known_text(x["name"]).isNotNull()
@@ -244,10 +244,10 @@ def with_values(raw: DataFrame) -> DataFrame:
         *[known_text(known(c)).alias(c) for c in ("tagline", "overview", "original_language", "poster_path")],
         *[known(c).alias(c) for c in ("runtime", "vote_average")],
         *[column.alias(name) for name, column in names.items()],
-        languages().alias("spoken_languages"),
+        language_names().alias("spoken_languages"),
         billed_cast().alias("cast"),
         size_of("credits.cast").alias("cast_size"),
-        directors().alias("director"),
+        director_names().alias("director"),
         size_of("credits.crew").alias("crew_size"),
     )  # fmt: skip
 

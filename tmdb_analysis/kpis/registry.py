@@ -134,7 +134,7 @@ class Kpi:
         return {name: parameters[name] for name in (*self.limits, *self.parameters)}
 
 # %% ../../nbs/4_kpis/40_registry.ipynb #c40d0016
-KpiFunction = TypeVar("Number", bound=Callable[..., Any])
+KpiFunction = TypeVar("KpiFunction", bound=Callable[..., Any])
 
 
 def definition(

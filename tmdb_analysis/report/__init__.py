@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "findings": ["Finding"],
         "group_charts": ["return_by_director", "return_by_franchise", "return_by_genre"],
         "money_charts": ["revenue_vs_budget"],
-        "style": ["show_figure"],
+        "style": ["show"],
         "year_charts": ["median_by_year"],
     },
 )

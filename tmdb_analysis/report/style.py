@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FONT', 'INK', 'GREY', 'PALE', 'BLUE', 'ORANGE', 'GREEN', 'RED', 'FIGURE_WIDTH', 'TEXT_COLOURS', 'CHART_STYLE',
            'BREAK_EVEN', 'FIRM_FILMS', 'CELL_PIXELS', 'ARROW_STYLE', 'FORCES', 'PUSH', 'float_columns', 'positive_rows',
-           'chart_label', 'wrap_text', 'finish_figure', 'empty_figure', 'png_bytes', 'show_figure', 'format_log_axis',
+           'chart_label', 'wrap_text', 'finish_figure', 'empty_figure', 'png_bytes', 'show', 'format_log_axis',
            'draw_thresholds', 'obstacles', 'label_positions', 'settle_labels', 'label_dots']
 
 # %% ../../nbs/6_report/60_style.ipynb #ff1bb667
@@ -156,7 +156,7 @@ def png_bytes(
     return file.getvalue()
 
 
-def show_figure(
+def show(
     fig: Figure,  # with a label, as `finished` sets it
 ) -> None:
     "Display a figure with its alternative text. Raises `ValueError` if it has none."

@@ -126,7 +126,7 @@ def recorded_stages(
     earlier version, which has no records, what run.json says of its stages."""
     found: dict[str, StageRecord | StageLine | None] = {n: None for n in pages if n[0].isdigit()}
     found |= {line.stage: line for line in facts.stages}
-    found |= {record.chapter: record for record in recorded_stages(run)}
+    found |= {record.chapter: record for record in stage_records(run)}
     return dict(sorted(found.items()))
 
 

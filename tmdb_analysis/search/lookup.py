@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['namesake_notes', 'field_values', 'similar_names', 'unknown_name_note', 'condition_counts', 'empty_reason',
-           'near_misses', 'empty_result_notes', 'SearchAnswer', 'answer_query', 'non_empty_query', 'search_run',
-           'find_films', 'answer_table', 'answer_csv', 'answer_json', 'print_answer']
+           'near_misses', 'empty_result_notes', 'SearchAnswer', 'answer_query', 'non_empty_query', 'search_run', 'find',
+           'answer_table', 'answer_csv', 'answer_json', 'print_answer']
 
 # %% ../../nbs/5_search/52_lookup.ipynb #bc7d1c0e
 import csv
@@ -239,7 +239,7 @@ def search_run(
     return answer_query(load("movies", run), load("credits", run), request)
 
 
-def find_films(
+def find(
     text: str = "",  # the query, as `tmdb_analysis.search.query.grammar` explains
     run: Run | None = None,  # None means the published run
     **conditions: Any,  # more conditions by name, as in `search`

@@ -225,7 +225,7 @@ def store_result(
     segments: Segments,
     film: int,  # id
     result: Any,  # an answer, or the error in its place
-    previous: "Previous",  # earlier run, for a film that TMDB cannot deliver
+    previous: "PreviousRun",  # earlier run, for a film that TMDB cannot deliver
 ) -> None:
     "Store the result for a film. Raises an error that ends the run: `Refused` or `TryLater`."
     if isinstance(result, Answer):
@@ -279,7 +279,7 @@ def fetch(
     tmdb: Tmdb,
     ledger: Ledger,  # whose pending films are fetched
     stop: threading.Event,  # set it to stop after the requests being sent
-    previous: "Previous",  # earlier run, for films that TMDB cannot deliver
+    previous: "PreviousRun",  # earlier run, for films that TMDB cannot deliver
     refresh: set[int],  # ids to ask TMDB for even if the cache has a fresh answer
     tell: Callable[[dict[str, Any]], None] = lambda _: None,  # called with the progress
     last: bool = False,  # the last attempt: films that fail in an outage have failed

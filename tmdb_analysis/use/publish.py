@@ -23,7 +23,7 @@ from psycopg.errors import LockNotAvailable
 from rich.console import Console
 from rich.table import Table as Lines
 
-from ..core.records import Quality, RunRecord, read_quality
+from ..core.records import QualityRecord, RunRecord, read_quality
 from tmdb_analysis.core.settings import (
     PLAIN_URL,
     Settings,
@@ -224,7 +224,7 @@ def publishable_facts(run: Run) -> RunRecord:
 
 def history_rows(run: Run, facts: RunRecord, current: bool) -> dict[str, list[tuple[Any, ...]]]:
     "The rows of a run for the tables with history, by table."
-    quality = read_quality(run) or Quality()
+    quality = read_quality(run) or QualityRecord()
     versions = {
         "version": facts.versions.get("tmdb_analysis"),
         "commit": facts.versions.get("commit"),

@@ -161,7 +161,7 @@ def run_step(
     run_id: str,  # of a run that `prepare` made
     home: Path | str | None = None,  # None: the home of the settings
 ) -> StageRecord:
-    "Run a stage of a scheduled run; gives its record, which is on the disk too. Raises `TmdbError`."
+    "Run a stage of a scheduled run; gives its record, which is also on disk. Raises `TmdbError`."
     run = Run(run_id, settings(home=home).pipeline.home)
     chosen = kept_settings(run)
     path = record_path(run, chapter)
@@ -181,8 +181,9 @@ def step_command(
     chapter: str,  # such as `20_ingest`
     run_id: str,
 ) -> int:
-    "Run a stage for a scheduler and print its result in a line; gives the exit code of `tmdb`: 0, 1, 2 or 75."
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # three seconds to import, for a check that no notebook needs
+    "Run a stage for a scheduler, print its result in a line, return the exit code: 0, 1, 2 or 75."
+    # three seconds to import, for a check of addresses that no notebook needs
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM: no stage outlives its scheduler
     try:
@@ -204,7 +205,7 @@ def settle(run: Run) -> None:
 
 
 def chain_state(run: Run, chain: Sequence[str]) -> RunRecord:
-    "What run.json says after the stages, from their records. Raises `TmdbError` when no such run was prepared."
+    "The record of a run after its stages. Raises `TmdbError` when no such run was prepared."
     told = read_facts(run.report)
     if not told.started:
         raise TmdbError(f"run {run.id} was never prepared: start it from its first step")
