@@ -52,7 +52,7 @@ def one_line(text: str) -> str:
             "fetched_on: '2025-13-01' is not a date; write it as 2026-11-22",
         ),
         (["run", "-p", "fetched_on=2999-01-01"], "fetched_on: 2999-01-01 is in the future"),
-        (["run", "-p", "top_n"], "write it as name=value"),
+        (["run", "-p", "top_n"], "write NAME=VALUE"),
         (
             ["run", "--engine", "duckdb"],
             "engine: must be sail, spark, spark://host:port or sc://host:port",

@@ -34,7 +34,7 @@ FINISHED = 99  # what prepare exits with when the run of this date is there alre
 STEP = "import sys; from tmdb_analysis.use.steps import step_command; sys.exit(step_command(*sys.argv[1:]))"
 FATAL = {
     "UsageError",
-    "Refused",
+    "SecretRefused",
     "GateClosed",
 }  # wrong usage, a key that TMDB refuses, data that are not good enough: no retry helps
 

@@ -150,7 +150,7 @@ def test_a_key_that_is_refused_is_not_tried_again(dag, tmdb, capfd):
     assert "401" in reason and reason in page.read_text(encoding="utf-8")
     assert (
         any(page.as_uri() in line for line in lines.splitlines())
-        and f"failed with Refused: {reason}" in lines
+        and f"failed with SecretRefused: {reason}" in lines
     )
     assert facts("20261123T000000")["failed_stage"] == first
     assert (pointer.read_text(encoding="utf-8") if pointer.exists() else None) == published
