@@ -106,7 +106,7 @@ BOUNDARIES = {
     "compress": zstandard,
     "fsync": os,
     "rename": Path,
-    "synced": ledger,
+    "sync_folder": ledger,
     "enter": Ledger,
     "once": Ledger,
     "want": Ledger,

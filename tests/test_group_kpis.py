@@ -350,10 +350,10 @@ def test_a_film_of_which_nothing_is_known(tmp_path):
         for name in ("45_genres", "46_trends", "47_ratings", "48_origins")
     }
     assert (
-        "m cannot be estimated from 0 films" in pages["47_ratings"]
-        and "From 0 films with reported money" in pages["45_genres"]
+        "m cannot be estimated from 0 rated films" in pages["47_ratings"]
+        and "From 0 films with usable budget and revenue" in pages["45_genres"]
     )
     assert (
         "the date of the data is unknown" in pages["46_trends"]
-        and "no company is known: 1 films" in pages["48_origins"]
+        and "1 films without a known company are left out" in pages["48_origins"]
     )

@@ -419,7 +419,7 @@ def test_runs_are_listed_as_what_they_are(place, capsys, monkeypatch):
         )
         found = page(render_home(place))
         assert found.find("img") is None and found.find("b") is None
-        linked = [tr.th.text for tr in found.select("tbody tr") if tr.th.a]
+        linked = [tr.th.text.strip() for tr in found.select("tbody tr") if tr.th.a]
         assert sorted(linked) == ["demo", "one", "strict", "two"]
     finally:
         for folder in (hostile, torn, half):
@@ -489,7 +489,9 @@ def test_pdf_or_what_to_install(place, tmp_path, capsys, monkeypatch):
     with monkeypatch.context() as bare:
         bare.setenv("PATH", str(tmp_path))
         assert (
-            main(args) == 1 and "needs Chromium" in capsys.readouterr().err and not target.exists()
+            main(args) == 1
+            and "Chromium or Chrome is missing" in capsys.readouterr().err
+            and not target.exists()
         )
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         pytest.skip("no Chromium here")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -143,6 +143,11 @@ def few(demo: Run, tmp_path_factory) -> Run:
 # What is there afterwards
 
 
+def in_utc(row: tuple) -> list:
+    "A row whose times are in UTC, whatever the database calls it."
+    return [value.astimezone(UTC) if isinstance(value, datetime) else value for value in row]
+
+
 @pytest.mark.parametrize("name", CURRENT_TABLES)
 def test_a_table_holds_what_the_run_holds(name, filled, demo):
     folder = demo.tables if name in FILM_TABLES else demo.report / "kpis"
@@ -152,8 +157,8 @@ def test_a_table_holds_what_the_run_holds(name, filled, demo):
             "seq"
         )  # says where the record came in, and nothing about the film
     columns = ", ".join(f'"{c}"' for c in stored.column_names)
-    found = rows(filled[0], f'select {columns} from tmdb."{name}"')
-    expected = list(zip(*stored.to_pydict().values(), strict=True))
+    found = [in_utc(row) for row in rows(filled[0], f'select {columns} from tmdb."{name}"')]
+    expected = [in_utc(row) for row in zip(*stored.to_pydict().values(), strict=True)]
     assert sorted(map(repr, found)) == sorted(map(repr, expected)) and expected
 
 

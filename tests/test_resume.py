@@ -79,7 +79,7 @@ def test_killed_at_every_boundary_it_loses_at_most_a_segment(tmdb, tmp_path, und
     (tmp_path / "data" / "cache" / "http.sqlite").mkdir(
         parents=True
     )  # no cache: only the segments tell what was fetched
-    names = ("compress", "fsync", "rename", "synced")
+    names = ("compress", "fsync", "rename", "sync_folder")
     ends = [
         ("want", 1, False),
         ("want", 1, True),

@@ -420,7 +420,7 @@ def test_both_engines_answer_alike(demo):
         "run = Run('demo', Path(sys.argv[1]))\n"
         "with one_server(settings(engine=sys.argv[2]).spark):\n"
         "    session_for(session(), 1000)\n"
-        "    told = [answered(query(text), run) for text in ASKED]\n"
+        "    told = [search_run(query(text), run) for text in ASKED]\n"
         "    print(json.dumps([(t.films.to_pylist(), t.total, t.notes) for t in told], default=str))"
     )
     env = {k: v for k, v in os.environ.items() if k != "SPARK_REMOTE"} | {"PYTHONPATH": str(ROOT)}

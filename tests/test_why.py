@@ -84,7 +84,7 @@ def test_the_funnel_leads_from_the_records_to_the_films(name, run):
 
 
 def test_a_ranking_is_chosen_from_the_end_of_its_funnel(run):
-    counted = json.loads((run.tables / "kpis.counts.json").read_text())["eligible"]
+    counted = json.loads((run.tables / "rankings.counts.json").read_text())["eligible"]
     assert {name: int(why(name, run).funnel["left"].iloc[-1]) for name in counted} == counted
 
 

@@ -15,7 +15,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +148,11 @@ def disk_bytes(run: Run) -> int:
     "The size of a run on disk in bytes: report, tables and fetched answers."
     folders = (run.report, run.tables, run.home / "data" / "raw" / run.id)
     files = (path for folder in folders for path in folder.rglob("*"))
-    return sum(path.lstat().st_size for path in files if path.is_file() and not path.is_symlink())
+    size = 0
+    for path in files:
+        with suppress(FileNotFoundError):  # a run that is going on replaces its files
+            size += path.lstat().st_size if path.is_file() and not path.is_symlink() else 0
+    return size
 
 
 def run_named(
