@@ -179,7 +179,7 @@ def test_a_master_whose_worker_is_killed_in_the_middle_gives_the_same_tables(pla
         input=[str(place / "films.jsonl")],
     )
     told = run_chain(settings(memory_gb=1, executor_memory_gb=0.5, **asked), tell)
-    assert told["status"] == "ok" and killed, told["error"]
+    assert told.status == "ok" and killed, told.error
     check(place, "master")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
+from tmdb_analysis.core.records import RunRecord, write_record
 from tmdb_analysis.core.store import Run
 from tmdb_analysis.films.cohort import COHORT_PARAMETERS
 from tmdb_analysis.runs.catalog import read_facts, why_not_comparable
@@ -265,11 +266,11 @@ def test_other_limits_are_not_compared(place, capsys):
 def test_a_number_on_money_notes_the_limits_of_the_cohort(demo):
     "Runs with other money rules stay apart, although the stage that publishes a number does not take the limits."
     facts = read_facts(demo.report)
-    noted = {name: found["parameters"].keys() for name, found in facts["definitions"].items()}
+    noted = {name: found.parameters.keys() for name, found in facts.definitions.items()}
     assert set(COHORT_PARAMETERS) <= noted["money"] & noted["companies"] & noted["windows"]
     assert not set(COHORT_PARAMETERS) & noted["highest_revenue"]
-    other = json.loads(json.dumps(facts)) | {"run_id": "other"}
-    other["definitions"]["windows"]["parameters"]["mature_days"] = 90
+    other = facts.model_copy(update={"run_id": "other"}, deep=True)
+    other.definitions["windows"].parameters["mature_days"] = 90
     assert (
         why_not_comparable("windows", other, facts)
         == "mature_days was 90 in run other and 180 in run demo"
@@ -288,10 +289,10 @@ def test_other_sources_and_definitions_are_not_compared(place, tmp_path):
     }
     shutil.copytree(place / "reports" / "two", tmp_path / "reports" / "older")
     facts = read_facts(tmp_path / "reports" / "older")
-    facts["definitions"]["genres"]["versions"]["definition"] = 0
-    facts["definitions"]["decades"]["versions"]["cohort"] = 0
-    del facts["definitions"]["yearly"]
-    (tmp_path / "reports" / "older" / "run.json").write_text(json.dumps(facts))
+    facts.definitions["genres"].versions["definition"] = 0
+    facts.definitions["decades"].versions["cohort"] = 0
+    del facts.definitions["yearly"]
+    write_record(tmp_path / "reports" / "older" / "run.json", facts)
     shutil.copytree(place / "reports" / "two", tmp_path / "reports" / "two")
     result = compare_runs(Run("older", tmp_path), Run("two", tmp_path))
     reasons = {name: kpi["apart"] for name, kpi in result["kpis"].items()}
@@ -310,15 +311,16 @@ def test_a_change_of_wording_does_not_part_runs_and_a_version_does(place, tmp_pa
     from tmdb_analysis.runs.catalog import definitions
 
     run, recorded = Run("two", place), read_facts(place / "reports" / "two")
-    assert definitions(run, recorded) == recorded["definitions"]
+    assert definitions(run, recorded) == recorded.definitions
     (genres_kpi,) = genres.genres.kpis
     better = replace(genres_kpi, definition="Clearer words.")
     monkeypatch.setattr(genres.genres, "kpis", (better,))
-    assert definitions(run, recorded) == recorded["definitions"]
+    assert definitions(run, recorded) == recorded.definitions
     monkeypatch.setattr(genres.genres, "kpis", (replace(better, version=2),))
-    later = recorded | {"run_id": "later", "definitions": definitions(run, recorded)}
+    changed = {"run_id": "later", "definitions": definitions(run, recorded)}
+    later = recorded.model_copy(update=changed)
     reason = "version of the definition was 1 in run two and 2 in run later"
-    assert why_not_comparable("genres", recorded | {"run_id": "two"}, later) == reason
+    assert why_not_comparable("genres", recorded, later) == reason
     assert why_not_comparable("yearly", recorded, later) is None
 
 
@@ -340,7 +342,7 @@ def test_runs_of_earlier_code_are_read(place, tmp_path, capsys):
     for name in ("one", "two"):
         for folder in ("reports", "data/tables"):
             shutil.copytree(place / folder / name, tmp_path / folder / name)
-    facts = read_facts(tmp_path / "reports" / "one")
+    facts = json.loads((tmp_path / "reports" / "one" / "run.json").read_text())
     old = {"stage": "45_genres", "hash": "f5d10a", "filters": {"top_n": 10}}
     facts["definitions"] = dict.fromkeys(facts["definitions"], old)
     (tmp_path / "reports" / "one" / "run.json").write_text(json.dumps(facts))
@@ -438,7 +440,7 @@ def test_the_list_of_runs_has_lines_over_comparable_runs(place):
     assert lines["strict"][0].startswith("Films over 3 comparable runs"), (
         "no film depends on its limits"
     )
-    assert read_facts(place / "reports" / "two")["previous"] == {"run": "one", "error": None}
+    assert read_facts(place / "reports" / "two").previous == {"run": "one", "error": None}
     assert rows["two"].find("a", href="two/diff_one.html").text == "since one"
 
 
@@ -536,9 +538,11 @@ def test_provenance_names_no_place_and_steers_nothing(place, tmp_path, capsys):
         "top_n": "many",
         "ids": ["1"],
     }
-    assert settings_to_repeat(evil, {})[0] == {"top_n": "many", "ids": ["1"], "source": "api"}, (
-        "neither where to connect nor what to execute"
-    )
+    assert settings_to_repeat(RunRecord.model_validate(evil), {})[0] == {
+        "top_n": "many",
+        "ids": ["1"],
+        "source": "api",
+    }, "neither where to connect nor what to execute"
     (tmp_path / "evil.html").write_text(
         f'<script type="application/json" id="provenance">{json.dumps(evil)}</script>'
     )

@@ -347,8 +347,9 @@ def scheduled(demo: Run, home: Path, stages: int | None = None) -> Run:
     run = Run("scheduled", home)
     shutil.copytree(demo.tables, run.tables, copy_function=os.link)
     shutil.copytree(demo.report, run.report)
-    told = read_facts(run.report) | {"run_id": run.id, "status": "running", "finished": None}
-    (run.report / "run.json").write_text(json.dumps(told))
+    changed = {"run_id": run.id, "status": "running", "finished": None}
+    told = read_facts(run.report).model_copy(update=changed)
+    write_record(run.report / "run.json", told)
     for record in stage_records(run)[stages:] if stages else []:
         record_path(run, record.chapter).unlink()
     return run
@@ -357,9 +358,9 @@ def scheduled(demo: Run, home: Path, stages: int | None = None) -> Run:
 def test_the_last_step_of_a_scheduled_run_publishes_it(url, demo, tmp_path, monkeypatch):
     monkeypatch.setenv("TMDB_POSTGRES_URL", url)
     run = scheduled(demo, tmp_path)
-    assert finish(run.id, tmp_path)["status"] == "ok"
+    assert finish(run.id, tmp_path).status == "ok"
     assert rows(url, "select run_id, status, current from tmdb.runs") == [("scheduled", "ok", True)]
-    assert rows(url, "select count(*) from tmdb.movies")[0][0] == read_facts(run.report)["films"]
+    assert rows(url, "select count(*) from tmdb.movies")[0][0] == read_facts(run.report).films
 
 
 def test_the_last_step_of_a_scheduled_run_on_a_part_of_the_films_publishes_nothing(
@@ -368,14 +369,10 @@ def test_the_last_step_of_a_scheduled_run_on_a_part_of_the_films_publishes_nothi
     monkeypatch.setenv("TMDB_POSTGRES_URL", url)
     run = scheduled(demo, tmp_path)
     told = read_facts(run.report)
-    (run.report / "run.json").write_text(
-        json.dumps(
-            told | {"status": "running", "parameters": told["parameters"] | {"decade": 1990}}
-        )
-    )
+    told.status, told.parameters["decade"] = "running", 1990
+    write_record(run.report / "run.json", told)
     assert (
-        finish(run.id, tmp_path)["status"] == "ok"
-        and not (tmp_path / "data/tables/CURRENT").exists()
+        finish(run.id, tmp_path).status == "ok" and not (tmp_path / "data/tables/CURRENT").exists()
     )
     assert rows(url, "select run_id, status, current from tmdb.runs") == [
         ("scheduled", "ok", False)
@@ -386,7 +383,7 @@ def test_the_last_step_of_a_failed_scheduled_run_brings_its_history(
     url, demo, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("TMDB_POSTGRES_URL", url)
-    assert finish(scheduled(demo, tmp_path, 2).id, tmp_path)["status"] == "failed"
+    assert finish(scheduled(demo, tmp_path, 2).id, tmp_path).status == "failed"
     assert rows(url, "select status, failed_stage, current from tmdb.runs") == [
         ("failed", "27_validate", False)
     ]
@@ -399,7 +396,7 @@ def test_a_scheduled_run_that_waits_is_not_published_yet(url, demo, tmp_path, mo
     waits = with_error(record, TryLater("stopped by SIGTERM"))
     write_record(record_path(run, record.chapter), waits)
     told = finish(run.id, tmp_path)
-    assert told["status"] == "stopped" and "stopped by SIGTERM" in told["error"]
+    assert told.status == "stopped" and "stopped by SIGTERM" in str(told.error)
     assert not rows(url, "select 1 from pg_namespace where nspname = 'tmdb'")
 
 

@@ -92,9 +92,9 @@ def test_the_chain_and_a_scheduler_leave_the_same_records(demo, scheduled):
 def test_a_scheduled_run_that_did_not_end_says_where(scheduled):
     told = finish(scheduled.id, scheduled.home)
     missing = list(stages())[len(FIRST)]
-    assert (told["status"], told["failed_stage"]) == ("failed", missing)
-    assert [line["status"] for line in told["stages"]] == ["ok"] * len(FIRST)
-    assert [line["stage"] for line in told["stages"]] == FIRST
+    assert (told.status, told.failed_stage) == ("failed", missing)
+    assert [line.status for line in told.stages] == ["ok"] * len(FIRST)
+    assert [line.stage for line in told.stages] == FIRST
 
 
 def test_a_step_whose_engine_does_not_start_leaves_its_reason(tmp_path, capsys, monkeypatch):
@@ -114,9 +114,5 @@ def test_a_step_that_was_killed_counts_as_failed(tmp_path):
     write_record(record_path(run, "20_ingest"), new_record("20_ingest"))
     told = finish("x", tmp_path)
     reason = "It was stopped before its end."
-    assert [told[key] for key in ("status", "failed_stage", "error")] == [
-        "failed",
-        "20_ingest",
-        reason,
-    ]
+    assert [told.status, told.failed_stage, told.error] == ["failed", "20_ingest", reason]
     assert reason in (run.report / "index.html").read_text(encoding="utf-8")

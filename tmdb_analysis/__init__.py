@@ -71,7 +71,7 @@ def command() -> int:
     from tmdb_analysis.core.stopping import catch_signals
 
     catch_signals(Event())  # before the imports, which take seconds
-    return import_module("tmdb_analysis.use.cli").main()
+    return int(import_module("tmdb_analysis.use.cli").main())
 
 
 def __getattr__(name: str) -> Any:

@@ -117,7 +117,7 @@ def field_text(
     return str(value) if is_name else cell_text(value)
 
 # %% ../../nbs/0_core/08_display.ipynb #26cd4350
-class Grid(pd.DataFrame):
+class Grid(pd.DataFrame):  # type: ignore[misc]  # pandas has no types
     "A table whose HTML has no row numbers and shortens no text."
 
     def _repr_html_(self) -> str:
@@ -125,7 +125,7 @@ class Grid(pd.DataFrame):
         if self.empty:
             return "<p>None.</p>"
         with pd.option_context("display.max_colwidth", None):
-            return self.to_html(index=False, border=0)
+            return str(self.to_html(index=False, border=0))
 
 
 def interval_of(

@@ -8,8 +8,8 @@ __all__ = ['JAVA_NEEDED', 'INSTALL_JAVA', 'COMPILE_THRESHOLDS', 'LATE_COMPILATIO
            'sail_command', 'server_hosts', 'spark_options', 'is_local', 'spark_command', 'free_port', 'is_reachable',
            'await_server', 'is_answering', 'linked_command', 'work_done', 'environment_variables', 'token_for',
            'users_with_access', 'hold_on_ipv6', 'wait_for', 'end_process', 'new_server', 'open_process', 'server',
-           'running_server_address', 'session', 'end_session', 'close_engine', 'session_for', 'fresh_session',
-           'path_for_engine', 'result_within', 'require_cluster', 'one_server']
+           'running_server_address', 'session', 'one_row', 'end_session', 'close_engine', 'session_for',
+           'fresh_session', 'path_for_engine', 'result_within', 'require_cluster', 'one_server']
 
 # %% ../../nbs/0_core/03_engine.ipynb #76810999
 import atexit
@@ -33,7 +33,7 @@ from urllib.parse import urlsplit
 
 import grpc
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql.connect.client.core import DefaultChannelBuilder
 from pyspark.sql.connect.client.retries import DefaultPolicy
 
@@ -179,7 +179,7 @@ def free_port() -> int:
     "The number of an unused port on loopback."
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+        return int(s.getsockname()[1])
 
 
 def is_reachable(
@@ -311,7 +311,7 @@ def hold_on_ipv6(
 
 
 def wait_for(
-    process: subprocess.Popen,  # the server
+    process: subprocess.Popen[bytes],  # the server
     address: str,  # sc://host:port
     log: Path,  # file with the output of the server
     seconds: float = 120,  # longest wait
@@ -330,7 +330,7 @@ def wait_for(
 
 
 def end_process(
-    process: subprocess.Popen,  # the server
+    process: subprocess.Popen[bytes],  # the server
 ) -> None:
     "End a process with SIGTERM, or with SIGKILL if it is still there after 10 seconds."
     process.terminate()
@@ -374,7 +374,7 @@ def open_process(
     scratch: Path,  # its working directory, which gets server.log
     port: int,  # that it will listen on
     way_in: socket.socket | None,  # for a server in a network of its own; closed at the end
-) -> subprocess.Popen:
+) -> subprocess.Popen[bytes]:
     "The process of a server that dies with this process and does not know our secrets."
     inherited = {
         name: value
@@ -461,6 +461,15 @@ def session() -> SparkSession:
             raise TmdbError(f"the Spark Connect server refuses our token: {advice}") from None
         raise
     return spark
+
+
+def one_row(
+    data: DataFrame,  # an aggregate without groups
+) -> Row:
+    "The only row of an aggregate, which exists even where no row was aggregated."
+    row = data.first()
+    assert row is not None
+    return row
 
 
 def end_session() -> None:

@@ -78,7 +78,8 @@ def user_id_of_caller(
 ) -> int:
     "The user id of the process at the other end, as the kernel reports it."
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return struct.unpack("3i", credentials)[1]
+    _, uid, _ = struct.unpack("3i", credentials)
+    return int(uid)
 
 
 def copy_bytes(

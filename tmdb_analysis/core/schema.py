@@ -29,7 +29,7 @@ class Table:
     @property
     def columns(self) -> list[str]:
         "Column names, in order."
-        return self.schema.names
+        return list(self.schema.names)
 
     @property
     def spark(self) -> StructType:

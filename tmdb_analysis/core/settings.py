@@ -34,7 +34,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 # %% ../../nbs/0_core/00_settings.ipynb #93b10890
 class TmdbError(Exception):
@@ -55,7 +60,8 @@ class TryLater(TmdbError):
 # %% ../../nbs/0_core/00_settings.ipynb #0658cb4c
 def package() -> Path:
     "The folder of this package."
-    return Path(str(find_spec("tmdb_analysis").origin)).resolve().parent
+    found = find_spec("tmdb_analysis")
+    return Path(str(found and found.origin)).resolve().parent
 
 
 def checkout() -> Path | None:
@@ -774,7 +780,9 @@ class Settings(BaseSettings):
     report: Report = Report()
 
     @classmethod
-    def settings_customise_sources(cls, settings_cls, init_settings, *_, **__):
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: Any, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
         "The four places, in order of precedence."
         places = {
             "environment": from_environment(os.environ, "environment"),
@@ -792,7 +800,7 @@ class Settings(BaseSettings):
 
 
 def settings(
-    **options,  # settings by name, as on the command line; None means not given
+    **options: Any,  # settings by name, as on the command line; None means not given
 ) -> Settings:
     "The current settings. Raises `UsageError` with one line about the first wrong value."
     given = {k: v for k, v in options.items() if v is not None}

@@ -117,7 +117,7 @@ def save(
     "Write a table of the run; gives its row count. Raises `ContractError`."
     arrow = sorted_rows(data, table)
     write_parquet(run.path(table), arrow)
-    return arrow.num_rows
+    return int(arrow.num_rows)
 
 # %% ../../nbs/0_core/07_store.ipynb #ae0c7cc9
 @contextmanager
@@ -270,7 +270,7 @@ def save_movies_csv(
     "Write `movies.csv`, 22 columns of the movies table, for the report; gives its row count."
     movies = pq.read_table(run.tables / "movies.parquet", columns=CSV_COLUMNS)
     write_csv(run.report / "movies.csv", movies)
-    return movies.num_rows
+    return int(movies.num_rows)
 
 # %% ../../nbs/0_core/07_store.ipynb #b6322b99
 def save_counts(

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from ..core.engine import one_row
 from ..core.schema import COLLECTIONS, CREDITS, CSV_COLUMNS, DROPPED, MOVIES
 from .rules import broken_rule_ids, impossible_value_rules
 from .scope import is_in_scope
@@ -440,8 +441,7 @@ def touched(
     counted = raw.join(
         dropped.filter(F.col("rule") == "duplicate").select("seq"), "seq", "left_anti"
     )
-    counts = counted.agg(*[F.count_if(u.when).alias(u.rule) for u in unknowns()]).first()
-    return counts.asDict()
+    return one_row(counted.agg(*[F.count_if(u.when).alias(u.rule) for u in unknowns()])).asDict()
 
 
 def rows_by_rule(dropped: DataFrame) -> dict[str, int]:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from ..core.engine import one_row
 from ..core.schema import COHORT, FUNNEL
 from ..core.settings import book
 from ..core.store import sorted_rows
@@ -79,7 +80,7 @@ def funnel(
         F.count_if(reduce(and_, [r.met for r in rules[: i + 1]])).alias(str(i))
         for i in range(len(rules))
     ]
-    counts = list(films.agg(F.count("*").alias("all"), *left).first())
+    counts = list(one_row(films.agg(F.count("*").alias("all"), *left)))
     taken = [0] + [before - after for before, after in zip(counts, counts[1:], strict=False)]
     names = ["released films", *(r.rule for r in rules)]
     columns = [range(len(names)), names, counts, taken]

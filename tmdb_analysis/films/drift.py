@@ -6,12 +6,13 @@
 __all__ = ['CHOOSING', 'question', 'run_to_compare', 'profile', 'changes', 'trend_rules']
 
 # %% ../../nbs/2_films/26_drift.ipynb #f3633940
-import json
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ..core.engine import one_row
+from ..core.records import RunRecord, read_record
 from ..core.settings import TmdbError
 from ..core.store import Run, published
 from .checks import MOVIE_COLUMNS
@@ -34,14 +35,13 @@ CHOOSING = (
 def question(run: Run) -> dict[str, Any] | None:
     "What a run asked for, by name; None if its run.json is missing or unreadable."
     try:
-        told = json.loads((run.report / "run.json").read_text(encoding="utf-8"))
-        return {
-            "source": told["source"],
-            "input": told["input"],
-            **{name: told["parameters"].get(name) for name in CHOOSING},
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        told = read_record(run.report / "run.json", RunRecord)
+    except TmdbError:
         return None
+    if told.source is None:
+        return None
+    chosen = {name: told.parameters.get(name) for name in CHOOSING}
+    return {"source": told.source, "input": told.input, **chosen}
 
 
 def run_to_compare(run: Run) -> tuple[Run | None, str]:
@@ -70,7 +70,7 @@ def run_to_compare(run: Run) -> tuple[Run | None, str]:
 def profile(movies: DataFrame) -> dict[str, int]:
     "The number of films, and of films with a known value in each main column; a missing column counts as unknown."
     known = [F.count(c if c in movies.columns else F.lit(None)).alias(c) for c in MOVIE_COLUMNS]
-    return movies.agg(F.count("*").alias("films"), *known).first().asDict()
+    return one_row(movies.agg(F.count("*").alias("films"), *known)).asDict()
 
 
 def changes(

@@ -18,6 +18,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType
 
+from ..core.engine import one_row
 from ..core.settings import UsageError
 
 # %% ../../nbs/2_films/21_rules.ipynb #f14144a8
@@ -173,7 +174,7 @@ def evaluate(
     sums = []
     for i, rule in enumerate(rules):
         sums += [F.count_if(concerns(rule)).alias(f"e{i}"), F.count_if(breaks(rule)).alias(f"f{i}")]
-    found = rows.agg(*sums).first()
+    found = one_row(rows.agg(*sums))
     return [
         outcome(
             r.id,

@@ -16,6 +16,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from ..core.engine import one_row
 from ..core.settings import TmdbError, UsageError, name_hint
 from .clean import OUTSIDE
 from .rules import DIMENSIONS, MEANING, WEIGHTS, Rule, outcome
@@ -47,9 +48,9 @@ def table_rules(
     max_quarantined_pct: float = 50.0,  # percent of the records
 ) -> list[dict[str, Any]]:
     "The outcome of the rules about whole tables."
-    n, ids, used = movies.agg(
-        F.count("*"), F.countDistinct("id"), F.countDistinct("collection_id")
-    ).first()
+    n, ids, used = one_row(
+        movies.agg(F.count("*"), F.countDistinct("id"), F.countDistinct("collection_id"))
+    )
     franchises = collections.count()
     idle = collections.join(
         movies.select("collection_id").distinct(), "collection_id", "left_anti"

@@ -154,13 +154,9 @@ def genre_sets(
     films: DataFrame,  # MOVIES contract
 ) -> list[dict[str, Any]]:
     "The number of `films` of each combination of `genres` (a list) in the data."
-    return (
-        films.filter(F.col("genres").isNotNull())
-        .groupBy("genres")
-        .agg(F.count("*").alias("films"))
-        .toArrow()
-        .to_pylist()
-    )
+    known = films.filter(F.col("genres").isNotNull())
+    counted = known.groupBy("genres").agg(F.count("*").alias("films"))
+    return list(counted.toArrow().to_pylist())
 
 # %% ../../nbs/4_kpis/45_genres.ipynb #27742c8f
 GENRE_PAIRS = Table(

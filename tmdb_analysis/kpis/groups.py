@@ -14,6 +14,7 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from ..core.engine import one_row
 from ..core.schema import INT, TEXT, column
 from .registry import interval_columns
 from ..stats.intervals import Estimate, median_interval, pooled_interval, wilson
@@ -115,7 +116,7 @@ def data_date(
     films: DataFrame,  # MOVIES contract
 ) -> tuple[date | None, str]:
     "The date of the data (newest `as_of` of a film), as a date and as text for pages."
-    day, timed = films.agg(F.max("as_of"), F.bool_or(F.col("fetched_at").isNotNull())).first()
+    day, timed = one_row(films.agg(F.max("as_of"), F.bool_or(F.col("fetched_at").isNotNull())))
     return day, data_date_text(day, timed)
 
 

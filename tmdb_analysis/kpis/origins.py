@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from ..core.engine import one_row
 from ..core.schema import INT, TEXT, Table, column
 from tmdb_analysis.kpis.groups import (
     MEDIAN_RETURN,
@@ -182,8 +183,5 @@ def without_origin(
         "films_without_country": F.coalesce(F.size("production_countries"), F.lit(0)) < 1,
         "films_without_language": F.isnull("original_language"),
     }
-    return (
-        films.agg(*[F.count_if(is_absent).alias(name) for name, is_absent in absent.items()])
-        .first()
-        .asDict()
-    )
+    counted = [F.count_if(is_absent).alias(name) for name, is_absent in absent.items()]
+    return one_row(films.agg(*counted)).asDict()

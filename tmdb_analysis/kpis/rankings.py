@@ -22,6 +22,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from ..core.display import column_title, markdown_text
+from ..core.engine import one_row
 from tmdb_analysis.core.schema import (
     DATE,
     FLOAT,
@@ -188,16 +189,13 @@ def eligible_films(
     roi_min_budget_musd: float = 10.0,  # budget it needs in a ranking by ROI, million USD
 ) -> dict[str, int]:
     "Number of eligible films of each ranking."
-    return (
-        films.agg(
-            *[
-                F.count_if(is_eligible(name, min_votes, roi_min_budget_musd)).alias(name)
-                for name in RANKINGS
-            ]
-        )
-        .first()
-        .asDict()
+    counted = films.agg(
+        *[
+            F.count_if(is_eligible(name, min_votes, roi_min_budget_musd)).alias(name)
+            for name in RANKINGS
+        ]
     )
+    return one_row(counted).asDict()
 
 # %% ../../nbs/4_kpis/42_rankings.ipynb #8911a4f0
 # thresholds to compare with the published one
@@ -333,9 +331,10 @@ def sensitivity(
     `films` is the number of eligible films. A ranking without a threshold has one row."""
     limits = dict(min_votes=min_votes, roi_min_budget_musd=roi_min_budget_musd)
     every = ranking_cases(**limits)
-    counts = films.agg(
-        *[F.count_if(is_eligible(c.ranking, **c.limits)).alias(str(i)) for i, c in enumerate(every)]
-    ).first()
+    sums = [
+        F.count_if(is_eligible(c.ranking, **c.limits)).alias(str(i)) for i, c in enumerate(every)
+    ]
+    counts = one_row(films.agg(*sums))
     other = {i: c for i, c in enumerate(every) if c.limits != limits}
     tops = [
         ranking(films, c.ranking, top_n, **c.limits).select(

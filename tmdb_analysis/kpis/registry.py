@@ -135,11 +135,11 @@ class Kpi:
         return {name: parameters[name] for name in (*self.limits, *self.parameters)}
 
 # %% ../../nbs/4_kpis/40_registry.ipynb #c40d0016
-KpiFunction = TypeVar("KpiFunction", bound=Callable)
+KpiFunction = TypeVar("KpiFunction", bound=Callable[..., Any])
 
 
 def definition(
-    number: Callable,  # the function that computes it
+    number: Callable[..., Any],  # the function that computes it
 ) -> str:
     "The definition of a KPI: the docstring of the function that computes it, as one line."
     return " ".join((inspect.getdoc(number) or "").split())

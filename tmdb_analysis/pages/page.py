@@ -92,9 +92,8 @@ def heading(
     "Title and subtitle of a notebook, as plain text."
     position = find_cell(nb, is_title)
     source = f"# {name}" if position is None else nb.cells[position].source.strip()
-    head = TITLE_PATTERN.match(source)
-    subtitle = " ".join(line.lstrip("> ") for line in head["subtitle"].splitlines())
-    return head["title"].strip(), subtitle
+    title, lines = TITLE_PATTERN.findall(source)[0]
+    return title.strip(), " ".join(line.lstrip("> ") for line in lines.splitlines())
 
 # %% ../../nbs/7_pages/71_page.ipynb #7c728140
 def error_outputs(cell: "NotebookNode") -> list["NotebookNode"]:
@@ -105,7 +104,7 @@ def error_outputs(cell: "NotebookNode") -> list["NotebookNode"]:
 def failure_reason(nb: "NotebookNode") -> str | None:
     "Why a notebook stopped, in one line; None if it finished."
     for error in (error for cell in nb.cells for error in error_outputs(cell)):
-        return next(iter(error.evalue.strip().splitlines()), error.ename)
+        return str(next(iter(error.evalue.strip().splitlines()), error.ename))
     was_stopped = nb.metadata.get("papermill", {}).get("exception")
     return "The notebook was stopped before it finished." if was_stopped else None
 
@@ -168,7 +167,7 @@ def cells_html(cells: list["NotebookNode"]) -> str:
     "The HTML of cells, not yet safe."
     from nbformat.v4 import new_notebook
 
-    return html_exporter().from_notebook_node(new_notebook(cells=cells))[0]
+    return str(html_exporter().from_notebook_node(new_notebook(cells=cells))[0])
 
 # %% ../../nbs/7_pages/71_page.ipynb #749d62f1
 ALLOWED_TAGS = set(

@@ -12,9 +12,9 @@ __all__ = ['STRENGTH', 'Finding', 'short_name', 'findings_list', 'section_headin
 # %% ../../nbs/6_report/65_findings.ipynb #17342021
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isclose
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -99,9 +99,9 @@ def table_details(
 
 # %% ../../nbs/6_report/65_findings.ipynb #d606fd7d
 def interval_text(
-    row: Mapping,  # of a table with the ends of an interval
+    row: Mapping[str, Any],  # of a table with the ends of an interval
     name: str = "",  # of the estimate; empty for columns `low` and `high`
-    form=multiple_text,  # writes a value
+    form: Callable[[Any], str] = multiple_text,  # writes a value
 ) -> str:
     "The interval of an estimate, such as `3.4× to 4×`; empty if it is unknown."
     low, high = (row[f"{name}_{end}" if name else end] for end in ("low", "high"))
@@ -109,20 +109,20 @@ def interval_text(
 
 
 def evidence_text(
-    row: Mapping,
+    row: Mapping[str, Any],
     name: str,  # of the estimate
     n: int,  # number of films
-    form=multiple_text,  # writes a value
+    form: Callable[[Any], str] = multiple_text,  # writes a value
 ) -> str:
     "The evidence for a value, its interval and n: `3.4× to 4×, n = 750`."
     return ", ".join(filter(None, (interval_text(row, name, form), f"n = {n:,}")))
 
 
 def value_text(
-    row: Mapping,
+    row: Mapping[str, Any],
     name: str,  # of the estimate
     n: int,  # number of films
-    form=multiple_text,  # writes a value
+    form: Callable[[Any], str] = multiple_text,  # writes a value
 ) -> str:
     "A value with its evidence: `3.6× (3.4× to 4×, n = 750)`."
     return f"{form(row[name])} ({evidence_text(row, name, n, form)})"
@@ -136,8 +136,8 @@ def percent(
 
 # %% ../../nbs/6_report/65_findings.ipynb #e00721a2
 def is_clear_difference(
-    a: Mapping,  # row of one group
-    b: Mapping,  # row of the other
+    a: Mapping[str, Any],  # row of one group
+    b: Mapping[str, Any],  # row of the other
     name: str,  # of the estimate
 ) -> bool:
     "Whether two groups differ clearly; False if an interval is unknown."
@@ -315,7 +315,7 @@ def franchise_finding(
 
 # %% ../../nbs/6_report/65_findings.ipynb #4bae2824
 def score_text(
-    row: Mapping,  # of the DIRECTOR_SCORES contract
+    row: Mapping[str, Any],  # of the DIRECTOR_SCORES contract
 ) -> str:
     "The score of a director with its interval and number of films."
     evidence = f"90% interval {interval_text(row)}, n = {row['films']:,}"
@@ -405,7 +405,7 @@ def origin_finding(
 
 # %% ../../nbs/6_report/65_findings.ipynb #df845e27
 def quality_finding(
-    quality: Mapping,  # content of quality.json
+    quality: Mapping[str, Any],  # content of quality.json
     films: int,  # number of films in the run
     money: int,  # number of films with usable budget and revenue
 ) -> Finding:

@@ -6,7 +6,7 @@
 __all__ = ['TREND_FILMS', 'Trend', 'trend', 'trend_sentence', 'money_plane', 'notable_films', 'revenue_vs_budget']
 
 # %% ../../nbs/6_report/61_money_charts.ipynb #955ea49f
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -97,7 +97,7 @@ def money_plane(
     )
     for multiple, text, look, height, va in lines:
         ax.plot([low, high], [low * multiple, high * multiple], look, color=GREY, lw=1, zorder=0)
-        turn: dict = dict(va=va, rotation=45, rotation_mode="anchor")
+        turn: dict[str, Any] = dict(va=va, rotation=45, rotation_mode="anchor")
         ax.text(low * 1.4, low * 1.4 * height, text, size=10, color=GREY, **turn)
     format_log_axis(ax.xaxis, money_text)
     format_log_axis(ax.yaxis, money_text)

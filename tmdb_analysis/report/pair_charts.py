@@ -7,6 +7,8 @@ __all__ = ['CROWD', 'MAX_GENRES', 'LIFT_COLOURS', 'correlation_title', 'draw_cel
            'colour_numbers', 'draw_heat_map', 'genre_lift']
 
 # %% ../../nbs/6_report/64_pair_charts.ipynb #de03f4b9
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -39,7 +41,7 @@ def correlation_title(
     "The relation of popularity and rating in words, no stronger than the interval allows."
     if rho.value is None or rho.n < FIRM_FILMS:
         return "Too few films to say whether popular films have better ratings"
-    if rho.low is not None and rho.low <= 0 <= rho.high:
+    if rho.low is not None and rho.high is not None and rho.low <= 0 <= rho.high:
         return "No clear relation between popularity and rating"
     limits, words = (0.1, 0.3, 0.5), ("barely", "slightly", "moderately", "clearly")
     strength = words[np.searchsorted(limits, abs(rho.value), side="right")]
@@ -56,10 +58,14 @@ def draw_cells(
 ) -> None:
     "Draw the number of films in each hexagonal cell, with logarithmic colours."
     x, y = pairs.to_numpy().T
-    look: dict = dict(xscale="log", bins="log", gridsize=(26, 12), mincnt=1, cmap="crest", lw=0.2)
+    look: dict[str, Any] = dict(
+        xscale="log", bins="log", gridsize=(26, 12), mincnt=1, cmap="crest", lw=0.2
+    )
     drawn = ax.hexbin(x, y, clip_on=False, **look)
-    drawn.set_clim(1, max(2, drawn.get_array().max()))
-    scale: dict = dict(ticks=LogLocator(subs=(1, 2, 5)), format=lambda n, _: rounded_text(n))
+    drawn.set_clim(1, max(2, np.asarray(drawn.get_array()).max()))
+    scale: dict[str, Any] = dict(
+        ticks=LogLocator(subs=(1, 2, 5)), format=lambda n, _: rounded_text(n)
+    )
     bar = fig.colorbar(drawn, label="films in a cell", fraction=0.05, **scale)
     bar.ax.minorticks_off()
 
@@ -89,7 +95,7 @@ def popularity_vs_rating(
     ax.set_ylim(np.floor(low - 0.05), np.ceil(high + 0.05))
     format_log_axis(ax.xaxis, rounded_text)
     value = "unknown" if rho.value is None else f"{rho.value:.2f}"
-    if rho.low is not None:
+    if rho.low is not None and rho.high is not None:
         ends = range_text(rho.low, rho.high, lambda r: f"{r:.2f}")
         value += f" (95% confidence interval {ends})"
     return finish_figure(
@@ -156,7 +162,7 @@ def draw_heat_map(
     "Draw the lift of each pair of genres as a coloured cell with its number."
     values = np.log2(square.astype(float))
     hidden = np.triu(np.ones(square.shape, dtype=bool)) | values.isna()
-    look: dict = dict(cmap=LIFT_COLOURS, vmin=-end, vmax=end, center=0, cbar=False)
+    look: dict[str, Any] = dict(cmap=LIFT_COLOURS, vmin=-end, vmax=end, center=0, cbar=False)
     look |= dict(linewidths=1, linecolor="white", annot_kws={"size": 9}, fmt="")
     words = square.map(lambda lift: rounded_text(lift, 2))
     ticks = dict(xticklabels=labels, yticklabels=labels)

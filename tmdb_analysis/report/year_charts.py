@@ -8,7 +8,7 @@ __all__ = ['YEAR_MEASURES', 'figure_with_strip', 'with_gaps', 'YearMeasure', 'dr
 
 # %% ../../nbs/6_report/63_year_charts.ipynb #271f241f
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -103,7 +103,7 @@ def draw_curve(
     few, many = years[~years["firm"]], years[years["firm"]]
     ax.scatter(few["year"], few["value"], s=14, facecolor="white", edgecolor=BLUE, lw=0.8, zorder=2)
     ax.scatter(many["year"], many["value"], s=16, color=BLUE, zorder=3)
-    place: dict = dict(xytext=(-4, 10), textcoords="offset points", ha="right", size=10)
+    place: dict[str, Any] = dict(xytext=(-4, 10), textcoords="offset points", ha="right", size=10)
     for row in years[years["partial"]].itertuples():
         ax.annotate(f"{row.year:.0f}: incomplete", (row.year, row.value), **place)
 

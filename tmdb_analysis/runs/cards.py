@@ -13,6 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ..core.display import FEW_TO_STATE, money_text, multiple_text
+from ..core.records import RunRecord
 from ..core.settings import TmdbError
 from ..core.store import Run, read_kpi
 from ..pages.page import fill_template
@@ -32,12 +33,12 @@ class CardMeasure(NamedTuple):
     def of(
         self,
         run: Run,
-        facts: Mapping[str, Any],  # content of run.json
+        facts: RunRecord,  # content of run.json
     ) -> dict[str, Any]:
         "`value`, `low`, `high` and `n` of the measure in a run; None where unknown."
         unknown = dict.fromkeys(("value", "low", "high", "n"))
         if self.table != "money":
-            value = facts.get(self.row)
+            value = getattr(facts, self.row)
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             return unknown | {"value": value if is_number else None}
         try:
@@ -101,8 +102,8 @@ def sparkline(
 def values_and_line(
     measure: CardMeasure,
     run: Run,
-    facts: Mapping[str, Any],  # content of run.json
-    runs: list[tuple[Run, dict[str, Any]]],  # all runs with their run.json, newest first
+    facts: RunRecord,  # content of run.json
+    runs: list[tuple[Run, RunRecord]],  # all runs with their run.json, newest first
     most: int = 12,  # largest number of runs in the line
 ) -> tuple[list[dict[str, Any]], Markup]:
     "The measure in a run and the comparable runs before it, newest first, and its sparkline."
@@ -136,8 +137,8 @@ def card(
 
 def cards(
     run: Run,
-    facts: Mapping[str, Any],  # content of run.json
-    runs: list[tuple[Run, dict[str, Any]]],  # all runs with their run.json, newest first
+    facts: RunRecord,  # content of run.json
+    runs: list[tuple[Run, RunRecord]],  # all runs with their run.json, newest first
 ) -> Markup:
     "The cards of a report as HTML; empty if no measure has a value."
     made = [card(measure, *values_and_line(measure, run, facts, runs)) for measure in CARD_MEASURES]

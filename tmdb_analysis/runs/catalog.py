@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['LOCK', 'FILM_TABLE_PARAMETERS', 'QUALITY_PARAMETERS', 'VERSION_NAMES', 'machine', 'owner', 'process_status',
-           'read_facts', 'hold_run_lock', 'facts_section', 'all_runs', 'is_published', 'disk_bytes', 'run_named',
-           'table_definition', 'definitions', 'value_differences', 'setting_text', 'definition_difference',
-           'requested_films', 'why_not_comparable', 'comparable_runs']
+           'read_facts', 'hold_run_lock', 'all_runs', 'is_published', 'disk_bytes', 'run_named', 'table_definition',
+           'definitions', 'value_differences', 'setting_text', 'definition_difference', 'requested_films',
+           'why_not_comparable', 'comparable_runs']
 
 # %% ../../nbs/8_runs/80_catalog.ipynb #97f39bc7
 import fcntl
@@ -19,10 +19,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..core.settings import SECTIONS, TmdbError, UsageError, name_hint, settings
+from ..core.records import RunRecord, TableDefinition, read_record
+from ..core.settings import SCOPE, SECTIONS, TmdbError, UsageError, name_hint, settings
 from ..core.store import Run, current_id, published
 from ..films.clean import FILMS_VERSION
-from ..films.scope import SCOPE
 from ..films.validate import QUALITY_VERSION
 from ..kpis.registry import all_kpis
 from ..tmdb.sources import source_named
@@ -68,21 +68,19 @@ def process_status(
 
 def read_facts(
     folder: Path,  # report folder of a run
-) -> dict[str, Any]:
+) -> RunRecord:
     """The content of `run.json` in the folder of a run.
 
     The status is `incomplete` without the file, `unreadable` if it is not a JSON object, and
     `interrupted` if it is `running` but its process has ended."""
     if not (folder / "run.json").exists():
-        return {"status": "incomplete"}
+        return RunRecord(status="incomplete")
     try:
-        facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        facts = None
-    if not isinstance(facts, dict):
-        return {"status": "unreadable"}
-    if facts.get("status") == "running" and not facts.get("scheduled"):
-        return facts | {"status": process_status(folder)}
+        facts = read_record(folder / "run.json", RunRecord)
+    except TmdbError:
+        return RunRecord(status="unreadable")
+    if facts.status == "running" and not facts.scheduled:
+        facts.status = process_status(folder)
     return facts
 
 # %% ../../nbs/8_runs/80_catalog.ipynb #801e5aeb
@@ -127,26 +125,16 @@ def hold_run_lock(
             return
 
 # %% ../../nbs/8_runs/80_catalog.ipynb #cbe8d5f3
-def facts_section(
-    facts: Any,  # content of run.json, or a part of it
-    *names: str,  # keys that lead to the nested object, outermost first
-) -> dict[str, Any]:
-    "The nested object under these keys of run.json, or {} if it is absent."
-    for name in names:
-        facts = facts.get(name) if isinstance(facts, dict) else None
-    return facts if isinstance(facts, dict) else {}
-
-
 def all_runs(
     home: Path,  # folder with `reports/`
-) -> list[tuple[Run, dict[str, Any]]]:
+) -> list[tuple[Run, RunRecord]]:
     "All runs with the content of their run.json, newest first; runs without a time come last."
     folders = (home / "reports").glob("*")
     found = [path for path in folders if path.is_dir() and not path.name.startswith(".")]
     runs = [(Run(path.name, home), read_facts(path)) for path in sorted(found)]
     return sorted(
         runs,
-        key=lambda run: str(run[1].get("finished") or run[1].get("started") or ""),
+        key=lambda run: run[1].finished or run[1].started or "",
         reverse=True,
     )
 
@@ -191,26 +179,27 @@ def table_definition(
     names: tuple[str, ...] = (),  # parameters that the values of the table depend on
     limits: tuple[str, ...] = (),  # parameters that only limit its number of rows
     **versions: int,  # version numbers beside that of the films
-) -> dict[str, dict[str, Any]]:
-    "What a run records of a table: `versions`, `parameters` and `limits`."
+) -> TableDefinition:
+    "What a run records of a table."
     values = {name: parameters.get(name) for name in (*FILM_TABLE_PARAMETERS, *names)}
-    most = {name: parameters.get(name) for name in limits}
+    most = {name: parameters[name] for name in limits if name in parameters}
     versions = {"films": FILMS_VERSION, **versions}
-    return {"versions": versions, "parameters": values, "limits": most}
+    return TableDefinition(versions=versions, parameters=values, limits=most)
 
 
 def definitions(
     run: Run,
-    facts: Mapping[str, Any],  # content of its run.json
-) -> dict[str, dict[str, Any]]:
+    facts: RunRecord,  # content of its run.json
+) -> dict[str, TableDefinition]:
     "Versions and parameters of each table that a run has: films, quality and KPIs."
-    parameters, found = facts_section(facts, "parameters"), {}
+    parameters, found = facts.parameters, dict[str, TableDefinition]()
     if (run.tables / "movies.parquet").is_file():
         found["movies"] = table_definition(parameters)
     if (run.report / "quality.json").is_file():
         found["quality"] = table_definition(parameters, QUALITY_PARAMETERS, quality=QUALITY_VERSION)
-        own = facts_section(facts, "inputs", "rules_file").get("sha256")
-        found["quality"]["parameters"]["rules_file"] = own and f"SHA-256 {own[:12]}"
+        own = facts.inputs.get("rules_file")
+        mark = f"SHA-256 {own.sha256[:12]}" if own else None
+        found["quality"].parameters["rules_file"] = mark
     for name, kpi in all_kpis().items():
         if (run.report / "kpis" / f"{name}.parquet").is_file():
             found[name] = table_definition(parameters, kpi.parameters, kpi.limits, **kpi.versions)
@@ -252,46 +241,39 @@ VERSION_NAMES = {  # version in run.json -> its name in a reason
 
 def definition_difference(
     name: str,  # of a KPI, or `movies` or `quality`
-    before: Mapping[str, Any],  # run.json of the earlier run
-    after: Mapping[str, Any],  # run.json of the later run
+    before: RunRecord,  # run.json of the earlier run
+    after: RunRecord,  # run.json of the later run
 ) -> str | None:
     "The versions or parameters of a table that differ between two runs; None if all are equal."
-    sides = [facts_section(facts, "definitions", name) for facts in (before, after)]
-    runs = str(before.get("run_id")), str(after.get("run_id"))
-    unknown = [
-        run for run, side in zip(runs, sides, strict=True) if not facts_section(side, "versions")
-    ]
+    sides = [facts.definitions.get(name, TableDefinition()) for facts in (before, after)]
+    runs = before.run_id, after.run_id
+    unknown = [run for run, side in zip(runs, sides, strict=True) if not side.versions]
     if unknown:
         return f"definition version unknown in run {' and run '.join(unknown)}"
     old, new = (
-        {
-            VERSION_NAMES.get(key, key): version
-            for key, version in facts_section(side, "versions").items()
-        }
-        | facts_section(side, "parameters")
+        {**{VERSION_NAMES.get(key, key): n for key, n in side.versions.items()}, **side.parameters}
         for side in sides
     )
     return value_differences(old, new, runs)
 
 
 def requested_films(
-    facts: Mapping[str, Any],  # run.json of a run
+    facts: RunRecord,  # run.json of a run
 ) -> list[Any]:
     "The settings with which a run requested its films; equal lists mean the same films."
-    names = source_named(facts.get("source")).asks
-    files = facts_section(facts, "inputs", "ids_file").get("sha256")
-    return [files, *[facts_section(facts, "parameters").get(name) for name in names]]
+    names = source_named(facts.source).asks
+    files = facts.inputs.get("ids_file")
+    return [files and files.sha256, *[facts.parameters.get(name) for name in names]]
 
 
 def why_not_comparable(
     name: str,  # of a KPI, or `movies` or `quality`
-    before: Mapping[str, Any],  # run.json of the earlier run
-    after: Mapping[str, Any],  # run.json of the later run
+    before: RunRecord,  # run.json of the earlier run
+    after: RunRecord,  # run.json of the later run
 ) -> str | None:
     "Why a table of two runs is not comparable; None if it is comparable."
-    sources = before.get("source"), after.get("source")
-    if sources[0] != sources[1]:
-        return f"the sources differ ({sources[0]}, {sources[1]})"
+    if before.source != after.source:
+        return f"the sources differ ({before.source}, {after.source})"
     if requested_films(before) != requested_films(after):
         return "the runs requested different films"
     return definition_difference(name, before, after)
@@ -299,14 +281,14 @@ def why_not_comparable(
 # %% ../../nbs/8_runs/80_catalog.ipynb #97082ed7
 def comparable_runs(
     run: Run,
-    runs: list[tuple[Run, dict[str, Any]]],  # newest first, as `all_runs` gives them
+    runs: list[tuple[Run, RunRecord]],  # newest first, as `all_runs` gives them
     name: str = "movies",  # table that must be comparable
-) -> list[tuple[Run, dict[str, Any]]]:
+) -> list[tuple[Run, RunRecord]]:
     "The earlier finished runs whose table is comparable with that of this run, newest first."
     at = next((i for i, (other, _) in enumerate(runs) if other.id == run.id), len(runs))
     if at == len(runs):
         return []
-    finished = [(other, facts) for other, facts in runs[at + 1 :] if facts.get("status") == "ok"]
+    finished = [(other, facts) for other, facts in runs[at + 1 :] if facts.status == "ok"]
     return [
         (other, facts)
         for other, facts in finished

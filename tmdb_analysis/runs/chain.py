@@ -6,7 +6,7 @@
 __all__ = ['new_run_id', 'versions', 'utc_now', 'initial_facts', 'summary', 'save_run', 'run_stage', 'new_record', 'films_so_far',
            'error_to_report', 'with_error', 'unfinished_run', 'claim_run', 'check_may_start', 'clear_run',
            'check_settings', 'run_chain', 'write_results', 'finish_run', 'finish_published_run', 'run_stages',
-           'facts_of_stages', 'run_results']
+           'add_results']
 
 # %% ../../nbs/8_runs/88_chain.ipynb #a877fd08
 import json
@@ -29,7 +29,10 @@ from papermill.exceptions import PapermillExecutionError
 
 from ..core.engine import is_answering, one_server
 from tmdb_analysis.core.records import (
+    RunRecord,
+    StageLine,
     StageRecord,
+    read_quality,
     record_path,
     stage_name,
     stage_records,
@@ -37,7 +40,7 @@ from tmdb_analysis.core.records import (
 )
 from ..core.settings import Settings, TmdbError, TryLater, UsageError, checkout
 from ..core.stopping import stop_if_asked
-from ..core.store import Run, open_run, point_readers_to, read_counts, write_text
+from ..core.store import Run, open_run, point_readers_to, read_counts
 from ..films.scope import scope_words
 from tmdb_analysis.runs.catalog import (
     LOCK,
@@ -95,30 +98,21 @@ def utc_now() -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def initial_facts(settings: Settings, run: Run) -> dict[str, Any]:
+def initial_facts(settings: Settings, run: Run) -> RunRecord:
     "The content of run.json at the start."
     hidden = ("home", "run_id", "source", "input", "engine", "ids_file", "rules_file")
     told = {k: v for k, v in settings.flat().items() if k not in hidden}
-    return {
-        "run_id": run.id,
-        "status": "running",
-        "error": None,
-        "failed_stage": None,
-        "started": utc_now(),
-        "finished": None,
-        "seconds": None,
-        "source": settings.pipeline.source,
-        "input": [Path(p).name for p in settings.pipeline.input],
-        "inputs": input_digests(settings),
-        "engine": settings.spark.engine.split(";")[0],
-        "parameters": told,
-        "versions": versions(),
-        "films": None,
-        "score": None,
-        "gate": None,
-        "stages": [],
-        "definitions": {},
-    }
+    return RunRecord(
+        run_id=run.id,
+        status="running",
+        started=utc_now(),
+        source=settings.pipeline.source,
+        input=[Path(p).name for p in settings.pipeline.input],
+        inputs=input_digests(settings),
+        engine=settings.spark.engine.split(";")[0],
+        parameters=told,
+        versions=versions(),
+    )
 
 
 def summary(counts: dict[str, Any]) -> str:
@@ -140,9 +134,9 @@ def summary(counts: dict[str, Any]) -> str:
     return ", ".join(filter(None, [*numbers, skipped_words(counts.get("skipped", []))]))
 
 
-def save_run(run: Run, told: dict[str, Any]) -> None:
+def save_run(run: Run, told: RunRecord) -> None:
     "Write run.json."
-    write_text(run.report / "run.json", json.dumps(told, indent=1, ensure_ascii=False))
+    write_record(run.report / "run.json", told)
 
 # %% ../../nbs/8_runs/88_chain.ipynb #b5d0c1e7
 def run_stage(
@@ -241,15 +235,16 @@ def unfinished_run(settings: Settings) -> str | None:
             continue
         question = ledger.question()
         ledger.close()
-        if question == asked and read_facts(home / "reports" / folder.name)["status"] != "ok":
+        if question == asked and read_facts(home / "reports" / folder.name).status != "ok":
             return folder.name
-    same = json.loads(
-        json.dumps(initial_facts(settings, Run("", home)))
+    same = initial_facts(
+        settings, Run("", home)
     )  # a run may have ended before it asked TMDB for anything
     for run, facts in all_runs(home):
-        began = not raw_folder(run).is_dir() and facts["status"] not in ("ok", "running")
+        began = not raw_folder(run).is_dir() and facts.status not in ("ok", "running")
         if began and all(
-            facts.get(name) == same[name] for name in ("source", "inputs", "parameters")
+            getattr(facts, name) == getattr(same, name)
+            for name in ("source", "inputs", "parameters")
         ):
             return run.id
     return None
@@ -285,15 +280,15 @@ def claim_run(
 
 def check_may_start(
     run: Run,
-    before: dict[str, Any],  # what its run.json says
+    before: RunRecord,  # what its run.json says
     process: dict[str, Any],  # in which it was going on
     scheduled: bool,
 ) -> None:
     "Look whether a run may begin, or begin again. Raises `UsageError`."
-    status = before["status"]
+    status = before.status
     if status == "ok":
         raise UsageError(f"run {run.id} is finished: choose another --run-id, or delete it")
-    if status == "running" and not (scheduled and before.get("scheduled")):
+    if status == "running" and not (scheduled and before.scheduled):
         raise UsageError(f"run {run.id} is running: wait for it, or choose another --run-id")
     if status == "unknown":
         where = (
@@ -330,7 +325,7 @@ def run_chain(
     tell: Callable[[int, int, StageRecord], None] = lambda *_: (
         None
     ),  # called with number, count and record of each stage
-) -> dict[str, Any]:
+) -> RunRecord:
     "Run all stages and write all pages; gives run.json, whose `status` is ok, failed or stopped. Raises `TmdbError` before the start."
     check_settings(settings)
     run = Run(settings.pipeline.run_id, settings.pipeline.home)
@@ -346,67 +341,61 @@ def run_chain(
                 one_kernel(settings) as kernel,
             ):
                 run_stages(settings, run, address, kernel, tell)
-            told["status"] = "ok"
+            told.status = "ok"
         except TryLater as e:
-            told |= {"status": "stopped", "error": str(e)}
+            told.status, told.error = "stopped", str(e)
         except TmdbError as e:
-            told |= {"status": "failed", "error": str(e)}
+            told.status, told.error = "failed", str(e)
         except KeyboardInterrupt:
-            told |= {"status": "stopped", "error": "stopped by a signal"}
+            told.status, told.error = "stopped", "stopped by a signal"
         finally:
-            told["status"] = "failed" if told["status"] == "running" else told["status"]
-            told |= {
-                "finished": utc_now(),
-                "seconds": round(time.monotonic() - start, 2),
-                **run_results(run),
-                "spark": work or None,
-            }
-            told |= facts_of_stages(run)
+            told.status = "failed" if told.status == "running" else told.status
+            told.finished, told.seconds = utc_now(), round(time.monotonic() - start, 2)
+            told.spark = work or None
+            add_results(run, told)
             write_results(run, told)
     return told
 
 
 def write_results(
     run: Run,
-    told: dict[
-        str, Any
-    ],  # run.json of a run that is at its end; gets what changed since the run before
+    told: RunRecord,  # of a run that is at its end; gets what changed since the run before
 ) -> None:
     "Write what a run leaves behind: the comparison with the run before, the metrics, all pages, and at last what its run.json says."
-    told["definitions"] = definitions(run, told)
-    if told["status"] == "ok":
+    told.definitions = definitions(run, told)
+    if told.status == "ok":
         try:
             finish_run(run, told)
         except TryLater as e:
-            told |= {"status": "stopped", "error": str(e)}
-    if told["status"] != "ok":
+            told.status, told.error = "stopped", str(e)
+    if told.status != "ok":
         save_run(run, told)
         write_metrics(run, told)
         render_run(run, told)
         render_home(run.home)
 
 
-def finish_run(run: Run, told: dict[str, Any]) -> None:
+def finish_run(run: Run, told: RunRecord) -> None:
     """Write the pages of a run whose stages all went well, and publish it unless it is about a part of the films. Only then run.json
     says `ok`. Raises `TryLater` when a signal has asked this process to stop."""
-    save_run(run, told | {"status": "running"})
-    told["previous"] = compare_with_previous(run)
-    save_run(run, told | {"status": "running"})
+    save_run(run, told.model_copy(update={"status": "running"}))
+    told.previous = compare_with_previous(run)
+    save_run(run, told.model_copy(update={"status": "running"}))
     write_metrics(run, told)
     render_run(run, told, stop_if_asked)
     stop_if_asked()
-    if not scope_words(told["parameters"]):
+    if not scope_words(told.parameters):
         point_readers_to(run)
     render_home(run.home, run, told)
     save_run(run, told)
 
 
-def finish_published_run(run: Run) -> dict[str, Any] | None:
+def finish_published_run(run: Run) -> RunRecord | None:
     "Finish a run that was published and then killed before its run.json said so; gives run.json, or None for any other run."
     told = read_facts(run.report)
-    if told["status"] != "interrupted" or not is_published(run):
+    if told.status != "interrupted" or not is_published(run):
         return None
-    told["status"] = "ok"
+    told.status = "ok"
     render_home(run.home, run, told)
     save_run(run, told)
     (run.report / LOCK).unlink(missing_ok=True)
@@ -426,26 +415,18 @@ def run_stages(
         run_stage(settings, run, chapter, nb, address, kernel, partial(tell, i, len(chain)))
 
 
-def facts_of_stages(run: Run) -> dict[str, Any]:
-    "What run.json says of the stages: `stages` and `failed_stage`. Raises `TmdbError`."
+def add_results(
+    run: Run,
+    told: RunRecord,  # gets the stages, and films, score and gate as far as the run came
+) -> None:
+    "Add what came of a run to its record, from the records of its stages. Raises `TmdbError`."
     records = stage_records(run)
-    failed = next((record.chapter for record in records if record.status != "ok"), None)
     shown = {"status", "seconds", "summary"}
-    return {
-        "stages": [{"stage": r.chapter, **r.model_dump(include=shown)} for r in records],
-        "failed_stage": failed,
-    }
-
-
-def run_results(run: Run) -> dict[str, Any]:
-    "Films, score and gate of a run, as far as it came."
-    path = run.report / "quality.json"
-    quality = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    counts, metrics = read_counts(run), raw_folder(run) / "metrics.json"
-    return {
-        "films": counts.get("clean", {}).get("movies"),
-        "skipped": counts.get("ingest", {}).get("skipped", []),
-        "score": quality.get("score"),
-        "gate": quality.get("gate"),
-        "fetch": json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else None,
-    }
+    told.stages = [StageLine(stage=r.chapter, **r.model_dump(include=shown)) for r in records]
+    told.failed_stage = next((r.chapter for r in records if r.status != "ok"), None)
+    quality, counts = read_quality(run), read_counts(run)
+    told.films = counts.get("clean", {}).get("movies")
+    told.skipped = counts.get("ingest", {}).get("skipped", [])
+    told.score, told.gate = (quality.score, quality.gate) if quality else (None, None)
+    metrics = raw_folder(run) / "metrics.json"
+    told.fetch = json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else None

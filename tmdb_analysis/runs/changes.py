@@ -214,7 +214,7 @@ def write_changes(before: Run, after: Run) -> dict[str, Any]:
     return result
 
 # %% ../../nbs/8_runs/82_changes.ipynb #5a97cfc2
-def compare_with_previous(run: Run) -> dict[str, Any] | None:
+def compare_with_previous(run: Run) -> dict[str, str | None] | None:
     """Write the comparison with the newest comparable run; return its `run` id and any `error`.
 
     None if no earlier run is comparable. The result goes into run.json."""

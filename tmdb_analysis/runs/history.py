@@ -21,10 +21,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..core import schema
+from ..core.records import RunRecord, TableDefinition
 from ..core.settings import TmdbError
 from ..core.store import Run, pipe_joined
 from ..kpis.registry import all_kpis
-from .catalog import facts_section, read_facts, why_not_comparable
+from .catalog import read_facts, why_not_comparable
 
 # %% ../../nbs/8_runs/81_history.ipynb #bd3509f7
 REVISED_COLUMNS = (
@@ -254,7 +255,7 @@ def is_same_value(old: Any, new: Any) -> bool:
     "Whether two values are equal; floats up to a relative difference of 1e-9."
     if isinstance(old, float) and isinstance(new, float):
         return math.isclose(old, new, rel_tol=1e-9, abs_tol=1e-12)
-    return old == new
+    return bool(old == new)
 
 
 def row_changes(
@@ -347,39 +348,39 @@ def typical_return_parts(
 # %% ../../nbs/8_runs/81_history.ipynb #365d8bd3
 def run_summary(
     run: Run,
-    facts: Mapping[str, Any],  # content of its run.json
+    facts: RunRecord,  # content of its run.json
 ) -> dict[str, Any]:
     "What a comparison shows of a run: id, status, end, source, films, score and gate."
-    names = ("status", "finished", "source", "films", "score", "gate")
-    return {"run": run.id, **{name: facts.get(name) for name in names}}
+    names = {"status", "finished", "source", "films", "score", "gate"}
+    return {"run": run.id, **facts.model_dump(include=names)}
 
 
 def comparison_notes(
-    before: Mapping[str, Any],  # run.json of the earlier run
-    after: Mapping[str, Any],  # run.json of the later run
+    before: RunRecord,  # run.json of the earlier run
+    after: RunRecord,  # run.json of the later run
 ) -> list[str]:
     "Notes for the reader of a comparison: other code, other input files, incomplete runs."
-    versions = [facts_section(facts, "versions") for facts in (before, after)]
+    versions = [before.versions, after.versions]
     lines = [
         f"the runs used different code: {name} {versions[0].get(name)} and {versions[1].get(name)}"
         for name in ("tmdb_analysis", "commit")
         if versions[0].get(name) != versions[1].get(name)
     ]
-    if before.get("input") and before.get("input") != after.get("input"):
+    if before.input and before.input != after.input:
         lines.append("the runs read input files with different names")
     return lines + [
-        f"run {facts.get('run_id')} has not finished successfully (status {facts.get('status')})"
+        f"run {facts.run_id} has not finished successfully (status {facts.status})"
         for facts in (before, after)
-        if facts.get("status") != "ok"
+        if facts.status != "ok"
     ]
 
 # %% ../../nbs/8_runs/81_history.ipynb #6e5b7568
 def shared_rows(
     name: str,  # of a KPI
-    facts: tuple[Mapping[str, Any], Mapping[str, Any]],  # run.json of the two runs
+    facts: tuple[RunRecord, RunRecord],  # run.json of the two runs
 ) -> int | None:
     "The largest number of rows of a KPI that both runs show; None if their limits are equal."
-    limits = [facts_section(one, "definitions", name, "limits") for one in facts]
+    limits = [one.definitions.get(name, TableDefinition()).limits for one in facts]
     return min(*limits[0].values(), *limits[1].values()) if limits[0] != limits[1] else None
 
 
@@ -387,7 +388,7 @@ def kpi_changes(
     name: str,  # of a KPI
     before: Run,
     after: Run,
-    facts: tuple[Mapping[str, Any], Mapping[str, Any]],  # content of their run.json
+    facts: tuple[RunRecord, RunRecord],  # content of their run.json
 ) -> dict[str, Any]:
     """What changed in a KPI, or `apart`: the reason why it is not comparable.
 
@@ -406,10 +407,8 @@ def compare_runs(before: Run, after: Run) -> dict[str, Any]:
     """What changed from one run to another, ready for JSON.
 
     The keys are `before`, `after`, `notes`, `films`, `totals` and `kpis`."""
-    facts = (
-        read_facts(before.report) | {"run_id": before.id},
-        read_facts(after.report) | {"run_id": after.id},
-    )
+    facts = read_facts(before.report), read_facts(after.report)
+    facts[0].run_id, facts[1].run_id = before.id, after.id
     result: dict[str, Any] = {
         "before": run_summary(before, facts[0]),
         "after": run_summary(after, facts[1]),

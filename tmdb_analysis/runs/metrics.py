@@ -7,7 +7,6 @@ __all__ = ['RUN_MEASURES', 'END_STATUSES', 'RunMeasure', 'fetch_measures', 'fail
            'epoch_seconds', 'run_gauges', 'metrics_text', 'write_metrics']
 
 # %% ../../nbs/8_runs/86_metrics.ipynb #0ef87ceb
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +16,10 @@ import pyarrow.parquet as pq
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.exposition import generate_latest
 
+from ..core.records import RunRecord, read_quality
 from ..core.schema import TABLES
 from ..core.store import Run, read_counts, write_text
-from .catalog import all_runs, facts_section
+from .catalog import all_runs
 
 # %% ../../nbs/8_runs/86_metrics.ipynb #a9bb5794
 class RunMeasure(NamedTuple):
@@ -51,26 +51,26 @@ RUN_MEASURES: dict[str, tuple[str, str]] = {  # name -> name of its label, meani
 
 # %% ../../nbs/8_runs/86_metrics.ipynb #cc04b049
 def fetch_measures(
-    facts: Mapping[str, Any],  # content of run.json
+    facts: RunRecord,  # content of run.json
 ) -> dict[str, float]:
     "API calls and cache hit ratio (0 to 1) of a run; empty for a run that fetched nothing."
-    counted = facts_section(facts, "fetch")
+    counted = facts.fetch or {}
     answers = sum(counted.get(name, 0) for name in ("hits", "misses", "stale"))
-    found = {"api_calls": counted.get("attempts")}
+    found: dict[str, float | None] = {"api_calls": counted.get("attempts")}
     found |= {"cache_hit_ratio": counted.get("hits", 0) / answers} if answers else {}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def failure_counts(
-    facts: Mapping[str, Any],  # content of run.json
-    counts: Mapping[str, Any],  # of the stages, as `read_counts` gives them
+    facts: RunRecord,  # content of run.json
+    counts: Mapping[str, Mapping[str, Any]],  # of the stages, as `read_counts` gives them
 ) -> dict[str, float]:
     "Number of failures in a run by kind; a kind that could not occur is left out."
-    counted, ingest = facts_section(facts, "fetch"), facts_section(counts, "ingest")
+    counted, ingest = facts.fetch or {}, counts.get("ingest", {})
     found = {
-        "stages": sum(stage.get("status") == "failed" for stage in facts.get("stages") or []),
+        "stages": sum(stage.status == "failed" for stage in facts.stages),
         "records": ingest.get("quarantined"),
-        "films": facts_section(ingest, "fetch").get("failed"),
+        "films": (ingest.get("fetch") or {}).get("failed"),
         "answers": counted["broken"] + counted["flawed"] if counted else None,
         "cache": sum(n for name, n in counted.items() if name.startswith("cache_"))
         if counted
@@ -80,41 +80,39 @@ def failure_counts(
 
 # %% ../../nbs/8_runs/86_metrics.ipynb #ce1dacc9
 def quality_measures(
-    report: Path,  # report folder of a run
-) -> dict[tuple[str, str], float]:
+    run: Run,
+) -> dict[tuple[str, str], float | None]:
     "Numbers on data quality, by name and label; empty if the run did not check the quality."
-    path = report / "quality.json"
-    quality = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if not quality:
+    quality = read_quality(run)
+    if quality is None:
         return {}
-    broken = [rule["severity"] for rule in quality["rules"] if not rule["passed"]]
+    broken = [rule.severity for rule in quality.rules if not rule.passed]
     severities = ("critical", "error", "warn")
     return (
-        {("quality_score", ""): quality["score"]}
-        | {("gate_failed", ""): float(quality["gate"] == "fail")}
-        | {("quality_dimension_score", name): n for name, n in quality["dimensions"].items()}
-        | {("rules_broken", severity): broken.count(severity) for severity in severities}
+        {("quality_score", ""): quality.score}
+        | {("gate_failed", ""): float(quality.gate == "fail")}
+        | {("quality_dimension_score", name): n for name, n in quality.dimensions.items()}
+        | {("rules_broken", severity): float(broken.count(severity)) for severity in severities}
     )
 
 # %% ../../nbs/8_runs/86_metrics.ipynb #de5db474
 def run_measures(
     run: Run,  # that has ended, with any status
-    facts: Mapping[str, Any],  # content of its run.json
+    facts: RunRecord,  # content of its run.json
 ) -> list[RunMeasure]:
     "All known numbers about a run, for Prometheus and PostgreSQL."
-    found: dict[tuple[str, str], Any] = {("run_seconds", ""): facts.get("seconds")}
-    stages = facts.get("stages") or []
-    found |= {("stage_seconds", stage["stage"]): stage["seconds"] for stage in stages}
+    found: dict[tuple[str, str], Any] = {("run_seconds", ""): facts.seconds}
+    found |= {("stage_seconds", stage.stage): stage.seconds for stage in facts.stages}
     paths = {name: run.path(table) for name, table in TABLES.items()}
     found |= {
         ("rows", name): pq.read_metadata(path).num_rows
         for name, path in paths.items()
         if path.is_file()
     }
-    found |= quality_measures(run.report)
+    found |= quality_measures(run)
     found |= {(name, ""): value for name, value in fetch_measures(facts).items()}
     found |= {("failures", kind): n for kind, n in failure_counts(facts, read_counts(run)).items()}
-    found |= {(f"spark_{name}", ""): n for name, n in facts_section(facts, "spark").items()}
+    found |= {(f"spark_{name}", ""): n for name, n in (facts.spark or {}).items()}
     known = ((name, label, value) for (name, label), value in found.items() if value is not None)
     return [RunMeasure(name, label, float(value)) for name, label, value in known]
 
@@ -133,21 +131,21 @@ def epoch_seconds(
 
 
 def run_gauges(
-    facts: Mapping[str, Any],  # run.json of the last run
-    runs: list[tuple[Run, dict[str, Any]]],  # all runs, as `all_runs` gives them
+    facts: RunRecord,  # run.json of the last run
+    runs: list[tuple[Run, RunRecord]],  # all runs, as `all_runs` gives them
 ) -> list[tuple[str, str, dict[str, str], float | None]]:
     "Name, meaning, labels and value of the gauges on the last run: id, status and times."
     every = (facts, *(other for _, other in runs))
-    ended = [epoch_seconds(one.get("finished")) for one in every if one.get("status") == "ok"]
+    ended = [epoch_seconds(one.finished) for one in every if one.status == "ok"]
     success = max(filter(None, ended), default=None)
-    info = {name: str(facts.get(name) or "") for name in ("run_id", "source", "engine")}
-    info["version"] = str(facts_section(facts, "versions").get("tmdb_analysis", ""))
+    info = {name: str(getattr(facts, name) or "") for name in ("run_id", "source", "engine")}
+    info["version"] = facts.versions.get("tmdb_analysis", "")
     status = "1 for the status of the last run, else 0"
-    finished = epoch_seconds(facts.get("finished"))
+    finished = epoch_seconds(facts.finished)
     return [
         ("run_info", "the last run; always 1", info, 1.0),
         *[
-            ("run_status", status, {"status": name}, float(facts.get("status") == name))
+            ("run_status", status, {"status": name}, float(facts.status == name))
             for name in END_STATUSES
         ],
         ("run_finished_timestamp_seconds", "when the last run ended", {}, finished),
@@ -157,8 +155,8 @@ def run_gauges(
 # %% ../../nbs/8_runs/86_metrics.ipynb #4deacc51
 def metrics_text(
     run: Run,  # the last run
-    facts: Mapping[str, Any],  # content of its run.json
-    runs: list[tuple[Run, dict[str, Any]]],  # all runs, as `all_runs` gives them
+    facts: RunRecord,  # content of its run.json
+    runs: list[tuple[Run, RunRecord]],  # all runs, as `all_runs` gives them
 ) -> str:
     "The numbers about the last run in the text format of Prometheus and OpenMetrics."
     registry = CollectorRegistry()
@@ -173,12 +171,12 @@ def metrics_text(
         if name not in gauges:
             gauges[name] = Gauge(f"tmdb_{name}", meaning, list(labels), registry=registry)
         (gauges[name].labels(**labels) if labels else gauges[name]).set(value)
-    return generate_latest(registry).decode()
+    return str(generate_latest(registry).decode())
 
 
 def write_metrics(
     run: Run,  # the last run
-    facts: Mapping[str, Any],  # content of its run.json
+    facts: RunRecord,  # content of its run.json
 ) -> Path:
     "Replace `reports/metrics.prom` by the numbers about this run; returns its path."
     path = run.home / "reports" / "metrics.prom"

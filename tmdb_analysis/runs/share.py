@@ -10,7 +10,6 @@ __all__ = ['PROVENANCE_KEYS', 'FILE_OPTIONS', 'REPEATABLE_SETTINGS', 'EMBED_LIMI
 
 # %% ../../nbs/8_runs/83_share.ipynb #1e7c0f5a
 import base64
-import json
 import os
 import re
 import shutil
@@ -23,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from bs4 import BeautifulSoup
+from pydantic import JsonValue, ValidationError
 
+from ..core.records import RunRecord
 from ..core.settings import SECTIONS, Settings, TmdbError, UsageError
 from ..core.store import Run, replace_file
-from .catalog import facts_section, value_differences
+from .catalog import value_differences
 from ..tmdb.files import digest
 from ..tmdb.sources import source_named, source_of
 
@@ -38,18 +39,18 @@ PROVENANCE_KEYS = (
 
 
 def provenance(
-    facts: Mapping[str, Any],  # content of run.json
-) -> dict[str, Any]:
+    facts: RunRecord,  # content of run.json
+) -> dict[str, JsonValue]:
     "The part of run.json that a report publishes."
-    published = {name: facts.get(name) for name in PROVENANCE_KEYS}
-    parameters = {k: v for k, v in facts_section(facts, "parameters").items() if k != "base_url"}
-    engine = str(facts.get("engine")).partition(":")[0]
+    published = facts.model_dump(mode="json", include=set(PROVENANCE_KEYS))
+    parameters = {k: v for k, v in facts.parameters.items() if k != "base_url"}
+    engine = str(facts.engine).partition(":")[0]
     return published | {"parameters": parameters, "engine": engine}
 
 # %% ../../nbs/8_runs/83_share.ipynb #89b11dd2
 def read_provenance(
     path: Path,  # HTML page of a report
-) -> dict[str, Any]:
+) -> RunRecord:
     "The provenance in a report. Raises `UsageError` for a file without one."
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -57,10 +58,10 @@ def read_provenance(
         raise UsageError(f"{path.name}: cannot be read ({e.strerror})") from e
     script = BeautifulSoup(text, "html.parser").find("script", id="provenance")
     try:
-        found = json.loads(script.get_text()) if script else None
-    except (ValueError, RecursionError):
+        found = RunRecord.model_validate_json(script.get_text()) if script else None
+    except ValidationError:
         found = None
-    if not isinstance(found, dict) or not found.get("source"):
+    if found is None or not found.source:
         raise UsageError(
             f"{path.name}: the page contains no provenance; "
             "give the index.html of a run or a page from `tmdb export`"
@@ -80,11 +81,11 @@ def input_digests(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def recorded_sha256(
-    report: Mapping[str, Any],  # its provenance
+    report: RunRecord,  # its provenance
     name: str,  # setting that names the file
 ) -> str:
     "The SHA-256 that a report records for a file, or `unknown`."
-    return str(facts_section(report, "inputs", name).get("sha256", "unknown"))
+    return report.inputs[name].sha256 if name in report.inputs else "unknown"
 
 # %% ../../nbs/8_runs/83_share.ipynb #30f6c5b1
 FILE_OPTIONS = {"input": "--input", "ids_file": "--ids-file", "rules_file": "-p rules_file="}
@@ -102,49 +103,48 @@ REPEATABLE_SETTINGS -= {"rules_file"}
 
 
 def settings_to_repeat(
-    report: Mapping[str, Any],  # its provenance
+    report: RunRecord,  # its provenance
     options: Mapping[str, Any],  # settings of the command line, which win; None: not given
 ) -> tuple[dict[str, Any], list[str]]:
     """The settings that repeat a report, and sentences about what differs. Raises `UsageError` if
     an input file of the report is not given."""
     given = {name: value for name, value in options.items() if value is not None}
-    parameters = facts_section(report, "parameters").items()
+    parameters = report.parameters.items()
     allowed = {k: v for k, v in parameters if k in REPEATABLE_SETTINGS and v not in ("", [], None)}
     lines = [
         f"{name} is {given[name]} here and {value} in the report"
         for name, value in allowed.items()
         if name in given and str(given[name]) != str(value)
     ]
-    source = source_named(report["source"])
+    source = source_named(report.source)
     for name, option in FILE_OPTIONS.items():
         is_embedded = name == "input" and source.embedded
-        if facts_section(report, "inputs", name) and name not in given and not is_embedded:
+        if name in report.inputs and name not in given and not is_embedded:
             raise UsageError(
                 f"the report was made with {option}: "
                 f"give that file too (SHA-256 {recorded_sha256(report, name)})"
             )
     if source.fetches:
         lines.append("TMDB may have changed its data since then, so the numbers may differ")
-    return allowed | {"source": report["source"]} | given, lines
+    return allowed | {"source": report.source} | given, lines
 
 # %% ../../nbs/8_runs/83_share.ipynb #acc85b87
 def report_differences(
-    report: Mapping[str, Any],  # the provenance of the report
-    here: Mapping[str, Any],  # `source`, `inputs` and `versions` of the run that repeats it
+    report: RunRecord,  # the provenance of the report
+    here: RunRecord,  # `source`, `inputs` and `versions` of the run that repeats it
 ) -> list[str]:
     """Sentences about versions and the sample, where they differ from the report. Raises
     `UsageError` if a given file differs from that of the report."""
-    embedded = source_named(here["source"]).embedded
+    embedded = source_named(here.source).embedded
     for name, option in FILE_OPTIONS.items():
-        ours, theirs = (
-            facts_section(each, "inputs", name).get("sha256") for each in (here, report)
-        )
-        if ours != theirs and ours and theirs and not (name == "input" and embedded):
+        both = name in here.inputs and name in report.inputs
+        ours, theirs = recorded_sha256(here, name), recorded_sha256(report, name)
+        if both and ours != theirs and not (name == "input" and embedded):
             raise UsageError(
                 f"{option.rstrip('=')}: not the file of the report; "
                 f"give the one with SHA-256 {theirs} (this one has {ours})"
             )
-    versions = value_differences(facts_section(report, "versions"), facts_section(here, "versions"))
+    versions = value_differences(report.versions, here.versions)
     lines = [versions] if versions else []
     if embedded and recorded_sha256(report, "input") != recorded_sha256(here, "input"):
         lines.append("the embedded sample differs from that of the report")

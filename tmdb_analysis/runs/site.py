@@ -16,6 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.records import RunRecord, StageLine, StageRecord, stage_records
 from ..core.schema import CREDITS, MOVIES
 from ..core.store import Run, read_arrow, read_counts, write_text
 from ..films.cohort import carries_collections
@@ -35,7 +36,6 @@ from tmdb_analysis.runs.catalog import (
     all_runs,
     comparable_runs,
     disk_bytes,
-    facts_section,
     is_published,
     read_facts,
 )
@@ -118,19 +118,21 @@ def checksums(
 
 # %% ../../nbs/8_runs/85_site.ipynb #1a3c276d
 def recorded_stages(
-    facts: Mapping[str, Any],  # content of run.json
+    run: Run,
+    facts: RunRecord,  # content of its run.json
     pages: Mapping[str, str],  # stage -> title, of the stages that have a page
-) -> dict[str, dict[str, Any]]:
-    "The record of each stage in run.json, in order; empty for a stage that only has a page."
-    listed = facts.get("stages") if isinstance(facts.get("stages"), list) else []
-    records = {str(stage.get("stage")): stage for stage in listed if isinstance(stage, dict)}
-    with_page: dict[str, dict[str, Any]] = {name: {} for name in pages if name[0].isdigit()}
-    return dict(sorted((with_page | records).items()))
+) -> dict[str, StageRecord | StageLine | None]:
+    """The record of each stage, in order; None for a stage that only has a page. For a run of an
+    earlier version, which has no records, what run.json says of its stages."""
+    found: dict[str, StageRecord | StageLine | None] = {n: None for n in pages if n[0].isdigit()}
+    found |= {line.stage: line for line in facts.stages}
+    found |= {record.chapter: record for record in stage_records(run)}
+    return dict(sorted(found.items()))
 
 
 def run_details(
     run: Run,
-    facts: Mapping[str, Any],  # content of run.json
+    facts: RunRecord,  # content of run.json
     pages: Mapping[str, str],  # stage -> title, of the stages that have a page
 ) -> str:
     "Downloads, provenance and stages as HTML."
@@ -141,21 +143,21 @@ def run_details(
         "run.html.j2",
         downloads=downloads(run.report),
         diffs=sorted(path.stem.removeprefix("diff_") for path in run.report.glob("diff_*.html")),
-        made={"run": run.id, **{name: facts.get(name) for name in names}},
-        stages=recorded_stages(facts, pages),
+        made={"run": run.id, **{name: getattr(facts, name) for name in names}},
+        stages=recorded_stages(run, facts, pages),
         pages=pages,
         words=value_words,
     )
 
 # %% ../../nbs/8_runs/85_site.ipynb #9132bd13
 def failure_box(
-    facts: Mapping[str, Any],  # content of run.json
+    facts: RunRecord,  # content of run.json
 ) -> str:
     "The box for a run that failed or has no report: the stage and the reason, as HTML."
-    failed = facts.get("status") == "failed"
+    failed = facts.status == "failed"
     title = "This run failed" if failed else "This run has no report"
-    error = str(facts.get("error") or "run.json gives no reason.").strip().splitlines()[0]
-    stage = facts.get("failed_stage")
+    error = str(facts.error or "run.json gives no reason.").strip().splitlines()[0]
+    stage = facts.failed_stage
     return fill_template(
         "failed.html.j2", heading=title, reason=f"Stage {stage}: {error}" if stage else error
     )
@@ -164,14 +166,14 @@ def failure_box(
 def report_page(
     nb: "NotebookNode | None",  # executed report; None if the run has none
     run: Run,
-    facts: Mapping[str, Any],  # content of run.json
+    facts: RunRecord,  # content of run.json
     pages: Mapping[str, str],  # stage -> title, of the stages that have a page
 ) -> str:
     "The front page of a run as HTML. Raises `TmdbError` for a picture without an alt text."
     title, subtitle = heading(nb, "") if nb else (f"Run {run.id}", "")
-    scope = scope_words(facts_section(facts, "parameters"))
+    scope = scope_words(facts.parameters)
     title = f"{title}: films {scope}" if scope else title
-    box = failure_box(facts) if nb is None or facts.get("status") == "failed" else ""
+    box = failure_box(facts) if nb is None or facts.status == "failed" else ""
     report = f"{cards(run, facts, all_runs(run.home))}{notebook_html(nb)}" if nb else ""
     content = f"{box}{report}{run_details(run, facts, pages)}"
     data = {"provenance": provenance(facts)}
@@ -205,7 +207,7 @@ def dashboard_page(
 # %% ../../nbs/8_runs/85_site.ipynb #d569a738
 def render_run(
     run: Run,
-    facts: Mapping[str, Any] | None = None,  # content of run.json; None: read it
+    facts: RunRecord | None = None,  # content of run.json; None: read it
     look: Callable[[], None] = lambda: None,  # called before each page; may raise to stop
 ) -> Path:
     """The path of the front page, after all pages of the run were written. Raises `TmdbError` for a
@@ -236,18 +238,18 @@ LISTED_MEASURES = [
 
 
 def status_words(
-    facts: Mapping[str, Any],  # content of run.json
+    facts: RunRecord,  # content of run.json
 ) -> str:
     "The status of a run in words that stay true when the run ends after the page was written."
-    if facts.get("status") == "running":
+    if facts.status == "running":
         return "not finished when this page was written"
-    return value_words(facts.get("status"))
+    return value_words(facts.status)
 
 
 def run_row(
     run: Run,
-    facts: Mapping[str, Any],  # content of its run.json
-    runs: list[tuple[Run, dict[str, Any]]],  # all runs with their run.json, newest first
+    facts: RunRecord,  # content of its run.json
+    runs: list[tuple[Run, RunRecord]],  # all runs with their run.json, newest first
 ) -> dict[str, Any]:
     "The values of a run in the list of runs, for the template `runs.html.j2`."
     kpis = {}
@@ -258,7 +260,7 @@ def run_row(
     return {
         "id": run.id,
         "facts": facts,
-        "scope": scope_words(facts_section(facts, "parameters")),
+        "scope": scope_words(facts.parameters),
         "status": status_words(facts),
         "published": is_published(run),
         "page": (run.report / "index.html").is_file(),
@@ -271,14 +273,12 @@ def run_row(
 def render_home(
     home: Path,  # folder that contains reports/
     latest: Run | None = None,  # run with newer facts than its run.json
-    facts: Mapping[str, Any] | None = None,  # these facts
+    facts: RunRecord | None = None,  # these facts
 ) -> Path:
     "The path of `reports/index.html`, the list of all runs, newest first, after it was written."
     reports = home / "reports"
     reports.mkdir(parents=True, exist_ok=True)
-    runs = [
-        (run, dict(facts) if run == latest and facts else stored) for run, stored in all_runs(home)
-    ]
+    runs = [(run, facts if run == latest and facts else stored) for run, stored in all_runs(home)]
     content = fill_template(
         "runs.html.j2",
         runs=[run_row(run, stored, runs) for run, stored in runs],

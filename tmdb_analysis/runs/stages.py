@@ -76,7 +76,7 @@ def without_lessons(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
     "A copy of a stage without the code above `# Run` that is not exported."
     sources = [cell.source for cell in nb.cells]
     start = sources.index("# Run") if "# Run" in sources else 0
-    lean = nbformat.from_dict(nb)
+    lean: nbformat.NotebookNode = nbformat.from_dict(nb)
     lean.cells = [
         c
         for i, c in enumerate(lean.cells)
@@ -119,7 +119,7 @@ class Client(AsyncKernelClient):
 
 def is_idle(news: dict[str, Any]) -> bool:
     "Whether a kernel says that it has done what it was asked."
-    return news["content"].get("execution_state") == "idle"
+    return bool(news["content"].get("execution_state") == "idle")
 
 
 class Kernel(KernelManager):
@@ -208,7 +208,7 @@ def started_kernel(chosen: Settings, tries: int = 3) -> tuple[Kernel, BlockingKe
     )
 
 
-def run_in_thread(work: Callable, *args: Any, **options: Any) -> None:
+def run_in_thread(work: Callable[..., Any], *args: Any, **options: Any) -> None:
     "Do something in a thread: the event loop of this one may still wait for a cell that was interrupted."
     with ThreadPoolExecutor(1) as thread:
         thread.submit(work, *args, **options).result()
@@ -331,7 +331,7 @@ def execute(
 def failure(name: str, error: PapermillExecutionError) -> str:
     "What to tell about a failed stage: our own errors are one line and speak for themselves, others say where to look."
     if len(error.traceback) == 1:
-        return error.evalue
+        return str(error.evalue)
     message = next(
         (line.strip() for line in str(error.evalue).splitlines() if line.strip()), "no message"
     )

@@ -74,7 +74,10 @@ def meets_condition(
     if condition.kind == "number":
         value = F.col(where[0]).cast("double")
         ends = number_bounds(condition.value)
-        return reduce(and_, [COMPARISONS[sign](value, F.lit(number)) for sign, number in ends])
+        holds: Column = reduce(
+            and_, [COMPARISONS[sign](value, F.lit(number)) for sign, number in ends]
+        )
+        return holds
     if condition.kind == "words":
         words = F.lit(f" {fold_words(condition.value)} ")
         has_words = [F.contains(folded_words(text), words) for text in where]

@@ -25,7 +25,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.display import column_title, field_text, readable_table, terminal_text
-from ..core.engine import session
+from ..core.engine import one_row, session
+from ..core.records import RunRecord, read_record
 from ..core.schema import COHORT, CREDITS, MOVIES, RAW
 from ..core.settings import UsageError, name_hint, settings
 from ..core.store import Run, published, read, read_counts, read_kpi, to_pandas
@@ -59,7 +60,7 @@ def funnels(
         for i in range(len(rules))
     }
     sums = [F.count_if(condition).alias(key) for key, condition in met.items()]
-    found = films.agg(F.count("*").alias("all"), *sums).first().asDict()
+    found = one_row(films.agg(F.count("*").alias("all"), *sums)).asDict()
     shared, made = from_records(counts), {}
     for name, rules in needs.items():
         rows = list(shared)
@@ -78,12 +79,12 @@ def row_named(
     "The row of a table that somebody means: by rank, else by id, else by name in any case. Raises `UsageError`."
     for column in ("rank", "id", "collection_id", "person_id"):
         if row.isdecimal() and column in table and (table[column] == int(row)).any():
-            return table[table[column] == int(row)].to_dict("records")[0]
+            return dict(table[table[column] == int(row)].to_dict("records")[0])
     names = table[label].map(lambda value: f"{value:g}" if isinstance(value, float) else str(value))
     found = table[names.str.casefold() == row.strip().casefold()]
     if found.empty:
         raise UsageError(f"no row {row!r} in this table; {name_hint(row, names.tolist())}")
-    return found.to_dict("records")[0]
+    return dict(found.to_dict("records")[0])
 
 
 def evidence(
@@ -145,8 +146,8 @@ def why(
 def parameters_of(run: Run) -> dict[str, Any]:
     "The parameters that a run was made with; those of the settings where it has noted none."
     path = run.report / "run.json"
-    noted = json.loads(path.read_text(encoding="utf-8"))["parameters"] if path.is_file() else {}
-    return settings().flat() | noted
+    noted = read_record(path, RunRecord).parameters if path.is_file() else {}
+    return {**settings().flat(), **noted}
 
 # %% ../../nbs/5_search/54_why.ipynb #05071e01
 def folded(

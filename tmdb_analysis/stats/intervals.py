@@ -35,7 +35,7 @@ def float_array(
     array = pd.array(values, dtype="Float64").to_numpy(dtype=float, na_value=math.nan)
     if np.isinf(array).any():
         raise ValueError("a value is infinite: remove or correct it")
-    return array
+    return np.asarray(array)
 
 
 def complete_rows(
@@ -233,7 +233,7 @@ def weighted_deltas(
     cumulated = np.pad(np.cumsum(wy, axis=1), ((0, 0), (1, 0)))
     net = cumulated[:, below] + cumulated[:, up_to] - cumulated[:, -1:]  # weight below - above
     with np.errstate(invalid="ignore"):  # a resample can lack a group
-        return (wx * net).sum(axis=1) / (wx.sum(axis=1) * cumulated[:, -1])
+        return np.asarray((wx * net).sum(axis=1) / (wx.sum(axis=1) * cumulated[:, -1]))
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #68d8796c
 STEPS = 2048  # of the grid for the interval of the shift
@@ -252,7 +252,7 @@ def weighted_medians(
         at = np.argmax(reached, axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):  # a resample can lack a group
             ends.append(at + 1 - (cumulated[row, at] - half) / weights[row, at])
-    return (ends[0] + ends[1]) / 2
+    return np.asarray((ends[0] + ends[1]) / 2)
 
 
 def weighted_shifts(
@@ -292,7 +292,7 @@ def two_groups(
 
 
 def group_interval(
-    estimate: Callable[[Any, Any], float],  # the effect of two groups
+    estimate: Callable[[Any, Any], float | None],  # the effect of two groups
     drawn: Callable[[Any, Any, Any, Any], Any],  # the same for each row of weights
     x: Any,  # values of one group
     y: Any,  # values of the other group, in the same unit

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from requests_cache import CachedResponse
-from requests_cache.backends import BaseStorage
+from requests_cache.backends.base import BaseStorage
+from requests_cache.models.response import CachedResponse
 from requests_cache.serializers import SerializerPipeline, Stage
 from requests_cache.serializers.preconf import json_preconf_stage
 
@@ -30,7 +30,7 @@ LARGEST_ROW = 64_000_000  # bytes, unpacked
 
 
 def pack_row(
-    value: dict,  # of JSON types only
+    value: dict[str, Any],  # of JSON types only
 ) -> bytes:
     "A cache row as compressed bytes."
     return zlib.compress(json.dumps(value, separators=(",", ":")).encode(), 6)
@@ -38,13 +38,13 @@ def pack_row(
 
 def unpack_row(
     row: bytes,  # as `packed` returns it
-) -> dict:
+) -> dict[str, Any]:
     "The content of a cache row. Raises ValueError or zlib.error if the bytes are not a valid row."
     unpacker = zlib.decompressobj()
     text = unpacker.decompress(row, LARGEST_ROW)
     if not unpacker.eof:
         raise ValueError(f"the cache row is truncated or larger than {LARGEST_ROW:,} bytes")
-    return json.loads(text)
+    return dict(json.loads(text))
 
 
 ROW_FORMAT = SerializerPipeline(
@@ -119,7 +119,7 @@ class SqliteRows:
     def get(self, key: str) -> bytes | None:
         "The row of a key; None if there is none."
         found = self.execute("SELECT value FROM row WHERE key = ?", key)
-        return found and found[0]
+        return bytes(found[0]) if found else None
 
     def put(self, key: str, row: bytes) -> None:
         "Store a row."
@@ -156,7 +156,7 @@ class RedisRows:
 
     def get(self, key: str) -> bytes | None:
         "The row of a key; None if there is none."
-        found: Any = self.connection.get(f"tmdb:{key}")
+        found: bytes | None = self.connection.get(f"tmdb:{key}")  # type: ignore[assignment]
         return found
 
     def put(self, key: str, row: bytes) -> None:
@@ -206,7 +206,7 @@ def prune_cache(
     return before, sum(path.stat().st_size for path in folder.glob("http.sqlite*"))
 
 # %% ../../nbs/1_tmdb/10_cache.ipynb #8981f1c5
-class TolerantStorage(BaseStorage):
+class TolerantStorage(BaseStorage[str, CachedResponse]):
     "The storage for requests-cache in which any fault is counted and is a cache miss."
 
     def __init__(
@@ -243,8 +243,8 @@ class TolerantStorage(BaseStorage):
     def __getitem__(self, key: str) -> CachedResponse:
         with self.counting_faults("cache_read_faults"):
             row = rows.get(key) if (rows := self.usable_rows()) else None
-            answer = self.serializer.loads(row) if row else None
-            if self.is_whole(answer):
+            answer = ROW_FORMAT.loads(row) if row else None
+            if isinstance(answer, CachedResponse) and self.is_whole(answer):
                 answer.cache_key = key
                 return answer
         raise KeyError(key)
@@ -252,7 +252,7 @@ class TolerantStorage(BaseStorage):
     def __setitem__(self, key: str, answer: CachedResponse) -> None:
         with self.counting_faults("cache_write_faults"):
             if rows := self.usable_rows():
-                row: Any = self.serializer.dumps(answer)
+                row: Any = ROW_FORMAT.dumps(answer)
                 rows.put(key, row)
 
     def __delitem__(self, key: str) -> None:

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 import requests
 from requests_cache import CachedSession
-from requests_cache.backends import BaseCache
-from requests_cache.policy import DO_NOT_CACHE
+from requests_cache.backends.base import BaseCache
+from requests_cache.policy import DO_NOT_CACHE, ExpirationTime
 
 from ..core.settings import Api, TmdbError, UsageError, is_loopback
 from .cache import RedisRows, SqliteRows, TolerantStorage, open_rows
@@ -47,7 +47,7 @@ class Answer:
 
     def json(self) -> dict[str, Any]:
         "The body as an object."
-        return json.loads(self.body)
+        return dict(json.loads(self.body))
 
 
 def utc_timestamp(
@@ -58,7 +58,8 @@ def utc_timestamp(
 
 # %% ../../nbs/1_tmdb/12_client.ipynb #07a07ee7
 DAY_SECONDS = 86_400  # seconds
-FRESH_SECONDS: dict = {  # pattern of the path -> seconds for which an answer is fresh; the first match wins
+# Pattern of the path -> seconds for which an answer is fresh; the first match wins.
+FRESH_SECONDS: dict[str | re.Pattern[str], ExpirationTime] = {
     re.compile(r"/3/movie/changes|/3/movie/latest"): DO_NOT_CACHE,
     re.compile(r"/3/movie/(popular|now_playing|upcoming|top_rated)"): 3_600,
     re.compile(r"/3/(discover|search)/"): 6 * 3_600,
@@ -119,7 +120,7 @@ class Tmdb:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.session.close()
+        self.session.close()  # type: ignore[no-untyped-call]
 
     def get(
         self,

@@ -86,6 +86,7 @@ class PreviousRun:
         name: str,  # of a segment
     ) -> dict[int, dict[str, Any]]:
         "Id -> line of a segment; {} if it is damaged."
+        assert self.ledger is not None  # no segment has a name without it
         try:
             return {line["id"]: line for line in segment_lines(self.ledger.folder / name)}
         except TmdbError:
@@ -151,7 +152,8 @@ def latest_previous_run(
             found = PreviousRun(folder)
         except TmdbError:  # of another version
             continue
-        if found.is_complete() and found.ledger.question().get("language") == language:
+        asked = found.ledger.question() if found.ledger and found.is_complete() else {}
+        if asked.get("language") == language:
             return found
         found.close()
     return PreviousRun(None)
@@ -174,7 +176,7 @@ def details(
 def worker(
     tmdb: Tmdb,
     todo: Iterator[int],  # ids, shared by all threads
-    done: queue.Queue,  # receives (id, answer or error)
+    done: queue.Queue[tuple[int, Any]],  # receives (id, answer or error)
     refresh: set[int],  # ids to ask TMDB for even if the cache has a fresh answer
     stop: threading.Event,  # set it to end after the current film
 ) -> None:
@@ -189,7 +191,7 @@ def worker(
 
 # %% ../../nbs/1_tmdb/15_fetch.ipynb #b1317912
 def next_result(
-    done: queue.Queue,  # of (id, answer or error)
+    done: queue.Queue[tuple[int, Any]],  # of (id, answer or error)
     stop: threading.Event,  # set it to stop waiting
     idle: Callable[[], None],  # called while the queue is empty
 ) -> tuple[int, Any]:
@@ -204,7 +206,7 @@ def next_result(
 
 
 def last_results(
-    done: queue.Queue,  # of (id, answer or error)
+    done: queue.Queue[tuple[int, Any]],  # of (id, answer or error)
     threads: list[threading.Thread],
     seconds: float = 10.0,  # longest wait
 ) -> Iterator[tuple[int, Any]]:
@@ -257,7 +259,7 @@ def free_gb(
 def start_threads(
     tmdb: Tmdb,
     films: list[int],  # ids
-    done: queue.Queue,  # receives (id, answer or error)
+    done: queue.Queue[tuple[int, Any]],  # receives (id, answer or error)
     refresh: set[int],  # ids to ask TMDB for even if the cache has a fresh answer
     stop: threading.Event,  # set it to end after the current films
 ) -> list[threading.Thread]:
@@ -285,7 +287,7 @@ def fetch(
     """Fetch the pending films. Raises `Refused`, `TryLater` or `TmdbError`; what was fetched until
     then is stored."""
     films = ledger.ids("pending")
-    done: queue.Queue = queue.Queue(maxsize=4 * tmdb.api.workers)
+    done: queue.Queue[tuple[int, Any]] = queue.Queue(maxsize=4 * tmdb.api.workers)
     threads = start_threads(tmdb, films, done, refresh, stop)
     segments, start, n = Segments(ledger), time.monotonic(), 0
     postponed: list[tuple[int, NoAnswer]] = []
@@ -380,7 +382,8 @@ def ids_to_refresh(
     if (today - since).days + 1 <= CHANGES_DAYS:
         return again
     films, _ = ids_of_export(tmdb)
-    gone = set(previous.ledger.ids("done")) - set(films)
+    fetched = previous.ledger.ids("done") if previous.ledger else []
+    gone = set(fetched) - set(films)
     not_fresh = (today - timedelta(days=tmdb.api.fresh_days)).isoformat()
     return again | gone | previous.older_than(not_fresh)
 
@@ -407,7 +410,7 @@ def expand(
     stop: threading.Event,  # set it to stop after the requests being sent
     previous: PreviousRun,  # earlier run, for films that TMDB cannot deliver
     again: set[int],  # ids to ask TMDB for even if the cache has a fresh answer
-    tell: Callable,  # called with the progress
+    tell: Callable[[dict[str, Any]], None],  # called with the progress
 ) -> None:
     "Fetch related films: the other parts of collections, and all films of the named people."
     for _ in ledger.once("expanded"):

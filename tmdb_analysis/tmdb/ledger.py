@@ -195,7 +195,7 @@ class Ledger:
         "The name of the segment with the film's record; None if there is none."
         query = "SELECT segment FROM item WHERE id = ? AND state = 'done'"
         found = self.db.execute(query, (film,)).fetchone()
-        return found and found[0]
+        return str(found[0]) if found else None
 
     def retry(self) -> None:
         "Make failed films pending again."

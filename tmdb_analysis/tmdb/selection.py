@@ -167,7 +167,7 @@ def ids_of_collections(
 ) -> set[int]:
     "The ids of all parts of the collections that these films belong to."
     belongs = [film.get("belongs_to_collection") or {} for film in films]
-    collections = {collection.get("id") for collection in belongs} - {None}
+    collections = {int(i) for collection in belongs if (i := collection.get("id")) is not None}
     language = tmdb.api.language
     found = (tmdb.get(f"/3/collection/{i}", language=language) for i in sorted(collections))
     return {

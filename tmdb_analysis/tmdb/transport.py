@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COUNT_NAMES', 'FILM_PATH', 'FIRST_PAUSE', 'LONGEST_PAUSE', 'OUTAGE_FAILURES', 'RETRY_STATUSES', 'NETWORK_ERRORS',
-           'NoAnswer', 'SecretRefused', 'Counters', 'body_flaw', 'retry_after', 'backoff', 'shut_down',
+           'Attempt', 'NoAnswer', 'SecretRefused', 'Counters', 'body_flaw', 'retry_after', 'backoff', 'shut_down',
            'PunctualConnection', 'PunctualPool', 'PunctualTlsPool', 'Outage', 'Turn', 'Gate', 'mask_key',
            'error_details', 'TmdbAdapter', 'NoHost']
 
@@ -22,6 +22,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any, NoReturn, TypeAlias
 from urllib.parse import urlencode
 
 import orjson
@@ -133,7 +134,7 @@ def backoff(
     cap: float = 30.0,  # longest wait after any attempt, in seconds
 ) -> float:
     "The wait in seconds after a failed attempt, with a random factor from 0.5 to 1."
-    return min(cap, base * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)
+    return float(min(cap, base * 2 ** (attempt - 1))) * random.uniform(0.5, 1.0)
 
 # %% ../../nbs/1_tmdb/11_transport.ipynb #c9aebe2d
 def shut_down(
@@ -147,7 +148,7 @@ def shut_down(
 class PunctualConnection:
     "Mixin for a connection: all headers of an answer must arrive within its timeout."
 
-    def getresponse(self):
+    def getresponse(self) -> Any:
         "The response with its headers, its body unread. Raises the errors of a lost connection."
         watch = threading.Timer(self.timeout, shut_down, [self.sock])  # type: ignore[attr-defined]
         watch.start()
@@ -310,6 +311,10 @@ NETWORK_ERRORS = (  # errors of a connection or a body
 )
 
 
+# The response if it is complete, else None; the reason; the wait that TMDB asks for, in seconds.
+Attempt: TypeAlias = tuple[requests.Response | None, str, float | None]
+
+
 class TmdbAdapter(HTTPAdapter):
     "Sends a request until it has a complete answer, within the limits of the settings."
 
@@ -331,12 +336,14 @@ class TmdbAdapter(HTTPAdapter):
         self.pause_until = 0.0  # for all threads, seconds of the monotonic clock
         self.over: SecretRefused | TryLater | None = None  # the error that ended the run
 
-    def init_poolmanager(self, *args, **options) -> None:
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
         "Make the connection pools."
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": PunctualPool, "https": PunctualTlsPool}
 
-    def send(self, request, **options):  # type: ignore[override]
+    def send(  # type: ignore[override]  # all options are named
+        self, request: requests.PreparedRequest, **options: Any
+    ) -> requests.Response:
         "The first complete answer. Raises `NoAnswer`, `Refused` or `TryLater`."
         path, attempt, deadline = request.path_url, 0, time.monotonic() + self.api.deadline_s
         while True:
@@ -394,7 +401,7 @@ class TmdbAdapter(HTTPAdapter):
                 break
         self.counters.add("tokens")
 
-    def attempt(self, request, deadline: float):
+    def attempt(self, request: requests.PreparedRequest, deadline: float) -> Attempt:
         "(response, reason, seconds): the response if complete, else why not and the wait asked."
         self.counters.add_request()
         try:
@@ -412,7 +419,9 @@ class TmdbAdapter(HTTPAdapter):
             return None, f"connection or body broken ({type(e).__name__})", None
         return self.checked(request, response, body)
 
-    def checked(self, request, response, body: bytes):
+    def checked(
+        self, request: requests.PreparedRequest, response: requests.Response, body: bytes
+    ) -> Attempt:
         "The result of an attempt whose body arrived, as `attempt` returns it."
         status = response.status_code
         self.counters.add(f"status_{status}")
@@ -432,7 +441,7 @@ class TmdbAdapter(HTTPAdapter):
             return None, f"HTTP {status} with a body that is {found}", None
         return self.plain(response, request, body), "", None
 
-    def signed(self, request):
+    def signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         "A copy of the request with the secret. The cache sees the original, without a secret."
         signed = request.copy()
         signed.headers["Accept-Encoding"] = "gzip"
@@ -441,13 +450,14 @@ class TmdbAdapter(HTTPAdapter):
         if self.api.read_token:
             signed.headers["Authorization"] = f"Bearer {self.api.read_token.get_secret_value()}"
         elif self.api.api_key:
-            sign = "&" if "?" in signed.url else "?"
-            signed.url += sign + urlencode({"api_key": self.api.api_key.get_secret_value()})
+            url = signed.url or ""
+            sign = "&" if "?" in url else "?"
+            signed.url = url + sign + urlencode({"api_key": self.api.api_key.get_secret_value()})
         return signed
 
     @staticmethod
     def body_of(
-        response,  # opened with stream=True
+        response: requests.Response,  # opened with stream=True
         deadline: float,  # seconds of the monotonic clock
         max_mb: float,  # largest body, unpacked, in MB
         packed: bool = False,  # return a gzip body as it is
@@ -478,9 +488,11 @@ class TmdbAdapter(HTTPAdapter):
         )
 
     @staticmethod
-    def plain(response, request, body: bytes):
+    def plain(
+        response: requests.Response, request: requests.PreparedRequest, body: bytes
+    ) -> requests.Response:
         "The response for the cache: body read, without the secret, without a `Vary` header."
-        response.request, response.url = request, request.url
+        response.request, response.url = request, request.url or ""
         response.raw._request_url = request.path_url
         response._content, response._content_consumed = body, True
         for name in ("Vary", "Set-Cookie", "Content-Encoding"):
@@ -491,6 +503,6 @@ class TmdbAdapter(HTTPAdapter):
 class NoHost(HTTPAdapter):
     "An adapter that refuses every request."
 
-    def send(self, *_, **__):
+    def send(self, *_: Any, **__: Any) -> NoReturn:
         "Raise `NoAnswer`."
         raise NoAnswer("only the host of TMDB_BASE_URL may be called")

@@ -42,7 +42,7 @@ from tmdb_analysis.core.engine import (
     users_with_access,
 )
 from ..core.isolation import can_isolate
-from ..core.records import StageRecord
+from ..core.records import RunRecord, StageRecord
 from tmdb_analysis.core.settings import (
     Api,
     Spark,
@@ -214,8 +214,8 @@ def settings_from_options(args: argparse.Namespace) -> dict[str, Any]:
         if options.get(name) is not None:
             raise UsageError(f"-p {name}: {name} is set twice; set it once")
         options[name] = value
-    for name, value in options.items():
-        refuse_secret(name, value)
+    for setting, given_value in options.items():
+        refuse_secret(setting, given_value)
     return options
 
 # %% ../../nbs/9_use/95_cli.ipynb #631c9982
@@ -223,7 +223,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     "Run all stages, print a line for each, and return the exit code."
     # Block this import: jsonschema would compile a URI grammar for two seconds,
     # and no notebook has a URI to validate.
-    sys.modules.setdefault("rfc3987_syntax", None)
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from tmdb_analysis.runs.chain import (
         check_settings,
         new_run_id,
@@ -281,7 +281,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             markup=False,
             soft_wrap=True,
         )
-    elif code == 0 and (scope := scope_words(result["parameters"])):
+    elif code == 0 and (scope := scope_words(result.parameters)):
         console.print(
             f"this report covers only films {scope}; {published_run_text(place.home)}",
             highlight=False,
@@ -351,18 +351,18 @@ def progress_line(progress: dict[str, Any]) -> str:
     return f"{progress_text}, {rate:,.1f} a second, {timedelta(seconds=round(left))} left{faults}"
 
 # %% ../../nbs/9_use/95_cli.ipynb #498aa98e
-def print_result(result: dict[str, Any], seconds: float, page: Path, console: Console) -> int:
+def print_result(result: RunRecord, seconds: float, page: Path, console: Console) -> int:
     "Print how a run ended and the URL of its report; return the exit code."
-    if result["status"] == "ok":
-        score = "unknown" if result["score"] is None else f"{result['score']:.1f} out of 100"
+    if result.status == "ok":
+        score = "unknown" if result.score is None else f"{result.score:.1f} out of 100"
         console.print(
-            f"done in {seconds:.1f} s: {result['films']:,} films, quality {score}", highlight=False
+            f"done in {seconds:.1f} s: {result.films:,} films, quality {score}", highlight=False
         )
     else:
-        stage = f" in {result['failed_stage']}" if result["failed_stage"] else ""
-        print_error(f"{result['status']}{stage}: {result['error']}")
+        stage = f" in {result.failed_stage}" if result.failed_stage else ""
+        print_error(f"{result.status}{stage}: {result.error}")
     console.print(f"report  {page.as_uri()}", highlight=False, soft_wrap=True)
-    return {"ok": 0, "stopped": 75}.get(result["status"], 1)
+    return {"ok": 0, "stopped": 75}.get(result.status, 1)
 
 
 def print_error(line: str) -> None:

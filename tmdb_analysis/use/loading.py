@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['PG_SCHEMA', 'READER_ROLE', 'SCHEMA_VERSION', 'MIGRATIONS', 'SHAPE_QUERY', 'table_identifier', 'column_list',
            'create_statements', 'comment_statements', 'TableShape', 'expected_shape', 'shapes_in_database',
-           'prepare_schema', 'migrate_schema', 'recreate_table', 'grant_reader', 'RowCounts', 'merge_rows',
-           'upsert_statement', 'rows_of_table']
+           'one_record', 'prepare_schema', 'migrate_schema', 'recreate_table', 'grant_reader', 'RowCounts',
+           'merge_rows', 'upsert_statement', 'rows_of_table']
 
 # %% ../../nbs/9_use/91_loading.ipynb #6dea1cf8
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 import pyarrow as pa
@@ -127,9 +127,18 @@ def shapes_in_database(connection: psycopg.Connection) -> dict[str, TableShape]:
     return found
 
 
+def one_record(
+    cursor: psycopg.Cursor[tuple[Any, ...]],  # of a query that always has a row
+) -> tuple[Any, ...]:
+    "The only row of a query, such as an aggregate."
+    row = cursor.fetchone()
+    assert row is not None
+    return row
+
+
 def prepare_schema(connection: psycopg.Connection) -> list[str]:
     "Bring the schema to what this version writes; gives what an administrator still has to do. Raises `TmdbError`."
-    if connection.execute("select to_regnamespace(%s)", (PG_SCHEMA,)).fetchone()[0] is None:
+    if one_record(connection.execute("select to_regnamespace(%s)", (PG_SCHEMA,)))[0] is None:
         connection.execute(sql.SQL("create schema {}").format(sql.Identifier(PG_SCHEMA)))
     migrate_schema(connection)
     found = shapes_in_database(connection)
@@ -163,7 +172,7 @@ def migrate_schema(connection: psycopg.Connection) -> None:
             f"there is a schema {PG_SCHEMA} that this program has not made: publish to another database"
         )
     version = (
-        connection.execute(sql.SQL("select max(version) from {}").format(place)).fetchone()[0] or 0
+        one_record(connection.execute(sql.SQL("select max(version) from {}").format(place)))[0] or 0
     )
     if version > SCHEMA_VERSION:
         raise TmdbError(
@@ -206,7 +215,7 @@ def grant_reader(connection: psycopg.Connection) -> list[str]:
             ]
     unread = """select count(*) from pg_class where relnamespace = to_regnamespace(%s) and relkind in ('r', 'p')
         and not has_table_privilege(%s, oid, 'select')"""
-    if connection.execute(unread, (PG_SCHEMA, READER_ROLE)).fetchone()[0]:
+    if one_record(connection.execute(unread, (PG_SCHEMA, READER_ROLE)))[0]:
         connection.execute(sql.SQL("grant usage on schema {} to {}").format(schema, role))
         connection.execute(
             sql.SQL("grant select on all tables in schema {} to {}").format(schema, role)
@@ -231,7 +240,7 @@ class RowCounts(NamedTuple):
 def merge_rows(
     connection: psycopg.Connection,
     table: Table,  # with a key that is never null
-    rows: Iterable[tuple],  # in the order of its columns
+    rows: Iterable[tuple[Any, ...]],  # in the order of its columns
     run_id: str
     | None = None,  # None: the rows are the whole table; else they are all that it has of this run
 ) -> RowCounts:
@@ -255,7 +264,7 @@ def merge_rows(
         for row in rows:
             copy.write_row(row)
     connection.execute(sql.SQL("analyze {new}").format(**parts))
-    inserted, updated = connection.execute(upsert_statement(table, parts)).fetchone()
+    inserted, updated = one_record(connection.execute(upsert_statement(table, parts)))
     parts["same"] = sql.SQL(" and ").join(
         sql.SQL("n.{0} = t.{0}").format(sql.Identifier(name)) for name in table.key
     )
@@ -264,7 +273,7 @@ def merge_rows(
         "delete from {target} t where {mine} not exists (select from {new} n where {same})"
     ).format(**parts)
     deleted = connection.execute(gone).rowcount
-    total = connection.execute(sql.SQL("select count(*) from {new}").format(**parts)).fetchone()[0]
+    total = one_record(connection.execute(sql.SQL("select count(*) from {new}").format(**parts)))[0]
     return RowCounts(inserted, updated, deleted, total - inserted - updated)
 
 
@@ -283,7 +292,7 @@ def upsert_statement(table: Table, parts: dict[str, sql.Composable]) -> sql.Comp
     ).format(**parts, **changes)
 
 # %% ../../nbs/9_use/91_loading.ipynb #461f53f0
-def rows_of_table(run: Run, table: Table) -> Iterator[tuple]:
+def rows_of_table(run: Run, table: Table) -> Iterator[tuple[Any, ...]]:
     "The rows of a table of the current run, in the order of its columns. Raises `TmdbError` for a run without it."
     numbers = table.name in KPI_TABLES
     stored = all_kpis()[table.name].contract if numbers else TABLES[table.name]

@@ -9,10 +9,9 @@ __all__ = ['CONNECTION_FAULTS', 'SERVER_FAULTS', 'CONNECT_SECONDS', 'LOCK_SECOND
 
 # %% ../../nbs/9_use/92_publish.ipynb #f37008c0
 import argparse
-import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from psycopg.errors import LockNotAvailable
 from rich.console import Console
 from rich.table import Table as Lines
 
+from ..core.records import QualityRecord, RunRecord, read_quality
 from tmdb_analysis.core.settings import (
     PLAIN_URL,
     Settings,
@@ -34,7 +34,7 @@ from tmdb_analysis.core.settings import (
 )
 from ..core.store import Run
 from ..films.scope import scope_words
-from ..runs.catalog import facts_section, read_facts, run_named
+from ..runs.catalog import read_facts, run_named
 from ..runs.metrics import RUN_MEASURES, run_measures
 from tmdb_analysis.use.database import (
     CURRENT_TABLES,
@@ -48,6 +48,7 @@ from tmdb_analysis.use.loading import (
     SCHEMA_VERSION,
     RowCounts,
     merge_rows,
+    one_record,
     prepare_schema,
     rows_of_table,
 )
@@ -110,11 +111,13 @@ def target_database(to: str | None, of: Settings) -> Target:
     "The database of the command line, else that of the settings. Raises `UsageError` when there is none."
     secret = of.pipeline.postgres_url
     refuse_secret("postgres_url", to)
-    if not to and not secret:
+    if to:
+        return target(to)
+    if not secret:
         raise UsageError(
             "say where to: --to postgresql://user@host/database, or TMDB_POSTGRES_URL in .env"
         )
-    return target(to or secret.get_secret_value())
+    return target(secret.get_secret_value())
 
 # %% ../../nbs/9_use/92_publish.ipynb #538320b8
 CONNECTION_FAULTS = {  # words of libpq or the server -> what to tell
@@ -209,44 +212,41 @@ def lock_publishing(connection: psycopg.Connection, where: Target, seconds: floa
         raise TmdbError(PUBLISH_BUSY.format(place=where.place, seconds=f"{seconds:g}")) from None
 
 # %% ../../nbs/9_use/92_publish.ipynb #b3975f91
-def publishable_facts(run: Run) -> dict[str, Any]:
+def publishable_facts(run: Run) -> RunRecord:
     "What run.json says of a run that is at its end. Raises `TmdbError` for any other."
     facts = read_facts(run.report)
-    if facts.get("status") not in ("ok", "failed") or not facts.get("finished"):
+    if facts.status not in ("ok", "failed") or not facts.finished:
         raise TmdbError(
-            f"run {run.id} is not at its end ({facts.get('status')}), so there is nothing to publish yet"
+            f"run {run.id} is not at its end ({facts.status}), so there is nothing to publish yet"
         )
     return facts
 
 
-def history_rows(run: Run, facts: Mapping[str, Any], current: bool) -> dict[str, list[tuple]]:
+def history_rows(run: Run, facts: RunRecord, current: bool) -> dict[str, list[tuple[Any, ...]]]:
     "The rows of a run for the tables with history, by table."
-    path = run.report / "quality.json"
-    quality = (
-        json.loads(path.read_text(encoding="utf-8"))
-        if path.is_file()
-        else {"dimensions": {}, "rules": []}
-    )
+    quality = read_quality(run) or QualityRecord()
     versions = {
-        "version": facts_section(facts, "versions").get("tmdb_analysis"),
-        "commit": facts_section(facts, "versions").get("commit"),
+        "version": facts.versions.get("tmdb_analysis"),
+        "commit": facts.versions.get("commit"),
     }
-    said = {**facts, **versions, "run_id": run.id, "current": current}
+    said = {**facts.model_dump(), **versions, "run_id": run.id, "current": current}
     rules = "id name dimension severity about evaluated failed share threshold gates passed".split()
     return {
         "runs": [tuple(said.get(name) for name in RUNS_TABLE.columns)],
         "stages": [
-            (run.id, n, *map(stage.get, STAGES.columns[2:]))
-            for n, stage in enumerate(facts["stages"], 1)
+            (run.id, n, *(getattr(stage, name) for name in STAGES.columns[2:]))
+            for n, stage in enumerate(facts.stages, 1)
         ],
         "metrics": [(run.id, *measure) for measure in run_measures(run, facts)],
-        "quality_dimensions": [(run.id, *found) for found in quality["dimensions"].items()],
-        "quality_rules": [(run.id, *map(rule.get, rules)) for rule in quality["rules"]],
+        "quality_dimensions": [(run.id, *found) for found in quality.dimensions.items()],
+        "quality_rules": [
+            (run.id, *(getattr(rule, name) for name in rules)) for rule in quality.rules
+        ],
     }
 
 # %% ../../nbs/9_use/92_publish.ipynb #ee4c24af
 def becomes_current(
-    connection: psycopg.Connection, run: Run, facts: Mapping[str, Any], force: bool
+    connection: psycopg.Connection, run: Run, facts: RunRecord, force: bool
 ) -> tuple[bool, str]:
     "Whether films and KPIs become those of the run, and a note where they do not. Raises `TmdbError` for another run of the same name."
     query = f"select run_id, started, finished, current from {PG_SCHEMA}.runs where current or run_id = %s"
@@ -254,30 +254,31 @@ def becomes_current(
     if (
         not force
         and run.id in known
-        and known[run.id][0] != datetime.fromisoformat(facts["started"])
+        and known[run.id][0] != datetime.fromisoformat(facts.started or "")
     ):
         began = f"{known[run.id][0]:%Y-%m-%d %H:%M:%S}"
         raise TmdbError(
             f"the database has another run {run.id}, begun {began} UTC: run again with another --run-id, or --force to replace it"
         )
-    if facts["status"] != "ok":
+    if facts.status != "ok":
         why = (
             "its quality gate said no"
-            if facts.get("gate") == "fail"
-            else f"it failed in {facts.get('failed_stage')}"
+            if facts.gate == "fail"
+            else f"it failed in {facts.failed_stage}"
         )
         return False, f"films and KPIs stay as they are, because {why}; the run is in the history"
-    if scope := scope_words(facts_section(facts, "parameters")):
+    if scope := scope_words(facts.parameters):
         return (
             False,
             f"films and KPIs stay as they are, because the run is only about films {scope}; the run is in the history",
         )
-    newest = next(((name, row[1]) for name, row in known.items() if row[2]), (run.id, None))
-    if force or newest[0] == run.id or newest[1] <= datetime.fromisoformat(facts["finished"]):
+    end = datetime.fromisoformat(facts.finished or "")
+    newest, ended = next(((name, row[1]) for name, row in known.items() if row[2]), (run.id, end))
+    if force or newest == run.id or ended <= end:
         return True, ""
     return (
         False,
-        f"films and KPIs stay those of run {newest[0]}, which is newer; --force turns them back to this run",
+        f"films and KPIs stay those of run {newest}, which is newer; --force turns them back to this run",
     )
 
 # %% ../../nbs/9_use/92_publish.ipynb #f211a3a8
@@ -358,16 +359,11 @@ def postgres_check(of: Settings) -> tuple[str, str, str]:
         where = target_database(None, of)
         with open_transaction(where) as connection:
             server = connection.info.server_version // 10000
-            there = connection.execute(
-                "select to_regclass(%s)", (f"{PG_SCHEMA}.schema_version",)
-            ).fetchone()[0]
-            version = (
-                connection.execute(
-                    f"select max(version) from {PG_SCHEMA}.schema_version"
-                ).fetchone()[0]
-                if there
-                else None
-            )
+            there = one_record(
+                connection.execute("select to_regclass(%s)", (f"{PG_SCHEMA}.schema_version",))
+            )[0]
+            newest = f"select max(version) from {PG_SCHEMA}.schema_version"
+            version = one_record(connection.execute(newest))[0] if there else None
     except TmdbError as e:
         return "warn", "postgres", str(e)
     said = (

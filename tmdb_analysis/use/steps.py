@@ -17,6 +17,7 @@ from typing import Any
 
 from ..core.engine import one_server
 from tmdb_analysis.core.records import (
+    RunRecord,
     StageRecord,
     read_record,
     record_path,
@@ -36,12 +37,11 @@ from ..core.stopping import stoppable
 from ..core.store import Run, write_text
 from ..runs.catalog import is_published, read_facts
 from tmdb_analysis.runs.chain import (
+    add_results,
     check_settings,
     claim_run,
-    facts_of_stages,
     initial_facts,
     new_record,
-    run_results,
     run_stage,
     save_run,
     utc_now,
@@ -115,7 +115,7 @@ def scheduled_settings(
 
 def is_finished(run: Run) -> bool:
     "Whether a run came to its end, or is the one that readers see."
-    return read_facts(run.report)["status"] == "ok" or is_published(run)
+    return read_facts(run.report).status == "ok" or is_published(run)
 
 
 def settings_path(run: Run) -> Path:
@@ -139,9 +139,9 @@ def prepare(
         return False
     check_settings(chosen)
     with claim_run(chosen, scheduled=True):
-        save_run(
-            run, initial_facts(chosen, run) | {"scheduled": True}
-        )  # the scheduler knows whether it is still going on
+        told = initial_facts(chosen, run)
+        told.scheduled = True  # the scheduler knows whether it is still going on
+        save_run(run, told)
     write_text(settings_path(run), json.dumps(chosen.flat(), indent=1))
     return True
 
@@ -161,7 +161,7 @@ def run_step(
     run_id: str,  # of a run that `prepare` made
     home: Path | str | None = None,  # None: the home of the settings
 ) -> StageRecord:
-    "Run a stage of a scheduled run; gives its record, which is on the disk too. Raises `TmdbError`."
+    "Run a stage of a scheduled run; gives its record, which is also on disk. Raises `TmdbError`."
     run = Run(run_id, settings(home=home).pipeline.home)
     chosen = kept_settings(run)
     path = record_path(run, chapter)
@@ -181,8 +181,9 @@ def step_command(
     chapter: str,  # such as `20_ingest`
     run_id: str,
 ) -> int:
-    "Run a stage for a scheduler and print its result in a line; gives the exit code of `tmdb`: 0, 1, 2 or 75."
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # three seconds to import, for a check that no notebook needs
+    "Run a stage for a scheduler, print its result in a line, return the exit code: 0, 1, 2 or 75."
+    # three seconds to import, for a check of addresses that no notebook needs
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM: no stage outlives its scheduler
     try:
@@ -203,37 +204,36 @@ def settle(run: Run) -> None:
             write_record(record_path(run, record.chapter), with_error(record, error))
 
 
-def chain_state(run: Run, chain: Sequence[str]) -> dict[str, Any]:
-    "What run.json says after the stages, from their records. Raises `TmdbError` when no such run was prepared."
+def chain_state(run: Run, chain: Sequence[str]) -> RunRecord:
+    "The record of a run after its stages. Raises `TmdbError` when no such run was prepared."
     told = read_facts(run.report)
-    if "started" not in told:
+    if not told.started:
         raise TmdbError(f"run {run.id} was never prepared: start it from its first step")
     settle(run)
     records = {record.chapter: record for record in stage_records(run)}
-    told |= {"status": "ok", "error": None, **facts_of_stages(run)}
-    if told["failed_stage"]:
-        last = records[told["failed_stage"]]
-        told |= {"status": last.status, "error": last.error}
+    told.status, told.error = "ok", None
+    add_results(run, told)
+    if told.failed_stage:
+        last = records[told.failed_stage]
+        told.status, told.error = last.status, last.error
     elif missing := next((name for name in chain if name not in records), None):
-        told |= {"status": "failed", "failed_stage": missing, "error": "It was not run."}
-    begin, end = datetime.fromisoformat(told["started"]), datetime.fromisoformat(utc_now())
-    return told | {
-        "finished": utc_now(),
-        "seconds": (end - begin).total_seconds(),
-        **run_results(run),
-    }
+        told.status, told.failed_stage, told.error = "failed", missing, "It was not run."
+    told.finished = utc_now()
+    begin, end = map(datetime.fromisoformat, (told.started, told.finished))
+    told.seconds = (end - begin).total_seconds()
+    return told
 
 
 def finish(
     run_id: str,
     home: Path | str | None = None,  # None: the home of the settings
-) -> dict[str, Any]:
+) -> RunRecord:
     """Write `run.json` and all pages of a run whose stages have run, publish it as any run, and bring it into the database
     of `postgres_url` if there is one and the run is at its end; gives run.json. Raises `TmdbError`."""
     chosen = settings(home=home)
     run = Run(run_id, chosen.pipeline.home)
     told = chain_state(run, list(stages()))
     write_results(run, told)
-    if chosen.pipeline.postgres_url and told["status"] != "stopped":
+    if chosen.pipeline.postgres_url and told.status != "stopped":
         publish_run(run, target(chosen.pipeline.postgres_url.get_secret_value()))
     return told

@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.display import cell_text, terminal_text
+from ..core.records import RunRecord
 from ..core.settings import UsageError, name_hint, settings
 from ..core.store import Run
 from ..films.scope import scope_words
@@ -28,7 +29,6 @@ from tmdb_analysis.runs.catalog import (
     all_runs,
     definition_difference,
     disk_bytes,
-    facts_section,
     is_published,
     run_named,
 )
@@ -57,13 +57,11 @@ RUN_COLUMNS = (
 )
 
 
-def run_cells(run: Run, facts: Mapping[str, Any]) -> list[str]:
+def run_cells(run: Run, facts: RunRecord) -> list[str]:
     "A run as a row of text: values of run.json, size on disk in MB, whether it is published."
-    scope = scope_words(facts_section(facts, "parameters")) or (
-        "all films" if facts.get("parameters") else None
-    )
+    scope = scope_words(facts.parameters) or ("all films" if facts.parameters else None)
     values = {
-        **facts,
+        **facts.model_dump(),
         "run": run.id,
         "scope": scope,
         "MB": f"{disk_bytes(run) / 1e6:,.1f}",
@@ -268,35 +266,38 @@ def add_verbs(
 def repeat_settings(
     path: str,  # path of a report page
     options: Mapping[str, Any],  # settings of the command line; they override the report
-    versions: Mapping[str, str],  # installed package versions by name
+    versions: dict[str, str],  # installed package versions by name
     console: Console,  # where to print the differences
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[dict[str, Any], RunRecord]:
     "Settings that repeat a report, and its provenance. Raises `UsageError`."
     report = read_provenance(Path(path).expanduser())
     options_of_report, lines = settings_to_repeat(report, options)
-    here = {
-        "source": options_of_report["source"],
-        "inputs": input_digests(settings(**options_of_report)),
-        "versions": versions,
-    }
-    console.print(
-        f"repeating run {terminal_text(str(report.get('run_id')))}", highlight=False, markup=False
+    here = RunRecord(
+        status="new",
+        source=options_of_report["source"],
+        inputs=input_digests(settings(**options_of_report)),
+        versions=versions,
     )
+    console.print(f"repeating run {terminal_text(report.run_id)}", highlight=False, markup=False)
     for line in [*lines, *report_differences(report, here)]:
         console.print(terminal_text(f"note: {line}"), highlight=False, markup=False, soft_wrap=True)
     return options_of_report, report
 
 
 def repeat_result(
-    report: Mapping[str, Any],  # provenance of the report
-    facts: Mapping[str, Any],  # run.json of the new run
+    report: RunRecord,  # provenance of the report
+    facts: RunRecord,  # run.json of the new run
 ) -> str:
     "A line that compares a run with the report that it repeats."
-    names = [name for name in ("films", "score", "gate") if facts.get(name) != report.get(name)]
+    names = [
+        name for name in ("films", "score", "gate") if getattr(facts, name) != getattr(report, name)
+    ]
     reasons: dict[str, list[str]] = {}
-    for name in facts_section(facts, "definitions"):
+    for name in facts.definitions:
         reasons.setdefault(definition_difference(name, report, facts) or "", []).append(name)
     reasons.pop("", None)
-    differing = [f"{name} {facts.get(name)}, the report has {report.get(name)}" for name in names]
+    differing = [
+        f"{name} {getattr(facts, name)}, the report has {getattr(report, name)}" for name in names
+    ]
     differing += [f"{reason}: {', '.join(tables)}" for reason, tables in reasons.items()]
     return "; ".join(differing) or "same films, score and definitions as the report"

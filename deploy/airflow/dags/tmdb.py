@@ -123,9 +123,9 @@ def finish(run_id: str) -> dict:
     told = finish(run_id)
     page = settings().pipeline.home / "reports" / run_id / "index.html"
     print(f"report {page.as_uri()}")
-    if told["status"] != "ok":
-        raise TmdbError(f"{told['status']} in {told['failed_stage']}: {told['error']}")
-    return {"films": told["films"], "score": told["score"], "report": page.as_uri()}
+    if told.status != "ok":
+        raise TmdbError(f"{told.status} in {told.failed_stage}: {told.error}")
+    return {"films": told.films, "score": told.score, "report": page.as_uri()}
 
 
 def params() -> dict[str, Param]:
