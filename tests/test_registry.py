@@ -10,6 +10,7 @@ import pytest
 
 from tests.test_docs import blocks
 from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.records import RunRecord
 from tmdb_analysis.core.schema import MOVIES, dictionary
 from tmdb_analysis.core.settings import SECTION_OF
 from tmdb_analysis.core.store import Run, read, save_kpi
@@ -79,5 +80,5 @@ def test_the_example_in_contributing_works_as_written(demo, tmp_path, monkeypatc
     answer = why("genre_runtimes", run, "Horror")
     assert answer.definition.startswith("The typical runtime of each genre")
     assert answer.n >= answer.row["n_runtime"] > 0
-    recorded = definitions(run, {"parameters": {}})["genre_runtimes"]
-    assert recorded["versions"] == {"films": 1, "definition": 1}
+    recorded = definitions(run, RunRecord(status="ok"))["genre_runtimes"]
+    assert recorded.versions == {"films": 1, "definition": 1}
