@@ -19,7 +19,7 @@ from .checks import MOVIE_COLUMNS
 from .rules import outcome
 
 # %% ../../nbs/2_films/26_drift.ipynb #2f951163
-CHOOSING = (
+CHOOSING = (  # parameters that select films
     "ids",
     "discover",
     "tmdb_list",
@@ -32,20 +32,25 @@ CHOOSING = (
 )
 
 
-def question(run: Run) -> dict[str, Any] | None:
+def question(
+    run: Run,  # with or without run.json
+) -> dict[str, Any] | None:
     "What a run asked for, by name; None if its run.json is missing or unreadable."
     try:
-        told = read_record(run.report / "run.json", RunRecord)
+        record = read_record(run.report / "run.json", RunRecord)
     except TmdbError:
         return None
-    if told.source is None:
+    if record.source is None:
         return None
-    chosen = {name: told.parameters.get(name) for name in CHOOSING}
-    return {"source": told.source, "input": told.input, **chosen}
+    selection = {name: record.parameters.get(name) for name in CHOOSING}
+    return {"source": record.source, "input": record.input, **selection}
 
-
-def run_to_compare(run: Run) -> tuple[Run | None, str]:
+# %% ../../nbs/2_films/26_drift.ipynb #ebec8f50
+def run_to_compare(
+    run: Run,  # the new run
+) -> tuple[Run | None, str]:
     "The published run to compare with, or None, and a sentence that says why."
+    unfit = "so they cannot be compared."
     try:
         before = published(run.home)
     except TmdbError:
@@ -54,21 +59,17 @@ def run_to_compare(run: Run) -> tuple[Run | None, str]:
         return None, "This run is the published run, so the change is unknown."
     ours, theirs = question(run), question(before)
     if ours is None or theirs is None:
-        return (
-            None,
-            f"This run or run {before.id} does not say what it asked for, so they cannot be compared.",
-        )
+        return None, f"The question of this run or of run {before.id} is not recorded, {unfit}"
     differ = [name for name in ours if ours[name] != theirs[name]]
     if differ:
-        return (
-            None,
-            f"Run {before.id} asked for something else ({', '.join(differ)}), so they cannot be compared.",
-        )
-    return before, f"Compared with run {before.id}, which asked for the same."
+        return None, f"Run {before.id} asked for other films ({', '.join(differ)}), {unfit}"
+    return before, f"Compared with run {before.id}, which asked for the same films."
 
 # %% ../../nbs/2_films/26_drift.ipynb #6cb267f6
-def profile(movies: DataFrame) -> dict[str, int]:
-    "The number of films, and of films with a known value in each main column; a missing column counts as unknown."
+def profile(
+    movies: DataFrame,  # MOVIES contract; a missing column counts as unknown
+) -> dict[str, int]:
+    "The number of `films`, and of films with a known value in each of MOVIE_COLUMNS."
     known = [F.count(c if c in movies.columns else F.lit(None)).alias(c) for c in MOVIE_COLUMNS]
     return one_row(movies.agg(F.count("*").alias("films"), *known)).asDict()
 
@@ -77,64 +78,44 @@ def changes(
     before: DataFrame,  # MOVIES contract, of the previous run
     now: DataFrame,  # MOVIES contract
 ) -> list[dict[str, Any]]:
-    "`what`, `before`, `now`, `change`: number of films, vanished films, known share per column in percent."
+    """One row per measure with `what`, `before`, `now`, `change`: the number of films, the films of
+    the previous run that are still there, and the known share of each column in percent."""
     old, new = profile(before), profile(now)
     n, m = old.pop("films"), new.pop("films")
     gone = before.select("id").join(now.select("id"), "id", "left_anti").count()
+    grown, lost = (100 * (m - n) / n, -100 * gone / n) if n else (None, None)
     rows: list[dict[str, Any]] = [
-        {"what": "films", "before": n, "now": m, "change": 100 * (m - n) / n if n else None},
-        {
-            "what": "films that vanished",
-            "before": n,
-            "now": n - gone,
-            "change": -100 * gone / n if n else None,
-        },
+        {"what": "films", "before": n, "now": m, "change": grown},
+        {"what": "films that vanished", "before": n, "now": n - gone, "change": lost},
     ]
     for column in old:
-        was, is_ = (
-            100 * known / films if films else None
-            for known, films in ((old[column], n), (new[column], m))
-        )
-        rows.append(
-            {
-                "what": column,
-                "before": was,
-                "now": is_,
-                "change": None if was is None or is_ is None else is_ - was,
-            }
-        )
+        share_before = 100 * old[column] / n if n else None
+        share_now = 100 * new[column] / m if m else None
+        points = None if share_before is None or share_now is None else share_now - share_before
+        rows.append({"what": column, "before": share_before, "now": share_now, "change": points})
     return rows
 
-
+# %% ../../nbs/2_films/26_drift.ipynb #ca1ab76b
 def trend_rules(
     changes: list[dict[str, Any]],  # from `changes`; empty without a run to compare with
     trend_max_rows_pct: float = 5.0,  # change of the number of films, in percent
     trend_max_null_points: float = 2.0,  # change of a share, in percentage points
 ) -> list[dict[str, Any]]:
-    "The outcomes of the rules about change; unknown without a run to compare with."
-    films, gone, shares = (
-        changes[:1],
-        changes[1:2],
-        [c for c in changes[2:] if c["change"] is not None],
-    )
-    films = [c for c in films if c["change"] is not None]
-    moved = [c["what"] for c in shares if abs(c["change"]) > trend_max_null_points]
-    names = (
-        f"the number of films changed by {trend_max_rows_pct:g} % at most since the last run",
-        "every film of the last run is there",
-        f"the share of films where a column is known changed by {trend_max_null_points:g} points at most",
-    )
-    counts = (
-        (len(films), sum(abs(c["change"]) > trend_max_rows_pct for c in films), "runs"),
-        (
-            sum(c["before"] for c in gone),
-            sum(c["before"] - c["now"] for c in gone),
-            "films of the last run",
-        ),
-        (len(shares), len(moved), "columns"),
-    )
-    ids = ("trend_films", "trend_vanished", "trend_known")
+    "The outcomes of three rules about change; their shares are None if `changes` is empty."
+    films = [c for c in changes[:1] if c["change"] is not None]
+    shares = [c for c in changes[2:] if c["change"] is not None]
+    total = sum(c["before"] for c in changes[1:2])
+    gone = sum(c["before"] - c["now"] for c in changes[1:2])
+    jumped = sum(abs(c["change"]) > trend_max_rows_pct for c in films)
+    moved = sum(abs(c["change"]) > trend_max_null_points for c in shares)
+    grows = f"the number of films changed by at most {trend_max_rows_pct:g} % since the last run"
+    known = f"the known share of a column changed by at most {trend_max_null_points:g} points"
+    stays = "every film of the last run is still there"
     return [
         outcome(id, name, "consistency", "warn", evaluated, failed, about=about)
-        for id, name, (evaluated, failed, about) in zip(ids, names, counts, strict=True)
+        for id, name, evaluated, failed, about in (
+            ("trend_films", grows, len(films), jumped, "runs"),
+            ("trend_vanished", stays, total, gone, "films of the last run"),
+            ("trend_known", known, len(shares), moved, "columns"),
+        )
     ]

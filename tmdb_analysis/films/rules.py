@@ -49,22 +49,24 @@ class Rule:
 
     def __post_init__(self) -> None:
         "Check everything that needs no data."
+        has_id_form = re.fullmatch("[a-z][a-z0-9_]*", str(self.id))
+        dimensions, severities = ", ".join(DIMENSIONS), ", ".join(WEIGHTS)
         wrong = {
-            "its id must be small letters, digits and underscores": not re.fullmatch(
-                "[a-z][a-z0-9_]*", str(self.id)
-            ),
-            f"its dimension must be one of {', '.join(DIMENSIONS)}": self.dimension
-            not in DIMENSIONS,
-            f"its severity must be one of {', '.join(WEIGHTS)}": self.severity not in WEIGHTS,
+            "its id must be small letters, digits and underscores": not has_id_form,
+            f"its dimension must be one of {dimensions}": self.dimension not in DIMENSIONS,
+            f"its severity must be one of {severities}": self.severity not in WEIGHTS,
             "its check must be a Column": not isinstance(self.check, Column),
             "its threshold must lie between 0 and 1": not 0 <= self.threshold <= 1,
         }
-        for reason, holds in wrong.items():
-            if holds:
+        for reason, is_wrong in wrong.items():
+            if is_wrong:
                 raise UsageError(f"rule {self.id!r}: {reason}")
 
 # %% ../../nbs/2_films/21_rules.ipynb #c09e205b
-def complete(column: str, severity: str = "warn") -> Rule:
+def complete(
+    column: str,
+    severity: str = "warn",  # critical, error or warn
+) -> Rule:
     "The rule that a column is not null."
     return Rule(
         f"known_{column}", f"{column} is known", "completeness", severity, F.col(column).isNotNull()
@@ -72,56 +74,49 @@ def complete(column: str, severity: str = "warn") -> Rule:
 
 
 def within(
-    id: str,
+    id: str,  # of the rule
     column: str,  # of numbers
-    low: float,
-    high: float,  # both ends are included
-    severity: str = "warn",
-    dimension: str = "validity",
+    low: float,  # smallest value that passes
+    high: float,  # largest value that passes
+    severity: str = "warn",  # critical, error or warn
+    dimension: str = "validity",  # one of DIMENSIONS
 ) -> Rule:
     "The rule that a number, where it is known, lies in a range."
     name, value = f"{column} lies between {low:,} and {high:,}", F.col(column)
     return Rule(id, name, dimension, severity, value.between(low, high), value.isNotNull(), column)
 
-
+# %% ../../nbs/2_films/21_rules.ipynb #518f969a
 def at_least(
-    id: str, column: str, low: float, severity: str = "warn", dimension: str = "validity"
+    id: str,  # of the rule
+    column: str,  # of numbers
+    low: float,  # smallest value that passes
+    severity: str = "warn",  # critical, error or warn
+    dimension: str = "validity",  # one of DIMENSIONS
 ) -> Rule:
-    "The rule that a number, where it is known, is not below another."
-    value = F.col(column)
-    return Rule(
-        id,
-        f"{column} is {low:,} or more",
-        dimension,
-        severity,
-        value >= low,
-        value.isNotNull(),
-        column,
-    )
+    "The rule that a number, where it is known, is not below a limit."
+    name, value = f"{column} is {low:,} or more", F.col(column)
+    return Rule(id, name, dimension, severity, value >= low, value.isNotNull(), column)
 
 
-def one_of(id: str, column: str, values: Sequence[str], severity: str = "warn") -> Rule:
+def one_of(
+    id: str,  # of the rule
+    column: str,  # of text
+    values: Sequence[str],  # the texts that pass
+    severity: str = "warn",  # critical, error or warn
+) -> Rule:
     "The rule that a text, where it is known, is one of some values."
-    text = F.col(column)
-    return Rule(
-        id,
-        f"{column} is one of {', '.join(values)}",
-        "validity",
-        severity,
-        text.isin(*values),
-        text.isNotNull(),
-        column,
-    )
+    name, text = f"{column} is one of {', '.join(values)}", F.col(column)
+    return Rule(id, name, "validity", severity, text.isin(*values), text.isNotNull(), column)
 
-
+# %% ../../nbs/2_films/21_rules.ipynb #cf00867b
 def matches(
-    id: str,
+    id: str,  # of the rule
     name: str,  # the condition in words
     column: str,  # of text
-    pattern: str,  # a regular expression in the form that both engines know: classes written out, no look-around
-    severity: str = "warn",
+    pattern: str,  # a regular expression with written-out classes and without look-around
+    severity: str = "warn",  # critical, error or warn
 ) -> Rule:
-    "The rule that a text, where it is known, has a form."
+    "The rule that a text, where it is known, matches a pattern. Both engines must know its syntax."
     text = F.col(column)
     return Rule(id, name, "validity", severity, text.rlike(pattern), text.isNotNull(), column)
 
@@ -135,12 +130,12 @@ def breaks(rule: Rule) -> Column:
     "Whether a row breaks a rule: the rule concerns it, and its check is false or null."
     return concerns(rule) & ~F.coalesce(rule.check, F.lit(False))
 
-
+# %% ../../nbs/2_films/21_rules.ipynb #50d6cc0a
 def outcome(
-    id: str,
-    name: str,
-    dimension: str,
-    severity: str,
+    id: str,  # of the rule
+    name: str,  # the condition in words
+    dimension: str,  # one of DIMENSIONS
+    severity: str,  # critical, error or warn
     evaluated: int,  # rows that the rule concerned
     failed: int,  # rows among them that broke it
     threshold: float = 0.0,  # largest share that passes
@@ -162,9 +157,9 @@ def outcome(
         "passed": share is None or share <= threshold,
     }
 
-
+# %% ../../nbs/2_films/21_rules.ipynb #ce01fd05
 def evaluate(
-    rows: DataFrame,
+    rows: DataFrame,  # with the columns of the rules
     rules: Sequence[Rule],
     about: str = "films",  # what a row is
 ) -> list[dict[str, Any]]:
@@ -175,31 +170,24 @@ def evaluate(
     for i, rule in enumerate(rules):
         sums += [F.count_if(concerns(rule)).alias(f"e{i}"), F.count_if(breaks(rule)).alias(f"f{i}")]
     found = one_row(rows.agg(*sums))
+    counts = [(found[f"e{i}"], found[f"f{i}"]) for i in range(len(rules))]
     return [
-        outcome(
-            r.id,
-            r.name,
-            r.dimension,
-            r.severity,
-            found[f"e{i}"],
-            found[f"f{i}"],
-            r.threshold,
-            about,
-        )
-        for i, r in enumerate(rules)
+        outcome(r.id, r.name, r.dimension, r.severity, *pair, r.threshold, about)
+        for r, pair in zip(rules, counts, strict=True)
     ]
 
 # %% ../../nbs/2_films/21_rules.ipynb #f3e765b1
-def as_texts(rows: DataFrame, values: Sequence[Column | str | None]) -> list[Column]:
-    "Columns as text; null for None."
+def as_texts(
+    rows: DataFrame,  # with the columns of the values
+    values: Sequence[Column | str | None],  # names or expressions
+) -> list[Column]:
+    "The values as columns of text, in their order; null for None."
     columns = [
         F.col(v) if isinstance(v, str) else F.lit(None).cast("string") if v is None else v
         for v in values
     ]
-    types = [
-        field.dataType
-        for field in rows.select(*[c.alias(f"v{i}") for i, c in enumerate(columns)]).schema
-    ]
+    named = [c.alias(f"v{i}") for i, c in enumerate(columns)]
+    types = [field.dataType for field in rows.select(*named).schema]
     number = [
         F.regexp_replace(F.format_number(c.cast("double"), 6), r"\.?0+$", "") for c in columns
     ]
@@ -208,15 +196,15 @@ def as_texts(rows: DataFrame, values: Sequence[Column | str | None]) -> list[Col
         for c, n, t in zip(columns, number, types, strict=True)
     ]
 
-
+# %% ../../nbs/2_films/21_rules.ipynb #77394acd
 def broken_rule_ids(rules: Sequence[Rule]) -> Column:
     "The ids of the rules that a row breaks, in the order of the rules; an empty list if none."
     ids = F.array(*[F.when(breaks(rule), F.lit(rule.id)) for rule in rules]).cast("array<string>")
     return F.filter(ids, lambda id: id.isNotNull())
 
-
+# %% ../../nbs/2_films/21_rules.ipynb #a207cd78
 def flags(
-    rows: DataFrame,
+    rows: DataFrame,  # with `title` and the columns of the rules
     rules: Sequence[Rule],
     film: str = "id",  # the column with the id of the film
 ) -> DataFrame:
@@ -242,16 +230,16 @@ def flags(
 
 # %% ../../nbs/2_films/21_rules.ipynb #127193e3
 def check(
-    rows: DataFrame,
-    *rules: Rule,
+    rows: DataFrame,  # any table with the columns of the rules
+    *rules: Rule,  # one or more
 ) -> pd.DataFrame:
     "One row per rule, as pandas: `id`, `name`, `evaluated`, `failed`, `share`."
     return pd.DataFrame(evaluate(rows, rules))[["id", "name", "evaluated", "failed", "share"]]
 
 
 def broken_rows(
-    rows: DataFrame,
-    *rules: Rule,
+    rows: DataFrame,  # any table with the columns of the rules
+    *rules: Rule,  # one or more
 ) -> DataFrame:
     "The rows that break a rule, once for each broken rule, with its id in `broken`."
     return rows.select("*", F.explode(broken_rule_ids(rules)).alias("broken"))
@@ -260,19 +248,12 @@ def broken_rows(
 def impossible_value_rules() -> list[Rule]:
     "The rules on impossible values, for columns of the MOVIES contract."
     year = F.col("release_year")
+    years, possible = "release_year lies between 1888 and 2100", year.between(1888, 2100)
     return [
         within("rating_range", "vote_average", 0, 10, "error"),
         within("votes_sign", "vote_count", 0, 1_000_000_000, "error"),
         within("popularity_sign", "popularity", 0, 1_000_000, "error"),
-        Rule(
-            "year_range",
-            "release_year lies between 1888 and 2100",
-            "validity",
-            "error",
-            year.between(1888, 2100),
-            year.isNotNull(),
-            year,
-        ),
+        Rule("year_range", years, "validity", "error", possible, year.isNotNull(), year),
         within("runtime_possible", "runtime", 1, 100_000, "error"),
         within("budget_possible", "budget_musd", 0, 100_000, "error"),
         within("revenue_possible", "revenue_musd", 0, 100_000, "error"),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAGIC', 'SUFFIXES', 'PACKED', 'LISTS', 'BadRecord', 'open_bytes', 'readable', 'files', 'skipped_files',
            'skipped_words', 'parse', 'page', 'json_lines', 'document', 'is_record', 'json_records', 'csv_rows',
-           'csv_kind', 'csv_records', 'fullness', 'records', 'digest']
+           'csv_kind', 'fullness', 'best_credits', 'csv_records', 'records', 'digest']
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #8e3f5440
 import csv
@@ -25,25 +25,35 @@ from ..core.settings import TmdbError, UsageError
 class BadRecord(TmdbError):
     "The reason why a record cannot become a row, and the text of an unreadable one."
 
-    def __init__(self, reason: str, text: str = "") -> None:
+    def __init__(
+        self,
+        reason: str,  # shown in quarantine
+        text: str = "",  # the record as it was written, if it is not JSON
+    ) -> None:
         super().__init__(reason)
         self.text = text
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #c7235c05
-MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-SUFFIXES = {".json", ".jsonl", ".ndjson", ".csv"}
-PACKED = {".gz", ".zst"}
+MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}  # first bytes: compression
 
 
-def open_bytes(path: Path) -> io.BufferedReader:
+def open_bytes(
+    path: Path,  # plain, gzip or Zstandard
+) -> io.BufferedReader:
     "A file as a stream of bytes, decompressed if necessary."
     with open(path, "rb") as f:
         head = f.read(4)
     packed = next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
     return io.BufferedReader(pa.input_stream(str(path), compression=packed))
 
+# %% ../../nbs/1_tmdb/16_files.ipynb #355fe4ab
+SUFFIXES = {".json", ".jsonl", ".ndjson", ".csv"}  # of files with records
+PACKED = {".gz", ".zst"}  # may follow one of SUFFIXES
 
-def readable(path: Path) -> bool:
+
+def readable(
+    path: Path,  # a file in a folder of the input
+) -> bool:
     "Whether a file has the name of a file with records."
     plain = path.with_suffix("") if path.suffix.lower() in PACKED else path
     return plain.suffix.lower() in SUFFIXES and not path.name.startswith((".", "_"))
@@ -55,21 +65,18 @@ def files(
     "The files at or below some paths, sorted by name. Raises `UsageError` or `TmdbError`."
     found: list[Path] = []
     for path in map(Path, paths):
-        inside = (
-            sorted(p for p in path.rglob("*") if p.is_file() and readable(p))
-            if path.is_dir()
-            else [path]
-        )
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder; check the path after --input")
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.is_file() and readable(p))
         if not inside:
-            raise TmdbError(
-                f"{path}: no .json, .jsonl, .ndjson or .csv file in this folder (plain, .gz or .zst)"
-            )
+            kinds = ".json, .jsonl, .ndjson or .csv file"
+            raise TmdbError(f"{path}: no {kinds} in this folder (plain, .gz or .zst)")
         found += inside
     return found
 
-
+# %% ../../nbs/1_tmdb/16_files.ipynb #d1c0225d
 def skipped_files(
     paths: Iterable[str | Path],  # files and folders
 ) -> list[str]:
@@ -88,14 +95,15 @@ def skipped_words(
     most: int = 10,  # names to list
 ) -> str:
     "The skipped files in words; empty if there are none."
-    listed = ", ".join(names[:most]) + (
-        f" and {len(names) - most:,} more" if len(names) > most else ""
-    )
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    listed = ", ".join(names[:most]) + more
     return f"{len(names):,} file{'s' * (len(names) != 1)} skipped: {listed}" if names else ""
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #f8b7e16d
-def parse(text: bytes) -> Any:
-    "A JSON value; NaN and Infinity are null. Raises ValueError."
+def parse(
+    text: bytes,  # one JSON value in UTF-8
+) -> Any:
+    "A JSON value; NaN and Infinity are null. Raises `ValueError`."
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -105,14 +113,16 @@ def parse(text: bytes) -> Any:
             raise ValueError("nested too deeply") from None
 
 
-def page(value: Any) -> list[Any]:
+def page(
+    value: Any,  # a JSON value
+) -> list[Any]:
     "The films of a page of results; any other value as a list of one."
     paged = isinstance(value, dict) and isinstance(value.get("results"), list)
     return value["results"] if paged else [value]
 
-
+# %% ../../nbs/1_tmdb/16_files.ipynb #6700fd83
 def json_lines(
-    lines: Iterable[bytes],
+    lines: Iterable[bytes],  # one JSON value each; empty lines are skipped
     start: int = 1,  # number of the first line
 ) -> Iterator[tuple[int, Any]]:
     "Line number and record of JSON lines; a `BadRecord` for a broken line."
@@ -125,14 +135,18 @@ def json_lines(
             text = line.decode("utf-8", "replace").strip()
             yield number, BadRecord(f"not JSON: {text[:60]}", text)
 
-
-def document(content: bytes) -> list[Any]:
-    "The records of one JSON document: an array, a page with `results`, or an object. Raises ValueError."
+# %% ../../nbs/1_tmdb/16_files.ipynb #6c3c214b
+def document(
+    content: bytes,  # of a whole file
+) -> list[Any]:
+    "The records of a JSON document: array, page with `results` or object. Raises `ValueError`."
     value = parse(content)
     return value if isinstance(value, list) else page(value)
 
 
-def is_record(line: bytes) -> bool:
+def is_record(
+    line: bytes,  # the first line of a file
+) -> bool:
     "Whether a line is a whole object and no page of results."
     try:
         value = parse(line)
@@ -140,9 +154,11 @@ def is_record(line: bytes) -> bool:
         return False
     return isinstance(value, dict) and page(value) == [value]
 
-
-def json_records(path: Path) -> Iterator[tuple[int, Any]]:
-    "Position and record of a JSON file in any form. Raises ValueError if it has none."
+# %% ../../nbs/1_tmdb/16_files.ipynb #f66fe790
+def json_records(
+    path: Path,  # a JSON file, plain or compressed
+) -> Iterator[tuple[int, Any]]:
+    "Position and record of a JSON file in any form, from 1. Raises `ValueError` if it has none."
     with open_bytes(path) as f:
         first = f.readline().removeprefix(b"\xef\xbb\xbf")
         if is_record(first):
@@ -170,85 +186,89 @@ LISTS = (
 csv.field_size_limit(2**27)  # a long crew list is one field
 
 
-def csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    "Row number and row of a CSV file, with parsed lists."
+def csv_rows(
+    path: Path,  # a CSV file, plain or compressed
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    "Row number, from 1, and row of a CSV file, with parsed lists."
     with open_bytes(path) as f:
-        for number, fields in enumerate(
-            csv.DictReader(io.TextIOWrapper(f, "utf-8-sig", newline="")), 1
-        ):
+        reader = csv.DictReader(io.TextIOWrapper(f, "utf-8-sig", newline=""))
+        for number, fields in enumerate(reader, 1):
             for name in LISTS:
                 try:
                     fields[name] = parse(fields[name].encode()) if fields.get(name) else None
                 except ValueError:
-                    pass  # stays text, which is no list: the record is rejected with that reason
+                    pass  # it stays text, so ingest rejects the record
             yield number, fields
 
 
-def csv_kind(path: Path) -> str:
-    "Whether a CSV file holds the films or the credits of the pair. Raises `TmdbError` for any other."
+def csv_kind(
+    path: Path,  # a CSV file, plain or compressed
+) -> str:
+    "`movies` or `credits`, by the columns of a CSV file. Raises `TmdbError` for any other file."
     with open_bytes(path) as f:
         header = set(next(csv.reader(io.TextIOWrapper(f, "utf-8-sig", newline="")), []))
     if {"movie_id", "cast", "crew"} <= header:
         return "credits"
     if {"id", "title", "budget", "genres"} <= header:
         return "movies"
-    raise TmdbError(
-        f"{path.name}: neither the movies nor the credits file of the TMDB 5000 pair, by its columns"
-    )
+    pair = "neither the movies nor the credits file of the TMDB 5000 pair"
+    raise TmdbError(f"{path.name}: {pair}, by its columns; leave it out of --input")
+
+# %% ../../nbs/1_tmdb/16_files.ipynb #e0e902da
+def fullness(
+    row: dict[str, Any],  # of credits, with `cast` and `crew`
+) -> int:
+    "The number of non-empty lists in a row of credits, 0 to 2."
+    return sum(isinstance(row[kind], list) and len(row[kind]) > 0 for kind in ("cast", "crew"))
 
 
+def best_credits(
+    paths: list[Path],  # the credits files
+) -> tuple[dict[str, tuple[Path, int, dict[str, Any]]], list[tuple[Path, int, BadRecord]]]:
+    "File, number and content of the best row of credits by film id, and the other rows."
+    best: dict[str, tuple[Path, int, dict[str, Any]]] = {}
+    others = []
+    for place in ((path, number, row) for path in paths for number, row in csv_rows(path)):
+        id = place[2]["movie_id"]
+        other = best.get(id)
+        if other is None or fullness(place[2]) >= fullness(other[2]):
+            best[id] = place
+        else:
+            other = place
+        if other is not None:
+            reason = BadRecord(f"more credits of a film that has others: movie_id {id}")
+            others.append((*other[:2], reason))
+    return best, others
+
+# %% ../../nbs/1_tmdb/16_files.ipynb #c1b4ca99
 def csv_records(
     paths: list[Path],  # all CSV files of the input
 ) -> Iterator[tuple[Path, int, Any]]:
-    """File, row and record of films with their credits, then as `BadRecord` the rows of credits without a film and those of a film that
-    has fuller or later ones. Raises `TmdbError`."""
+    """File, row and record of each film with its credits. Then, as `BadRecord`, the unused rows of
+    credits: of a film with a better row, or without a film. Raises `TmdbError`."""
     kinds = {path: csv_kind(path) for path in paths}
     if kinds and "movies" not in kinds.values():
-        raise TmdbError(
-            f"{paths[0].name}: credits without the movies file of the pair; give both after --input"
-        )
-    people: dict[str, tuple[Path, int, dict[str, Any]]] = {}
-    beaten, used = [], set()
-    for place in (
-        (p, n, r) for p, kind in kinds.items() if kind == "credits" for n, r in csv_rows(p)
-    ):
-        id = place[2]["movie_id"]
-        best, other = sorted([people.get(id, place), place], key=lambda other: fullness(other[2]))[
-            ::-1
-        ]
-        beaten += (
-            [(*other[:2], f"more credits of a film that has others: movie_id {id}")]
-            if id in people
-            else []
-        )
-        people[id] = best
-    for path in (p for p, kind in kinds.items() if kind == "movies"):
+        problem = "credits without the movies file of the pair"
+        raise TmdbError(f"{paths[0].name}: {problem}; give both after --input")
+    people, unused = best_credits([path for path, kind in kinds.items() if kind == "credits"])
+    used = set()
+    for path in (path for path, kind in kinds.items() if kind == "movies"):
         for number, film in csv_rows(path):
             used.add(film["id"])
-            credits = people[film["id"]][2] if film["id"] in people else None
-            yield (
-                path,
-                number,
-                film | {"credits": credits and {"cast": credits["cast"], "crew": credits["crew"]}},
-            )
-    orphans = [
-        (*place[:2], f"credits of a film that is not in the movies file: movie_id {id}")
-        for id, place in people.items()
-        if id not in used
-    ]
-    for path, number, reason in [*beaten, *orphans]:
-        yield path, number, BadRecord(reason)
-
-
-def fullness(row: dict[str, Any]) -> int:
-    "The number of non-empty lists in a row of credits, 0 to 2."
-    return sum(isinstance(row[kind], list) and len(row[kind]) > 0 for kind in ("cast", "crew"))
+            row = people[film["id"]][2] if film["id"] in people else None
+            credits = row and {"cast": row["cast"], "crew": row["crew"]}
+            yield path, number, film | {"credits": credits}
+    for id, (path, number, _) in people.items():
+        if id not in used:
+            reason = f"credits of a film that is not in the movies file: movie_id {id}"
+            unused.append((path, number, BadRecord(reason)))
+    yield from unused
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #26286ed3
 def records(
     paths: Iterable[str | Path],  # files and folders
 ) -> Iterator[tuple[str, Any]]:
-    "Origin and record of all records in some files and folders. Raises `TmdbError` for an unreadable file."
+    "Origin and record of all records at or below some paths. Raises `TmdbError` on a bad file."
     found = files(paths)
     tables = [p for p in found if ".csv" in map(str.lower, p.suffixes)]
     path = None
@@ -260,13 +280,14 @@ def records(
             yield f"{path.name}:{number}", record
     except (OSError, ValueError, csv.Error) as e:
         name = (path or tables[0]).name
-        raise TmdbError(
-            f"{name}: cannot be read ({' '.join(str(e).split())}); save it again, or leave it out of --input"
-        ) from e
+        why, todo = " ".join(str(e).split()), "save it again, or leave it out of --input"
+        raise TmdbError(f"{name}: cannot be read ({why}); {todo}") from e
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #35ded1f7
-def digest(paths: list[Path]) -> dict[str, Any]:
-    "The number of files, their size in bytes and their SHA-256. Raises `OSError`."
+def digest(
+    paths: list[Path],  # the files of an input, in order
+) -> dict[str, Any]:
+    "`files`, `bytes` and `sha256` of some files, to recognise the same input. Raises `OSError`."
     sums = []
     for path in paths:
         with open(path, "rb") as f:
