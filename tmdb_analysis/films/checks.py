@@ -86,7 +86,7 @@ KEEP_DAYS = 180  # TMDB's terms of use: six months
 def fetch_rules() -> list[Rule]:
     "The rules about the time of the fetch."
     fetched, day, today = is_known("fetched_at"), F.col("fetched_at").cast("date"), F.current_date()
-    fresh = f"the answer is at most {KEEP_DAYS} days old, as TMDB's terms require"
+    fresh = f"the answer is not older than {KEEP_DAYS} days, as TMDB's terms ask"
     is_fresh, is_past = day >= F.date_sub(today, KEEP_DAYS), day <= F.date_add(today, 1)
     return [
         missing("known_fetched_at", "the answer says when it was fetched", fetched),
@@ -104,12 +104,12 @@ RELEASE_STATUSES = (
     "Canceled",
 )
 FORMS = {  # column: pattern, and the condition in words
-    "imdb_id": ("^(tt[0-9]{7,})?$", "the IMDb id is tt and at least seven digits"),
+    "imdb_id": ("^(tt[0-9]{7,})?$", "the id at IMDb is tt and seven digits or more"),
     "poster_path": (
         "^(/[^ ]+[.](jpg|jpeg|png|svg|webp))?$",
-        "the poster path is a path to an image",
+        "the path of the poster is one",
     ),
-    "homepage": ("^(https?://[^ ]+)?$", "the homepage is a URL"),
+    "homepage": ("^(https?://[^ ]+)?$", "the homepage is a web address"),
 }
 
 
@@ -119,7 +119,7 @@ def text_rules() -> list[Rule]:
     is_day = known_date(date).isNotNull()
     rules = [
         one_of("status_known", "status", RELEASE_STATUSES),
-        valid("date_form", "the release date is a valid date", is_day, is_text, date),
+        valid("date_form", "the release date is a day of the calendar", is_day, is_text, date),
     ]
     for column, (pattern, name) in FORMS.items():
         rules.append(matches(f"{column.split('_')[0]}_form", name, column, pattern))
@@ -140,7 +140,7 @@ def list_rules() -> list[Rule]:
     named, has_genres = each("genres", "name", f"[^{BLANK}]"), is_known("genres")
     rules = [valid("genre_named", "every genre has a name", named, has_genres)]
     for (column, field), pattern in zip(CODES.items(), ("^[A-Z]{2}$", "^[a-z]{2}$"), strict=True):
-        letters = "capital letters" if "A" in pattern else "small letters"
+        letters = "capitals" if "A" in pattern else "letters"
         name = f"all {column.replace('_', ' ')} are codes of two {letters}"
         concerned = is_known(column) & F.col(f"{column}_coded")
         rules.append(valid(f"{column}_form", name, each(column, field, pattern), concerned))
@@ -151,7 +151,7 @@ def placeholder_rules() -> list[Rule]:
     "The rules about overviews and taglines that only say that there is none."
     rules = []
     for column in ("overview", "tagline"):
-        text, name = F.col(column), f"the {column} is not a placeholder"
+        text, name = F.col(column), f"the {column} does not just say that there is none"
         exists = known_text(text).isNotNull()
         rules.append(valid(f"{column}_words", name, ~says_nothing(text), exists, column))
     return rules
@@ -163,7 +163,7 @@ def form_rules() -> list[Rule]:
     # a genre without an id counts by its name
     keys = F.transform(genres, lambda g: F.coalesce(g["id"].cast("string"), g["name"]))
     once = F.size(F.array_distinct(keys)) == F.size(genres)
-    genre = unique("genre_once", "no genre is listed twice", once, is_known("genres"))
+    genre = unique("genre_once", "no genre is there twice", once, is_known("genres"))
     return [*text_rules(), *list_rules(), *placeholder_rules(), genre]
 
 # %% ../../nbs/2_films/24_checks.ipynb #add773f9
@@ -171,14 +171,16 @@ def answer_rules() -> list[Rule]:
     "The rules about one raw record, on the columns of `answers`."
     rated = (F.col("vote_average") > 0) & is_known("vote_count")
     alone, has_imdb, voted = F.col("imdb_films").isNull(), F.length("imdb_id") > 0, "vote_average"
-    once = "no two films share an IMDb id"
+    once = "no two films share an id at IMDb"
     return [
         *[at_least(f"{c}_sign", c, 0) for c in ("budget", "revenue", "runtime")],
         *fetch_rules(),
         *form_rules(),
         unique("imdb_once", once, alone, has_imdb, "imdb_id"),
         valid("not_adult", "the film is not an adult film", ~F.col("adult"), is_known("adult")),
-        valid("not_video", "the record is a film, not a video", ~F.col("video"), is_known("video")),
+        valid(
+            "not_video", "the film is a film and not a video", ~F.col("video"), is_known("video")
+        ),
         consistent("rating_voted", "a rating has votes", F.col("vote_count") > 0, rated, voted),
     ]
 
@@ -235,11 +237,16 @@ def title_rules() -> list[Rule]:
     mojibake = title.rlike("\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac")
     no_markup = "the title has no control characters and no markup"
     return [
-        valid("title_words", "the title is not a placeholder", ~placeholder, value=title),
-        valid("title_trimmed", "the title has no spaces at its ends", ~blank, value=title),
+        valid(
+            "title_words",
+            "the title does not just say that there is none",
+            ~placeholder,
+            value=title,
+        ),
+        valid("title_trimmed", "the title has no blanks around it", ~blank, value=title),
         valid("title_signs", no_markup, ~markup, value=title),
-        valid("title_encoding", "the title has the right encoding", ~mojibake, value=title),
-        valid("title_length", "the title has at most 200 characters", length <= 200, value=length),
+        valid("title_encoding", "the title was read in its encoding", ~mojibake, value=title),
+        valid("title_length", "the title has 200 characters at most", length <= 200, value=length),
     ]
 
 # %% ../../nbs/2_films/24_checks.ipynb #56fb8ec5
@@ -248,9 +255,9 @@ def value_rules() -> list[Rule]:
     genres, language, own = F.size("genres"), "original_language", "^([^cx]|c[^n]|x[^x])"
     code, iso = (
         "the language is a code of two letters",
-        "the language is not TMDB's own code cn or xx",
+        "the language is not one of TMDB's own codes cn and xx",
     )
-    few = "the film has at most ten genres"
+    few = "the film has ten genres at most"
     return [
         within("runtime_usual", "runtime", 40, 240),
         within("budget_usual", "budget_musd", 0, 1_000),
@@ -269,7 +276,7 @@ def agreement_rules() -> list[Rule]:
     "The rules about values of one film that must agree with each other."
     date, dated, money = F.col("release_date"), is_known("release_date"), "revenue_musd"
     voted, crewed = F.col("vote_count") > 0, F.col("crew_size") > 0
-    future = "a released film has no release date in the future"
+    future = "a released film is not released in the future"
     votes, has_budget = "a film with votes has a rating", "a film with a revenue has a budget"
     crew = "a film with a crew has a director"
     return [
@@ -286,10 +293,10 @@ def repetition_rules() -> list[Rule]:
     places, different, credits = F.col("cast_places"), F.col("different_credits"), cast + crew
     alone, dated = F.col("namesakes").isNull(), is_known("release_date")
     title, billing = (
-        "no two films share title and release date",
-        "no two actors share a billing position",
+        "no two films share title and date",
+        "no two of the cast share a place in the billing",
     )
-    twice = "nobody has the same credit twice"
+    twice = "nobody is credited twice for the same"
     return [
         unique("title_date_once", title, alone, dated, date),
         unique("billing_once", billing, places == cast, cast > 0, cast - places),
@@ -308,7 +315,7 @@ def reference_rules() -> list[Rule]:
     one, same = F.col("franchise_names") <= 1, F.col(listed) == F.col("franchise_films")
     one_name = "a franchise has one name in all its films"
     in_table = "the franchise of a film is in the table of franchises"
-    counted = "a franchise has as many films as the table of franchises says"
+    counted = "a franchise has as many films as its table says"
     rules = [
         consistent("franchise_named", "a franchise has a name", is_known(name), franchise, id),
         consistent("franchise_one_name", one_name, one, franchise, name),
@@ -318,7 +325,7 @@ def reference_rules() -> list[Rule]:
     for kind in ("cast", "crew"):
         size = f"{kind}_size"
         same = F.col(size) == F.col(f"{kind}_credits")
-        name = f"the {kind} size of a film is its number of {kind} credits"
+        name = f"a film has as many {kind} credits as it says"
         rules.append(consistent(f"{kind}_counted", name, same, is_known(size), size))
     return rules
 
@@ -331,7 +338,7 @@ def pair_rules() -> list[Rule]:
     "The rules about budgets and revenues that do not fit each other or their time."
     budget, revenue, floor = F.col("budget_musd"), F.col("revenue_musd"), MONEY_FLOOR_USD / 1e6
     both, silent = is_known("roi"), is_known("budget_musd") & (F.col("release_year") < 1927)
-    mixed = "a {} below 1,000 USD does not come with a {} above 1,000,000 USD"
+    mixed = "a {} below 1,000 USD does not stand beside a {} above 1,000,000"
     small_budget, small_revenue = (
         mixed.format("budget", "revenue"),
         mixed.format("revenue", "budget"),
@@ -340,8 +347,11 @@ def pair_rules() -> list[Rule]:
         (budget >= floor) | (revenue <= 1),
         (revenue >= floor) | (budget <= 1),
     )
-    differs, shared = "the revenue differs from the budget", "no two films share budget and revenue"
-    era = "a film from before 1927 cost at most 10 million USD"
+    differs, shared = (
+        "the revenue is not the budget once more",
+        "no two films share budget and revenue",
+    )
+    era = "a film from before 1927 did not cost more than 10 million USD"
     return [
         accurate("budget_millions", small_budget, fits_revenue, both, budget * 1e6),
         accurate("revenue_millions", small_revenue, fits_budget, both, revenue * 1e6),
@@ -359,7 +369,7 @@ def money_rules() -> list[Rule]:
         value = F.col(f"{name}_musd")
         dollars, exists = F.round(value * 1e6).cast("long"), value.isNotNull()
         tiny = f"the {name} is {MONEY_FLOOR_USD:,} USD or more"
-        typed = f"the {name} is not a run of equal or rising digits"
+        typed = f"the {name} is not a row of equal or rising digits"
         is_usual = value >= MONEY_FLOOR_USD / 1e6
         rules.append(accurate(f"{name}_tiny", tiny, is_usual, exists, dollars))
         rules.append(accurate(f"{name}_typed", typed, ~dollars.isin(TYPED), exists, dollars))
@@ -369,10 +379,10 @@ def money_rules() -> list[Rule]:
 def rating_rules() -> list[Rule]:
     "The rules about implausible ratings."
     rating, votes, rated = F.col("vote_average"), F.col("vote_count"), is_known("vote_average")
-    bare, high = "the rating lies between 0.1 and 9.9", "a rating above 9 has at least 100 votes"
+    bare, high = "the rating is not a bare 0 or 10", "a rating above 9 rests on 100 votes or more"
     return [
         accurate("rating_bare", bare, rating.between(0.1, 9.9), rated, rating),
-        accurate("rating_votes", "the rating has at least 10 votes", votes >= 10, rated, votes),
+        accurate("rating_votes", "the rating rests on 10 votes or more", votes >= 10, rated, votes),
         accurate("rating_high", high, votes >= 100, rating > 9, rating),
     ]
 
@@ -420,12 +430,12 @@ def credit_rules() -> list[Rule]:
     directs, ids = F.col("job") == "Director", F.col("ids") > 0
     person, name, film = is_known("person_id"), is_known("name"), is_known("title")
     letters, one = F.col("name").rlike("\\p{L}"), F.col("names").isNull()
-    owner, role = "every credit belongs to a film", "every cast credit has a role"
+    owner, role = "every credit belongs to a film", "every credit of the cast has a role"
     return [
         Rule("credit_film", owner, "consistency", "critical", film, value="name"),
-        missing("credit_person", "every credit has a person id", person, ids),
+        missing("credit_person", "every credit has the id of a person", person, ids),
         missing("credit_name", "every credit has the name of a person", name),
-        missing("credit_job", "every crew credit has a job", is_known("job"), crew),
+        missing("credit_job", "every credit of the crew has a job", is_known("job"), crew),
         missing("credit_character", role, is_known("character"), cast),
         one_of("credit_kind", "kind", ("cast", "crew")),
         at_least("credit_order", "order", 0),
@@ -433,5 +443,5 @@ def credit_rules() -> list[Rule]:
         valid("name_letters", "the name of a person has a letter", letters, name, "name"),
         consistent("person_one_name", "a person has one name", one, person, "name"),
         consistent("director_named", "a director has a name", name, directs, "person_id"),
-        consistent("director_id", "a director has a person id", person, directs & ids, "name"),
+        consistent("director_id", "a director has an id", person, directs & ids, "name"),
     ]

@@ -108,9 +108,10 @@ def trend_rules(
     gone = sum(c["before"] - c["now"] for c in changes[1:2])
     jumped = sum(abs(c["change"]) > trend_max_rows_pct for c in films)
     moved = sum(abs(c["change"]) > trend_max_null_points for c in shares)
-    grows = f"the number of films changed by at most {trend_max_rows_pct:g} % since the last run"
-    known = f"the known share of a column changed by at most {trend_max_null_points:g} points"
-    stays = "every film of the last run is still there"
+    grows = f"the number of films changed by {trend_max_rows_pct:g} % at most since the last run"
+    points = f"{trend_max_null_points:g} points at most"
+    known = f"the share of films where a column is known changed by {points}"
+    stays = "every film of the last run is there"
     return [
         outcome(id, name, "consistency", "warn", evaluated, failed, about=about)
         for id, name, evaluated, failed, about in (

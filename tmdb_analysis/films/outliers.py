@@ -65,10 +65,8 @@ def outlier_rules(
         score = 0.6745 * F.abs(x - F.col("median")) / F.when(mad > 0, mad)
         width = outlier_iqr * (F.col("q3") - F.col("q1"))
         inside = x.between(F.col("q1") - width, F.col("q3") + width)
-        near = f"the {measure} has a modified z-score of at most {outlier_mad:g} in its decade"
-        fenced = (
-            f"the {measure} is at most {outlier_iqr:g} interquartile ranges outside the quartiles"
-        )
+        near = f"the {measure} is within {outlier_mad:g} robust deviations of its decade"
+        fenced = f"the {measure} is within {outlier_iqr:g} interquartile ranges of its decade"
         for id, name, check, spreads in (
             ("mad", near, score <= outlier_mad, mad > 0),
             ("tukey", fenced, inside, F.col("q3") > F.col("q1")),
