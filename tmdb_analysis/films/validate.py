@@ -19,7 +19,13 @@ from pyspark.sql import functions as F
 from ..core.engine import one_row
 from ..core.settings import TmdbError, UsageError, name_hint
 from .clean import OUTSIDE
-from .rules import DIMENSIONS, MEANING, WEIGHTS, Rule, outcome
+from tmdb_analysis.films.rules import (
+    DIMENSION_MEANINGS,
+    DIMENSIONS,
+    SEVERITY_WEIGHTS,
+    Rule,
+    outcome,
+)
 
 # %% ../../nbs/2_films/27_validate.ipynb #f24ff0fb
 def conservation(counts: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -118,7 +124,11 @@ def tried(rule: Rule, films: DataFrame, name: str) -> None:
 # %% ../../nbs/2_films/27_validate.ipynb #54db4522
 def weighted(outcomes: Iterable[dict[str, Any]]) -> float | None:
     "Mean share of kept rules, weighted by severity (critical 3, error 2, warn 1), 0 to 100; None where nothing was evaluated."
-    scored = [(WEIGHTS[r["severity"]], 1 - r["share"]) for r in outcomes if r["share"] is not None]
+    scored = [
+        (SEVERITY_WEIGHTS[r["severity"]], 1 - r["share"])
+        for r in outcomes
+        if r["share"] is not None
+    ]
     total = sum(w for w, _ in scored)
     return round(100 * sum(w * s for w, s in scored) / total, 2) if total else None
 
@@ -206,7 +216,7 @@ def dimension_table(quality: dict[str, Any]) -> list[dict[str, Any]]:
             sum(r["share"] is not None for r in mine),
             "unknown" if score is None else score,
         )
-        asks = MEANING.get(name, "the mean of the dimensions")
+        asks = DIMENSION_MEANINGS.get(name, "the mean of the dimensions")
         rows.append(dict(dimension=name, asks=asks, score=said, rules=len(mine), evaluated=known))
     return rows
 
