@@ -260,10 +260,8 @@ def title_rules() -> list[Rule]:
 def value_rules() -> list[Rule]:
     "The rules about possible values."
     genres, language, own = F.size("genres"), "original_language", "^([^cx]|c[^n]|x[^x])"
-    code, iso = (
-        "the language is a code of two letters",
-        "the language is not one of TMDB's own codes cn and xx",
-    )
+    code = "the language is a code of two letters"
+    iso = "the language is not one of TMDB's own codes cn and xx"
     few = "the film has ten genres at most"
     return [
         within("runtime_usual", "runtime", 40, 240),
@@ -299,10 +297,8 @@ def repetition_rules() -> list[Rule]:
     date, cast, crew = F.col("release_date"), F.col("cast_credits"), F.col("crew_credits")
     places, different, credits = F.col("cast_places"), F.col("different_credits"), cast + crew
     alone, dated = F.col("namesakes").isNull(), is_known("release_date")
-    title, billing = (
-        "no two films share title and date",
-        "no two of the cast share a place in the billing",
-    )
+    title = "no two films share title and date"
+    billing = "no two of the cast share a place in the billing"
     twice = "nobody is credited twice for the same"
     return [
         unique("title_date_once", title, alone, dated, date),
@@ -313,12 +309,8 @@ def repetition_rules() -> list[Rule]:
 # %% ../../nbs/2_films/24_checks.ipynb #e22c02d3
 def reference_rules() -> list[Rule]:
     "The rules about agreement with the tables of franchises and credits."
-    id, franchise, name, listed = (
-        "collection_id",
-        is_known("collection_id"),
-        "belongs_to_collection",
-        "listed_films",
-    )
+    id, name, listed = "collection_id", "belongs_to_collection", "listed_films"
+    franchise = is_known("collection_id")
     one, same = F.col("franchise_names") <= 1, F.col(listed) == F.col("franchise_films")
     one_name = "a franchise has one name in all its films"
     in_table = "the franchise of a film is in the table of franchises"
@@ -346,18 +338,12 @@ def pair_rules() -> list[Rule]:
     budget, revenue, floor = F.col("budget_musd"), F.col("revenue_musd"), MONEY_FLOOR_USD / 1e6
     both, silent = is_known("roi"), is_known("budget_musd") & (F.col("release_year") < 1927)
     mixed = "a {} below 1,000 USD does not stand beside a {} above 1,000,000"
-    small_budget, small_revenue = (
-        mixed.format("budget", "revenue"),
-        mixed.format("revenue", "budget"),
-    )
-    fits_revenue, fits_budget = (
-        (budget >= floor) | (revenue <= 1),
-        (revenue >= floor) | (budget <= 1),
-    )
-    differs, shared = (
-        "the revenue is not the budget once more",
-        "no two films share budget and revenue",
-    )
+    small_budget = mixed.format("budget", "revenue")
+    small_revenue = mixed.format("revenue", "budget")
+    fits_revenue = (budget >= floor) | (revenue <= 1)
+    fits_budget = (revenue >= floor) | (budget <= 1)
+    differs = "the revenue is not the budget once more"
+    shared = "no two films share budget and revenue"
     era = "a film from before 1927 did not cost more than 10 million USD"
     return [
         accurate("budget_millions", small_budget, fits_revenue, both, budget * 1e6),
