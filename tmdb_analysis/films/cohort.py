@@ -129,7 +129,7 @@ def cohort_table(
     has_collections: bool = True,  # whether the data have them; without them, groups are null
     **limits: int,  # parameters of `cohort_rules`
 ) -> pa.Table:  # COHORT contract
-    "The cohort by id: group, place and cluster of each film, its money and its return."
+    "The cohort by id: group, instalment and cluster of each film, its money and its return."
     later = F.when(F.col("instalment") == 1, "first").otherwise("sequel")
     group = F.when(F.col("instalment").isNull(), "standalone").otherwise(later)
     columns = {
