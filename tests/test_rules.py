@@ -29,7 +29,7 @@ from tmdb_analysis.films.checks import (
 from tmdb_analysis.films.drift import changes, trend_rules
 from tmdb_analysis.films.outliers import outlier_rules, with_spread
 from tmdb_analysis.films.rules import (
-    WEIGHTS,
+    SEVERITY_WEIGHTS,
     broken_rule_ids,
     evaluate,
     flags,
@@ -489,7 +489,7 @@ def test_score_weighs_by_severity():
     assert quality([told("critical", 0), told("error", 0.5), told("warn", 1)], [])[
         "score"
     ] == round(100 * (3 + 1 + 0) / 6, 2)
-    assert WEIGHTS == {"critical": 3, "error": 2, "warn": 1}
+    assert SEVERITY_WEIGHTS == {"critical": 3, "error": 2, "warn": 1}
 
 
 @pytest.mark.parametrize(
