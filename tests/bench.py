@@ -44,7 +44,7 @@ def publish_all(run: Run) -> None:
     "All tables of the chain, from raw, without the notebooks."
     spark = session()
     raw = read(spark, s.RAW, run)
-    judged = clean.judged(raw)
+    judged = clean.with_verdicts(raw)
     save(clean.movies(judged), s.MOVIES, run)
     save(clean.dropped(judged), s.DROPPED, run)
     films = read(spark, s.MOVIES, run)

@@ -71,7 +71,7 @@ def made(
 def judged(stream, run, least: int = 8) -> tuple[dict[int, dict], dict[str, int], dict]:
     "The same of a stream."
     counts = ingest(stream, run)
-    verdicts = clean.judged(read(session(), RAW, run), least)
+    verdicts = clean.with_verdicts(read(session(), RAW, run), least)
     rows = [r.asDict(recursive=True) for r in verdicts.collect()]
     taken: dict[str, int] = {}
     for r in rows:

@@ -38,10 +38,10 @@ from tmdb_analysis.films.rules import (
 from tmdb_analysis.films.validate import (
     GateClosed,
     conservation,
-    limited,
     quality,
     require_gate,
     table_rules,
+    with_thresholds,
 )
 from tmdb_analysis.use.cli import main
 
@@ -346,8 +346,10 @@ def test_counts_agree_with_the_rows(mutated):
 def test_a_threshold_closes_the_gate(mutated, rule):
     "Just below the share that breaks the rule the gate is closed; at the share it is open."
     told = mutated.outcomes[rule]
-    assert quality(limited([told], [f"{rule}={told['share'] * 0.999}"]), [])["gate"] == "fail"
-    assert quality(limited([told], [f"{rule}={told['share']}"]), [])["gate"] == "pass"
+    assert (
+        quality(with_thresholds([told], [f"{rule}={told['share'] * 0.999}"]), [])["gate"] == "fail"
+    )
+    assert quality(with_thresholds([told], [f"{rule}={told['share']}"]), [])["gate"] == "pass"
     assert quality([told], [])["gate"] == ("fail" if told["severity"] == "critical" else "pass")
 
 

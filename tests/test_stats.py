@@ -24,7 +24,7 @@ from tmdb_analysis.films.cohort import (
     consumer_prices,
     funnel,
     money_cohort,
-    real,
+    real_dollars,
 )
 from tmdb_analysis.kpis.groups import data_date, money_summary
 from tmdb_analysis.stats import intervals as stats
@@ -441,7 +441,7 @@ def test_real_dollars_are_unknown_without_prices():
     ]
     worth = (
         table(MOVIES, rows)
-        .select("id", real("budget_musd", reference_year=2000).alias("real"))
+        .select("id", real_dollars("budget_musd", reference_year=2000).alias("real"))
         .orderBy("id")
     )
     assert [r.real for r in worth.collect()] == [
@@ -452,7 +452,7 @@ def test_real_dollars_are_unknown_without_prices():
         None,
     ]
     with pytest.raises(ValueError, match="no consumer prices for 2026"):
-        real("budget_musd", reference_year=2026)
+        real_dollars("budget_musd", reference_year=2026)
 
 
 def film(id, day="2010-06-01", budget=10.0, revenue=20.0, runtime=100):

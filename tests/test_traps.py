@@ -70,7 +70,7 @@ def land(tmp_path):
         path.write_text("\n".join(map(json.dumps, films)))
         assert ingest(records([path]), run)["quarantined"] == 0
         raw = read(session(), RAW, run)
-        save(clean.movies(clean.judged(raw, min_known_columns=0)), MOVIES, run)
+        save(clean.movies(clean.with_verdicts(raw, min_known_columns=0)), MOVIES, run)
         kept = read(session(), MOVIES, run)
         save(clean.credits(raw, kept), CREDITS, run)
         save(clean.collections(kept), COLLECTIONS, run)
@@ -194,7 +194,7 @@ def test_trap_06_the_size_of_nothing(land):
     try:
         assert column(t.raw.select("id", F.size("credits.cast").alias("n")), "n") == [-1, -1, 0, 1]
 
-        films = clean.movies(clean.judged(t.raw, min_known_columns=0))
+        films = clean.movies(clean.with_verdicts(t.raw, min_known_columns=0))
         assert column(films, "cast_size") == [None, None, 0, 1] and column(films, "crew_size") == [
             None,
             0,
@@ -425,7 +425,7 @@ def test_without_ids_names_count(land):
     ) == [1, 2, None]
 
     rules = {r.id: r for r in [*form_rules(), *credit_rules()]}
-    counted = answers(t.raw, clean.dropped(clean.judged(t.raw, min_known_columns=0)))
+    counted = answers(t.raw, clean.dropped(clean.with_verdicts(t.raw, min_known_columns=0)))
     said = {
         r["id"]: r for r in evaluate(counted, [rules["genre_once"], rules["spoken_languages_form"]])
     }

@@ -21,9 +21,9 @@ from tmdb_analysis.films.clean import (
     MONEY_FLOOR_USD,
     NO_TEXT,
     ROI_RANGE,
+    is_placeholder,
     known_date,
     known_text,
-    says_nothing,
 )
 from .rules import Rule, at_least, complete, matches, one_of, within
 
@@ -160,7 +160,7 @@ def placeholder_rules() -> list[Rule]:
     for column in ("overview", "tagline"):
         text, name = F.col(column), f"the {column} does not just say that there is none"
         exists = known_text(text).isNotNull()
-        rules.append(valid(f"{column}_words", name, ~says_nothing(text), exists, column))
+        rules.append(valid(f"{column}_words", name, ~is_placeholder(text), exists, column))
     return rules
 
 

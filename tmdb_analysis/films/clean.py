@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['BLANK', 'NO_TEXT', 'BY_NAME', 'DETAILS', 'MONEY_FLOOR_USD', 'ROI_RANGE', 'BREAKS', 'OUTSIDE', 'DROP_RULES',
-           'FILMS_VERSION', 'known_text', 'says_nothing', 'known_date', 'Unknown', 'unknowns', 'known_value',
+           'FILMS_VERSION', 'known_text', 'is_placeholder', 'known_date', 'Unknown', 'unknowns', 'known_value',
            'null_if_empty', 'distinct_names', 'names_of', 'language_names', 'list_size', 'billed_cast',
            'director_names', 'id_of_name', 'id_or_name', 'has_details', 'detail_parts', 'with_values', 'doubts',
-           'with_features', 'earliest_day', 'with_day', 'best_first', 'instalment', 'judged', 'candidates', 'movies',
-           'dropped', 'apply_scope', 'credits', 'collections', 'unknown_counts', 'rows_by_rule']
+           'with_features', 'earliest_day', 'with_day', 'best_first', 'instalment', 'with_verdicts', 'candidates',
+           'movies', 'dropped', 'apply_scope', 'credits', 'collections', 'unknown_counts', 'rows_by_rule']
 
 # %% ../../nbs/2_films/23_clean.ipynb #a91b04c0
 from datetime import date
@@ -50,7 +50,7 @@ def known_text(
     return F.when(text.rlike(f"[^{BLANK}]"), text)
 
 
-def says_nothing(
+def is_placeholder(
     text: Column,  # text
 ) -> Column:
     "Whether a text is a placeholder from NO_TEXT, in any case and with any blanks around it."
@@ -83,7 +83,7 @@ def unknowns() -> list[Unknown]:
     rated, voteless = F.col("vote_average").isNotNull(), F.coalesce("vote_count", F.lit(0)) == 0
     rules.append(Unknown("rating without votes", "vote_average", rated & voteless))
     for column in ("tagline", "overview"):
-        rules.append(Unknown(f"{column} that says nothing", column, says_nothing(F.col(column))))
+        rules.append(Unknown(f"{column} that says nothing", column, is_placeholder(F.col(column))))
     texts = "title tagline overview release_date original_language poster_path"
     for column in texts.split():
         blank = F.col(column).isNotNull() & known_text(F.col(column)).isNull()
@@ -329,7 +329,7 @@ BREAKS, OUTSIDE = "breaks a rule", "outside the scope"
 DROP_RULES = ("duplicate", "no title", "too few known columns", "not released", BREAKS)
 
 
-def judged(
+def with_verdicts(
     raw: DataFrame,  # RAW contract
     min_known_columns: int = 10,  # of the 22 columns of movies.csv
 ) -> DataFrame:
@@ -357,28 +357,28 @@ def judged(
 
 # %% ../../nbs/2_films/23_clean.ipynb #05441a63
 def candidates(
-    judged: DataFrame,  # from `judged`
+    judged: DataFrame,  # from `with_verdicts`
 ) -> DataFrame:
     "The films, and the records that only an impossible value drops."
     return judged.filter(F.coalesce("rule", F.lit(BREAKS)) == BREAKS)
 
 
 def movies(
-    judged: DataFrame,  # from `judged`
+    judged: DataFrame,  # from `with_verdicts`
 ) -> DataFrame:
     "The films, as the MOVIES contract."
     return judged.filter(F.col("rule").isNull()).select(MOVIES.columns)
 
 
 def dropped(
-    judged: DataFrame,  # from `judged`
+    judged: DataFrame,  # from `with_verdicts`
 ) -> DataFrame:
     "The dropped records, as the DROPPED contract."
     return judged.filter(F.col("rule").isNotNull()).select(DROPPED.columns)
 
 # %% ../../nbs/2_films/23_clean.ipynb #41c0d2c6
 def apply_scope(
-    judged: DataFrame,  # from `judged`
+    judged: DataFrame,  # from `with_verdicts`
     **scope: Any,  # parameters of `is_in_scope`
 ) -> DataFrame:
     "The judged records; films outside the scope get the rule OUTSIDE and keep their instalment."

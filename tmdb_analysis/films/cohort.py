@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COHORT_VERSION', 'COHORT_PARAMETERS', 'Need', 'cohort_rules', 'money_needs', 'money_cohort', 'funnel',
-           'consumer_prices', 'real', 'carries_collections', 'cohort_table']
+           'consumer_prices', 'real_dollars', 'carries_collections', 'cohort_table']
 
 # %% ../../nbs/2_films/28_cohort.ipynb #cf69bd67
 import csv
@@ -98,7 +98,7 @@ def consumer_prices() -> dict[int, float]:
         return {int(row["year"]): float(row["cpi"]) for row in csv.DictReader(f)}
 
 # %% ../../nbs/2_films/28_cohort.ipynb #ab304ccb
-def real(
+def real_dollars(
     column: str,  # money in dollars of different years
     year: str = "release_year",  # column with the year of each sum
     reference_year: int | None = None,  # year of the resulting dollars; None: last with prices
@@ -135,8 +135,8 @@ def cohort_table(
     columns = {
         "group": F.when(F.lit(has_collections), group),
         "cluster": F.coalesce("collection_id", -F.col("id")),
-        "real_budget_musd": real("budget_musd"),
-        "real_revenue_musd": real("revenue_musd"),
+        "real_budget_musd": real_dollars("budget_musd"),
+        "real_revenue_musd": real_dollars("revenue_musd"),
     }
     cohort = money_cohort(films, **limits).withColumns(columns)
     found = cohort.select(COHORT.columns[:-1]).toArrow()

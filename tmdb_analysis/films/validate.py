@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['QUALITY_VERSION', 'conservation', 'field_rules', 'table_rules', 'check_rule_columns', 'own_rules', 'mean_pass_rate',
-           'limited', 'quality', 'GateClosed', 'verdict', 'require_gate', 'dimension_table', 'worst_first', 'examples']
+           'with_thresholds', 'quality', 'GateClosed', 'verdict', 'require_gate', 'dimension_table', 'worst_first',
+           'examples']
 
 # %% ../../nbs/2_films/27_validate.ipynb #f901e47a
 import runpy
@@ -148,7 +149,7 @@ def mean_pass_rate(
     return round(100 * sum(w * s for w, s in scored) / total, 2) if total else None
 
 # %% ../../nbs/2_films/27_validate.ipynb #35e82d47
-def limited(
+def with_thresholds(
     outcomes: list[dict[str, Any]],  # from `outcome`
     thresholds: Iterable[str] = (),  # such as rule_id=0.05: largest share that passes, 0 to 1
 ) -> list[dict[str, Any]]:
@@ -168,7 +169,7 @@ def limited(
 
 # %% ../../nbs/2_films/27_validate.ipynb #54db4522
 def quality(
-    outcomes: list[dict[str, Any]],  # from `limited`
+    outcomes: list[dict[str, Any]],  # from `with_thresholds`
     steps: list[dict[str, Any]],  # from `conservation`
     min_score: float = 0.0,  # lowest score that opens the gate, 0 to 100; 0: no condition
 ) -> dict[str, Any]:
