@@ -113,6 +113,6 @@ def test_a_step_that_was_killed_counts_as_failed(tmp_path):
     run = Run("x", tmp_path)
     write_record(record_path(run, "20_ingest"), new_record("20_ingest"))
     told = finish("x", tmp_path)
-    reason = "It was stopped before its end."
+    reason = "Its process ended before the stage did."
     assert [told.status, told.failed_stage, told.error] == ["failed", "20_ingest", reason]
     assert reason in (run.report / "index.html").read_text(encoding="utf-8")
