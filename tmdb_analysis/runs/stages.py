@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TO_DISK', 'AT_ONCE', 'WIPE', 'RENEW', 'MEMORY_ADVICE', 'has_tag', 'stages', 'stage_parameters', 'assigned_names',
-           'without_lessons', 'Client', 'is_reply', 'is_idle', 'Kernel', 'environment', 'started_kernel',
-           'await_answer', 'end_kernel', 'run_in_thread', 'one_kernel', 'interrupt', 'reset_kernel', 'interruptible',
-           'failure', 'death_message', 'execute']
+           'without_lessons', 'StageClient', 'is_reply', 'is_idle', 'Kernel', 'kernel_environment', 'start_kernel',
+           'await_answer', 'end_kernel', 'run_in_thread', 'one_kernel', 'interrupt_kernel', 'reset_kernel',
+           'interruptible', 'failure_message', 'death_message', 'execute_stage']
 
 # %% ../../nbs/8_runs/87_stages.ipynb #54dc9419
 import os
@@ -95,7 +95,7 @@ def without_lessons(
     return lean
 
 # %% ../../nbs/8_runs/87_stages.ipynb #aaf6619a
-class Client(AsyncKernelClient):
+class StageClient(AsyncKernelClient):
     """A client that is ready as soon as its running kernel answers.
 
     It is asynchronous, because nbclient then checks every second that the kernel is alive."""
@@ -142,7 +142,7 @@ def is_idle(
 class Kernel(KernelManager):
     "The manager of a kernel; it remembers its latest client, which Papermill leaves open."
 
-    client_factory = Type(Client, klass=KernelClient)
+    client_factory = Type(StageClient, klass=KernelClient)
     latest: Any = None
 
     def client(self, **options: Any) -> Any:
@@ -155,7 +155,7 @@ class Kernel(KernelManager):
         return linked_command(super().format_kernel_cmd(extra_arguments))
 
 # %% ../../nbs/8_runs/87_stages.ipynb #26f11ffc
-def environment(
+def kernel_environment(
     chosen: Settings,  # of the run
 ) -> dict[str, str]:
     "Environment variables for a kernel: home, TMDB and engine settings, no secret."
@@ -170,12 +170,12 @@ def environment(
     } | backend
 
 # %% ../../nbs/8_runs/87_stages.ipynb #a0ca448b
-def started_kernel(
+def start_kernel(
     chosen: Settings,  # of the run
     tries: int = 3,  # largest number of kernels to start
 ) -> tuple[Kernel, BlockingKernelClient]:
     "Start a kernel and connect a client. Raises `TmdbError` if no kernel answers."
-    env = {**os.environ, **environment(chosen), "JUPYTER_PREFER_ENV_PATH": "1"}
+    env = {**os.environ, **kernel_environment(chosen), "JUPYTER_PREFER_ENV_PATH": "1"}
     reason = ""
     for _ in range(tries):
         with TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
@@ -240,17 +240,17 @@ def one_kernel(
     chosen: Settings,  # of the run
 ) -> Iterator[tuple[Kernel, BlockingKernelClient]]:
     "A kernel for a chain of stages, and a client to reset it. Raises `TmdbError` if none starts."
-    manager, client = started_kernel(chosen)
+    manager, client = start_kernel(chosen)
     try:
         yield manager, client
     except KeyboardInterrupt:  # in a notebook; in the command a signal raises nothing
-        run_in_thread(interrupt, manager, client)
+        run_in_thread(interrupt_kernel, manager, client)
         raise
     finally:
         end_kernel(manager, client)
 
 
-def interrupt(
+def interrupt_kernel(
     manager: Kernel,
     client: BlockingKernelClient,
     seconds: float = TO_DISK,  # longest wait
@@ -323,7 +323,7 @@ def interruptible(
 MEMORY_ADVICE = "free some memory or use fewer films, and run it again"
 
 
-def failure(
+def failure_message(
     name: str,  # of the stage
     error: PapermillExecutionError,  # that its notebook raised
 ) -> str:
@@ -347,7 +347,7 @@ def death_message(
     return f"the kernel died in stage {name} ({how}): {MEMORY_ADVICE}"
 
 # %% ../../nbs/8_runs/87_stages.ipynb #b0970e53
-def execute(
+def execute_stage(
     name: str,  # of the stage
     nb: nbformat.NotebookNode,  # the stage, without its lessons
     parameters: dict[str, Any],  # of the stage, by name
@@ -378,7 +378,7 @@ def execute(
             target.unlink(missing_ok=True)
         stop_if_asked()
         kind = TryLater if e.ename == "TryLater" else TmdbError
-        raise kind(failure(name, e)) from e
+        raise kind(failure_message(name, e)) from e
     except RuntimeError as e:
         stop_if_asked()
         if manager.is_alive():
