@@ -219,7 +219,7 @@ def test_a_run_that_did_not_finish_may_begin_again(status, tmp_path):
     [
         ("ok", {}, "run x is finished: choose another --run-id, or delete it"),
         ("running", {"scheduled": True}, "run x is running"),
-        ("unreadable", {}, "holds files of something else"),
+        ("unreadable", {}, "has files but no readable run.json"),
     ],
 )
 def test_a_run_that_is_finished_or_going_on_may_not(status, facts, said, tmp_path):
