@@ -1,4 +1,5 @@
-"The charts: what they show, what they say, and that neither strange titles nor few films break them."
+"""The charts: what they show, what they say, and that neither strange titles nor few films break
+them."""
 
 import warnings
 from io import BytesIO
@@ -45,7 +46,8 @@ rng = np.random.default_rng(11)
 
 
 def some_films(n: int) -> pd.DataFrame:
-    "So many films with all that the charts of films want; the gross grows with the budget to the power of 0.8."
+    """So many films with all that the charts of films want; the gross grows with the budget to the
+    power of 0.8."""
     budget = np.exp(rng.normal(3, 1.5, n))
     gross = 3 * budget**0.8 * np.exp(rng.normal(0, 1, n))
     films = pd.DataFrame(
@@ -360,12 +362,11 @@ def test_return_by_genre_shows_estimates_and_hides_small_genres():
     assert dots.get_facecolors()[0].tolist() != dots.get_facecolors()[2].tolist(), (
         "few films are grey"
     )
-    assert (
-        "Horror has the highest typical return (4× the budget), Drama the lowest (2×)"
-        in fig.get_label()
-    )
+    assert "Median return is highest for Horror: 4× the budget. " in fig.get_label()
+    close = table.assign(median_return_high=[None, 20.0, 4.5, 5.0])
+    assert "4× the budget, a lead within the margin" in return_by_genre(close).get_label()
     assert "Too few films to show: Tiny." in fig.get_label() and ax.get_xscale() == "log"
-    assert "No two genres have 30 films each" in return_by_genre(table[:3]).get_label()
+    assert "Fewer than two genres have 30 films" in return_by_genre(table[:3]).get_label()
 
 
 def test_boxes_end_where_the_caption_says():
@@ -380,7 +381,7 @@ def test_boxes_end_where_the_caption_says():
         and np.isclose(x, high).any()
         and np.isclose(x, np.median(roi)).any()
     )
-    assert labels(fig) == ["Drama (n = 200)"] and "nine in ten" in fig.get_label()
+    assert labels(fig) == ["Drama (n = 200)"] and "90% of Drama films return" in fig.get_label()
 
 
 def test_franchise_groups_and_their_points():
@@ -402,8 +403,8 @@ def test_franchise_groups_and_their_points():
     [
         (1.1, 2.0, 10, "A sequel typically returns 1.5× what"),
         (1.1, 2.0, 9, "Too few films to compare"),
-        (0.9, 2.0, 10, "no clear difference"),
-        (None, None, 10, "Typical return: sequel"),
+        (0.9, 2.0, 10, "only within the margin of error"),
+        (None, None, 10, "Median return: sequel"),
     ],
 )
 def test_the_title_on_franchises_follows_the_effect(low, high, n, said):
@@ -436,9 +437,10 @@ def test_directors_stand_in_the_order_of_their_rank():
         [1.5, 20],
         [2, 9],
     ]
-    assert (
-        "A is the surest" in fig.get_label() and len(labels(return_by_director(scores, top=1))) == 1
-    )
+    title = "Most reliable high returns: A, 8× the budget, a lead within the margin of error. "
+    assert title in fig.get_label() and len(labels(return_by_director(scores, top=1))) == 1
+    clear = scores.assign(score=[1.9, 8.0], high=[7.0, 9.0])
+    assert "margin of error" not in return_by_director(clear).get_label()
 
 
 def test_years_with_few_films_are_dashed_and_gaps_stay_open():

@@ -1,4 +1,5 @@
-"A master, two workers and a Connect server with a token: the same tables as the embedded engine, and one line for what goes wrong."
+"""A master, two workers and a Connect server with a token: the same tables as the embedded engine,
+and one line for what goes wrong."""
 
 import json
 import os

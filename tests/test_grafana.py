@@ -1,4 +1,5 @@
-"The dashboards and alerts as code: what Grafana and Prometheus are given is complete, fits, and has an answer in a real database."
+"""The dashboards and alerts as code: what Grafana and Prometheus are given is complete, fits, and
+has an answer in a real database."""
 
 import json
 import os
@@ -228,7 +229,8 @@ def test_an_alert_has_one_number(rule, reader):
 
 
 def test_alerts_fire_when_they_should(reader):
-    "The database of the tests: the last run failed at the gate, one succeeded two hours ago, the cache is cold, 3 films failed."
+    """The database of the tests: the last run failed at the gate, one succeeded two hours ago, the
+    cache is cold, 3 films failed."""
     fired = set()
     for rule in RULES:
         value = answer(reader, rule["data"][0]["model"]["rawSql"])[1][0][0]

@@ -1,4 +1,5 @@
-"Every KPI table says everything about itself in one place, and the example in CONTRIBUTING works as written."
+"""Every KPI table says everything about itself in one place, and the example in CONTRIBUTING works
+as written."""
 
 import json
 import shutil

@@ -20,7 +20,10 @@ from tmdb_analysis.use.steps import finish, prepare, scheduled_settings, step_co
 pytestmark = pytest.mark.integration
 
 FIRST = ["20_ingest", "23_clean", "27_validate"]
-STEP = "import sys; from tmdb_analysis.use.steps import step_command; sys.exit(step_command(*sys.argv[1:]))"
+STEP = (
+    "import sys; from tmdb_analysis.use.steps import step_command; "
+    "sys.exit(step_command(*sys.argv[1:]))"
+)
 
 SHUFFLED = "spark.sql.shuffle.partitions"
 GET_SESSION = "from tmdb_analysis.core.engine import session\nspark = session()\n"

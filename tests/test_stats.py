@@ -1,4 +1,5 @@
-"Statistics against published values, brute force and simulated truths; the money cohort against plain Python."
+"""Statistics against published values, brute force and simulated truths; the money cohort against
+plain Python."""
 
 import csv
 import math
@@ -44,7 +45,8 @@ gaps = st.sampled_from([None, math.nan, pd.NA])
 
 @pytest.mark.parametrize("n", [3, 4, 11, 12, 60])
 def test_median_interval_is_that_of_drawing(n):
-    "The ranks of two beta draws stand for whole resamples: scipy, which draws them, finds the same distribution."
+    """The ranks of two beta draws stand for whole resamples: scipy, which draws them, finds the
+    same distribution."""
     values = np.random.default_rng(n).lognormal(size=n)
     ours = stats.median_interval(values, resamples=60_000)
     theirs = scipy_stats.bootstrap(
@@ -226,13 +228,15 @@ def rmse(estimate, truth) -> float:
 
 
 def rated(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    "Films whose true rating varies by 0.8 and single votes by 2, so that m is 6.25: the truth, the ratings, the votes."
+    """Films whose true rating varies by 0.8 and single votes by 2, so that m is 6.25: the truth,
+    the ratings, the votes."""
     truth, votes = rng.normal(6.5, 0.8, n), np.ceil(rng.lognormal(3, 1.6, n))
     return truth, truth + rng.normal(0, 2, n) / np.sqrt(votes), votes
 
 
 def test_weights_make_m_surer():
-    "Over 40 catalogues the estimates scatter around the truth, less than those of a regression without weights."
+    """Over 40 catalogues the estimates scatter around the truth, less than those of a regression
+    without weights."""
     rng = np.random.default_rng(4000)
     ours, without = [], []
     for _ in range(40):
@@ -246,7 +250,8 @@ def test_weights_make_m_surer():
 
 
 def test_votes_that_a_film_starts_with():
-    "The estimated m is near the true one, and better than no m and than the 90th percentile of the votes."
+    """The estimated m is near the true one, and better than no m and than the 90th percentile of
+    the votes."""
     truth, rating, votes = rated(np.random.default_rng(8), 20_000)
     prior = shrinkage.prior_votes(rating, votes)
     assert (
@@ -298,7 +303,8 @@ def test_groups_that_do_not_differ_share_all_ranks():
 
 
 def test_between_groups_as_by_hand():
-    "DerSimonian and Laird (1986) on three groups, worked by hand: Q = 20, so tau^2 = (20 - 2) / (30 - 300 / 30)."
+    """DerSimonian and Laird (1986) on three groups, worked by hand: Q = 20, so tau^2 = (20 - 2) /
+    (30 - 300 / 30)."""
     prior = shrinkage.group_prior([0.0, 1.0, 2.0], [1.0, 1.0, 1.0], [10, 10, 10])
     assert prior == pytest.approx((1.0, 18 / 20, 1.0))
 
@@ -493,9 +499,12 @@ def with_answers(films, **times):
 
 def test_each_rule_takes_what_it_says():
     films = [
-        film(1), film(2, day=None), film(3, runtime=59), film(4, runtime=None), film(5, runtime=60), film(6, budget=None),
-        film(7, revenue=None), film(8, budget=0.099999), film(9, budget=0.1), film(10, revenue=0.000999), film(11, revenue=0.001),
-        film(12, "2012-01-01"), film(13, "2011-07-06"), film(14, "2011-07-05"), film(15, "2030-01-01", revenue=None),
+        film(1), film(2, day=None), film(3, runtime=59), film(4, runtime=None), film(5, runtime=60),
+        film(6, budget=None),
+        film(7, revenue=None), film(8, budget=0.099999), film(9, budget=0.1),
+        film(10, revenue=0.000999), film(11, revenue=0.001),
+        film(12, "2012-01-01"), film(13, "2011-07-06"), film(14, "2011-07-05"),
+        film(15, "2030-01-01", revenue=None),
         film(16) | {"adult": True}, film(17) | {"video": True}, film(18, "2999-01-01"),
     ]  # fmt: skip
     dated = with_answers(films, f13=None)
