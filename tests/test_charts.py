@@ -2,6 +2,7 @@
 them."""
 
 import warnings
+from inspect import get_annotations, isfunction
 from io import BytesIO
 from itertools import combinations
 
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from tmdb_analysis import report
 from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COHORT, MOVIES
 from tmdb_analysis.core.store import read, read_kpi, to_pandas
@@ -187,6 +189,14 @@ def labels(fig: Figure, axis: str = "y") -> list[str]:
 
 
 # every chart
+
+
+def test_every_chart_is_tested():
+    parts = [getattr(report, name) for name in report.__all__ if name.endswith("_charts")]
+    functions = [f for part in parts for f in vars(part).values() if isfunction(f)]
+    charts = {f for f in functions if get_annotations(f).get("return") is Figure}
+    charts = {chart for chart in charts if chart.__module__.endswith("_charts")}
+    assert charts == set(TABLES), "add a table for the chart to `tables`"
 
 
 @CHARTS

@@ -3,7 +3,7 @@ plain Python."""
 
 import csv
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from statistics import median
 
@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from tests import oracle
+from tests import oracle, oracle_money
 from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COHORT, MOVIES, RAW
 from tmdb_analysis.core.store import read, read_arrow
@@ -577,34 +577,8 @@ def test_no_films_no_numbers():
 def expected_cohort() -> tuple[list[int], list[dict]]:
     "The funnel and the films of the sample's cohort, in plain Python."
     records = oracle.read_json([sample() / "movies.jsonl.zst"])
-    kept, _ = oracle._split(records, 10)
-    times: dict[int, str] = {}
-    for record in records:
-        if record.get("fetched_at"):
-            times[int(record["id"])] = max(times.get(int(record["id"]), ""), record["fetched_at"])
-    untimed = max(
-        f["release_date"]
-        for f in kept
-        if f["id"] not in times and f["revenue"] and f["release_date"]
-    )
-    steps = [
-        lambda f: f["release_date"],
-        lambda f: (f["runtime"] or 0) >= 60,
-        lambda f: f["budget"],
-        lambda f: f["revenue"],
-        lambda f: f["budget"] >= 100_000,
-        lambda f: f["revenue"] >= 1000,
-        lambda f: (
-            date.fromisoformat(f["release_date"]) + timedelta(180)
-            <= date.fromisoformat(times.get(f["id"], untimed)[:10])
-        ),
-    ]
-    assert not any(record.get("adult") or record.get("video") for record in records)
-    counts = 3 * [len(kept)]  # all of them, and those that are neither adult films nor videos
-    for step in steps:
-        kept = [f for f in kept if step(f)]
-        counts.append(len(kept))
-    return counts, kept
+    left = oracle_money.steps(oracle_money.films_of(records))
+    return [len(films) for films in left], left[-1]
 
 
 def test_sample_equals_plain_python(demo):
