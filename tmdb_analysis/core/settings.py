@@ -569,6 +569,16 @@ class Report(Section):
         gt=0,
         description="revenue / budget at which a film breaks even, by rule of thumb",
     )
+    break_even_low: float = Field(
+        2.0,
+        gt=0,
+        description="revenue / budget: low end of the band in which films break even",
+    )
+    break_even_high: float = Field(
+        3.0,
+        gt=0,
+        description="revenue / budget: high end of the band in which films break even",
+    )
     min_group: int = Field(10, ge=1, description="films that a group needs to be shown")
     firm_group: int = Field(
         30,

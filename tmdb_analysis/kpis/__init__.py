@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["directors", "franchises", "genres", "groups", "origins", "rankings", "ratings", "registry", "trends"],
+    submodules=["coverage", "directors", "franchises", "genres", "groups", "origins", "rankings", "ratings", "registry", "trends"],
     submod_attrs={
         "directors": ["director_scores"],
         "franchises": ["franchise_effect"],

@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["intervals", "shrinkage"],
+    submodules=["intervals", "shrinkage", "weighting"],
     submod_attrs={
         "intervals": ["Estimate", "clustered_interval", "median_interval", "two_groups", "wilson"],
         "shrinkage": ["group_prior", "rank_interval", "weighted_rating"],
