@@ -373,6 +373,10 @@ class Pipeline(Section):
         False,
         description="fetch answers again that are older than six months",
     )
+    money_from: str = Field(
+        "",
+        description="CSV file with budget and revenue of a second source, shown beside TMDB's",
+    )
     postgres_url: SecretStr | None = Field(
         None,
         description="postgresql://user@host/db that `tmdb publish` writes to",
@@ -428,7 +432,7 @@ class Pipeline(Section):
         "The absolute paths of local files and folders."
         return [str(local_path(path, "file or folder")) for path in paths]
 
-    @field_validator("ids_file")
+    @field_validator("ids_file", "money_from")
     @classmethod
     def resolve_file(cls, path: str) -> str:
         "The absolute path of a local file, or an empty text."

@@ -4,7 +4,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["checks", "clean", "cohort", "drift", "ingest", "outliers", "rules", "scope", "validate"],
+    submodules=["checks", "clean", "cohort", "drift", "ingest", "other_money", "outliers", "rules", "scope", "validate"],
     submod_attrs={
         "clean": ["movies"],
         "cohort": ["cohort_table", "money_cohort"],

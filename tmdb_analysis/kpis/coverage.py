@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['VOTE_BANDS', 'MONEY_COVERAGE', 'COHORT_PROFILE', 'PROFILE_MEDIANS', 'PROFILE_LISTS', 'PROFILE_ROWS',
            'BAND_PARAMETERS', 'BREAK_EVEN_SHARES', 'SAMPLE_FILMS', 'FACT_FILMS', 'MODEL_FILMS', 'WEIGHTED_FILMS',
-           'MONEY_REWEIGHTED', 'MONEY_BALANCE', 'MONEY_BOUNDS', 'vote_band', 'release_span', 'coverage_condition',
-           'count_columns', 'money_coverage', 'money_counts', 'coverage_order', 'coverage_shares', 'profile_condition',
-           'cohort_profile', 'list_shares', 'break_even_band', 'break_even_condition', 'break_even_shares',
-           'target_films', 'model_films', 'model_facts', 'headline_statistics', 'headline_weights', 'money_reweighted',
-           'money_balance', 'money_bounds']
+           'MONEY_REWEIGHTED', 'MONEY_BALANCE', 'MONEY_BOUNDS', 'AGREEMENT', 'MONEY_DISAGREEMENTS', 'MONEY_SOURCES',
+           'vote_band', 'release_span', 'coverage_condition', 'count_columns', 'money_coverage', 'money_counts',
+           'coverage_order', 'coverage_shares', 'profile_condition', 'cohort_profile', 'list_shares', 'break_even_band',
+           'break_even_condition', 'break_even_shares', 'target_films', 'model_films', 'model_facts',
+           'headline_statistics', 'headline_weights', 'money_reweighted', 'money_balance', 'money_bounds',
+           'compared_money', 'money_disagreements', 'money_sources']
 
-# %% ../../nbs/4_kpis/49_coverage.ipynb #e389ecf5
+# %% ../../nbs/4_kpis/49_coverage.ipynb #1990f55d
 from collections.abc import Callable, Iterable
 from functools import partial
 from math import ceil
@@ -29,6 +30,7 @@ from ..films.cohort import cohort_rules
 from .groups import estimate_values
 from .origins import rows_by_value
 from tmdb_analysis.kpis.registry import (
+    SAME_FILM,
     KpiRow,
     cohort_kpi,
     cohort_where,
@@ -426,7 +428,7 @@ def headline_weights(
     clusters = rows["cluster"].to_numpy()
     return reweight(facts, known, clusters, list(statistics.values()), stands_for, resamples)
 
-# %% ../../nbs/4_kpis/49_coverage.ipynb #d2780fe4
+# %% ../../nbs/4_kpis/49_coverage.ipynb #cda6970e
 WEIGHTED_FILMS = cohort_where(lambda _: F.col("vote_count") > 0)
 MONEY_REWEIGHTED = Table(
     "money_reweighted",
@@ -460,7 +462,7 @@ def money_reweighted(
     with votes. `median_return` is the typical return, `share_above_x` the share of films that
     return at least x times the budget, and `sequels_vs_standalone` the ratio of the two median
     returns. Weights are 1 / the chance of known money (Horvitz and Thompson 1952), from a logistic
-    model of votes, year, language, runtime and genres, cut at their 99 % quantile. They are right
+    model of votes, year, language, runtime and genres, cut at their 99.5 % quantile. They are right
     only if money is missing at random given these facts. Intervals (95 %) draw franchises and fit
     the model anew. Empty with fewer than 30 films with known or with unknown money."""
     if model is None:
@@ -571,3 +573,121 @@ def money_bounds(
         row = {"multiple": multiple, "share": k / n if n else None, "lowest": lowest}
         found.append(row | {"highest": highest, "n_known": n, "n_unknown": unknown})
     return pa.Table.from_pylist(found, MONEY_BOUNDS.schema)
+
+# %% ../../nbs/4_kpis/49_coverage.ipynb #b86c9d00
+AGREEMENT = 0.01  # largest relative difference of two amounts that counts as equal
+MONEY_DISAGREEMENTS = Table(
+    "money_disagreements",
+    ("id", "field"),
+    pa.schema(
+        [
+            column("id", INT, "TMDB id", null=False),
+            column("title", TEXT, "title", null=False),
+            column("field", TEXT, "budget or revenue", null=False),
+            column("tmdb_musd", FLOAT, "value of TMDB, million USD", null=False),
+            column("other_musd", FLOAT, "value of the other source, million USD", null=False),
+            column("ratio", FLOAT, "other_musd / tmdb_musd", null=False),
+            column("larger", TEXT, "which is larger: TMDB or other", null=False),
+        ]
+    ),
+)
+
+
+def compared_money(
+    both: pd.DataFrame,  # from `other_money`
+    field: str,  # budget or revenue
+) -> pd.DataFrame:
+    "The films whose amount both sources know, with `ratio` and `larger` (equal, TMDB or other)."
+    names = {f"{field}_musd": "tmdb_musd", f"other_{field}_musd": "other_musd"}
+    rows = both[["id", "title", *names]].rename(columns=names).dropna()
+    ratio = rows["other_musd"] / rows["tmdb_musd"]
+    is_equal = np.isclose(rows["other_musd"], rows["tmdb_musd"], rtol=AGREEMENT, atol=0)
+    larger = np.where(is_equal, "equal", np.where(ratio > 1, "other", "TMDB"))
+    return rows.assign(field=field, ratio=ratio, larger=larger)
+
+
+@kpi(
+    MONEY_DISAGREEMENTS,
+    label="title",
+    behind=SAME_FILM,
+    values=("budget_musd", "revenue_musd"),
+)
+def money_disagreements(
+    both: pd.DataFrame,  # from `other_money`
+) -> pa.Table:  # MONEY_DISAGREEMENTS contract
+    """The films whose budget or revenue differs by more than 1 % between TMDB and the second source
+    of the run (`--money-from`). `ratio` is the value of the other source / the value of TMDB. All
+    other tables use the values of TMDB. Empty without a second source."""
+    rows = pd.concat([compared_money(both, field) for field in ("budget", "revenue")])
+    rows = rows[rows["larger"] != "equal"][MONEY_DISAGREEMENTS.columns]
+    return pa.Table.from_pandas(rows, MONEY_DISAGREEMENTS.schema, preserve_index=False)
+
+# %% ../../nbs/4_kpis/49_coverage.ipynb #655c9ca2
+MONEY_SOURCES = Table(
+    "money_sources",
+    ("field",),
+    pa.schema(
+        [
+            column("field", TEXT, "budget or revenue, or both of a film", null=False),
+            column("films", INT, "films of the run", null=False),
+            column("n_tmdb", INT, "films of which TMDB knows it", null=False),
+            column("n_other", INT, "films of which the other source knows it", null=False),
+            column("n_compared", INT, "films of which both know it", null=False),
+            column("n_equal", INT, "compared films that agree within 1 %", null=False),
+            column("n_tmdb_larger", INT, "compared films with a larger value in TMDB"),
+            column("n_other_larger", INT, "compared films with a larger value in the other source"),
+            column("n_gained", INT, "films of which it is known only with both", null=False),
+            *interval_columns("tmdb", "n_tmdb / films, the coverage of TMDB"),
+            *interval_columns("together", "coverage of both sources together"),
+        ]
+    ),
+)
+
+
+@kpi(
+    MONEY_SOURCES,
+    label="field",
+    behind=films_where(lambda _: F.lit(True)),
+    values=("budget_musd", "revenue_musd"),
+)
+def money_sources(
+    films: DataFrame,  # MOVIES contract
+    both: pd.DataFrame,  # from `other_money`
+) -> pa.Table:  # MONEY_SOURCES contract
+    """How TMDB and the second source of the run (`--money-from`) compare: films with a known value
+    in each, films whose values agree within 1 %, which source is larger, and the coverage gained
+    with both (shares with 95 % intervals, Wilson 1927). Empty without a second source."""
+    if both.empty:
+        return MONEY_SOURCES.schema.empty_table()
+    counted = one_row(
+        films.agg(
+            F.count("*").alias("films"),
+            F.count("budget_musd").alias("budget"),
+            F.count("revenue_musd").alias("revenue"),
+            F.count("roi").alias("both"),
+        )
+    ).asDict()
+    fields = ("budget", "revenue")
+    ours, theirs = (both[[f"{p}{f}_musd" for f in fields]].notna() for p in ("", "other_"))
+    ours.columns = theirs.columns = pd.Index(fields)
+    compared = {field: compared_money(both, field) for field in fields}
+    agreed = [set(rows["id"][rows["larger"] == "equal"]) for rows in compared.values()]
+    found = []
+    for field in (*fields, "both"):
+        side = [
+            t.all(axis=1) if field == "both" else t[field] for t in (ours, theirs, ours | theirs)
+        ]
+        row = {"field": field, "films": counted["films"], "n_tmdb": counted[field]}
+        row |= {"n_other": int(side[1].sum()), "n_compared": int((side[0] & side[1]).sum())}
+        if field == "both":
+            row["n_equal"] = len(agreed[0] & agreed[1])
+        else:
+            larger = compared[field]["larger"].value_counts()
+            names = {"n_equal": "equal", "n_tmdb_larger": "TMDB", "n_other_larger": "other"}
+            row |= {name: int(larger.get(value, 0)) for name, value in names.items()}
+        row["n_gained"] = int((side[2] & ~side[0]).sum())
+        row |= estimate_values("tmdb", wilson(row["n_tmdb"], row["films"]))
+        total = row["n_tmdb"] + row["n_gained"]
+        row |= estimate_values("together", wilson(total, row["films"]))
+        found.append(row)
+    return pa.Table.from_pylist(found, MONEY_SOURCES.schema)

@@ -28,6 +28,7 @@ from ..kpis.franchises import FIRST_FILM_NOTE
 from tmdb_analysis.report.style import (
     BLUE,
     BREAK_EVEN,
+    BREAK_EVEN_BAND,
     CHART_STYLE,
     FIGURE_WIDTH,
     FIRM_FILMS,
@@ -134,8 +135,8 @@ def return_by_genre(
         "Dots with intervals on a logarithmic axis, one row a genre",
         title,
         "Median of gross / budget by genre, with its 95% interval; n: films in the numbers on money",
-        f"A film counts in each of its genres. Grey: fewer than {film_count_text(firm_group)}. {multiple_text(BREAK_EVEN)} the budget is a rule of thumb for "
-        f"earning back all costs.{left_out(genres.loc[genres['n'] < min_group, 'label'])}",
+        f"A film counts in each of its genres. Grey: fewer than {film_count_text(firm_group)}. Pale band: {multiple_text(BREAK_EVEN_BAND[0])} to {multiple_text(BREAK_EVEN_BAND[1])} "
+        f"the budget, where films break even by rule of thumb.{left_out(genres.loc[genres['n'] < min_group, 'label'])}",
         as_of,
     )
 

@@ -26,6 +26,7 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
+from ..films.other_money import read_other_money
 
 from ..core.engine import is_answering, one_server
 from tmdb_analysis.core.records import (
@@ -53,7 +54,7 @@ from tmdb_analysis.runs.catalog import (
 )
 from .changes import compare_with_previous
 from .metrics import write_metrics
-from .share import input_digests
+from .share import FILE_OPTIONS, input_digests
 from .site import render_home, render_run
 from tmdb_analysis.runs.stages import (
     MEMORY_ADVICE,
@@ -100,7 +101,7 @@ def utc_now() -> str:
 
 def initial_facts(settings: Settings, run: Run) -> RunRecord:
     "The content of run.json at the start."
-    hidden = ("home", "run_id", "source", "input", "engine", "ids_file", "rules_file")
+    hidden = ("home", "run_id", "source", "input", "engine", *FILE_OPTIONS)
     told = {k: v for k, v in settings.flat().items() if k not in hidden}
     return RunRecord(
         run_id=run.id,
@@ -318,6 +319,8 @@ def clear_run(run: Run) -> None:
 def check_settings(settings: Settings) -> None:
     "Look at what can be looked at before anything starts. Raises `UsageError` or `TmdbError`."
     source_of(settings).check()
+    if settings.pipeline.money_from:
+        read_other_money(Path(settings.pipeline.money_from))
 
 
 def run_chain(

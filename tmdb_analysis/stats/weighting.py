@@ -65,8 +65,8 @@ def known_chance(
     "The chance, from 0 to 1, that the money of each film is known."
     return np.asarray(1 / (1 + np.exp(-np.clip(beta[0] + facts @ beta[1:], -30, 30))))
 
-# %% ../../nbs/3_stats/32_weighting.ipynb #47cf9c6b
-TRIM = 0.99  # quantile of the weights; larger weights are cut to it
+# %% ../../nbs/3_stats/32_weighting.ipynb #7c9cba9e
+TRIM = 0.995  # quantile of the weights; larger weights are cut to it
 
 
 def inverse_weights(
