@@ -8,9 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.compare import assert_same, published
+from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.schema import MOVIES, RAW
 from tmdb_analysis.core.settings import UsageError
-from tmdb_analysis.core.store import Run
-from tmdb_analysis.films.other_money import read_other_money
+from tmdb_analysis.core.store import Run, read
+from tmdb_analysis.films.other_money import other_money, read_other_money
 from tmdb_analysis.use.cli import main
 
 HEAD = "id,budget,revenue\n"
@@ -63,20 +65,33 @@ def test_short_rows_blanks_and_a_byte_order_mark_are_read(tmp_path):
 
 @pytest.fixture(scope="module")
 def second(demo, home, tmp_path_factory):
-    "A run of the sample with a second source by IMDb id, its file, and the run's films."
-    raw = pq.read_table(demo.tables / "raw.parquet", columns=["seq", "imdb_id"]).to_pandas()
-    films = pd.read_parquet(demo.tables / "movies.parquet").merge(raw, on="seq")
-    films = films[films["imdb_id"].notna()].sort_values("id", ignore_index=True)
+    "A run of the sample with a second source, its file, and the run's films with both."
+    films = pd.read_parquet(demo.tables / "movies.parquet").sort_values("id", ignore_index=True)
     at = films.index.to_series()
     budget = films["budget_musd"].fillna(30) * at.map(lambda i: [1, 1.005, 2, 0.5][i % 4]) * 1e6
     revenue = films["revenue_musd"].where(at % 3 == 0) * 1e6
     lines = films.assign(budget=budget.round(), revenue=revenue.round())
-    lines = pd.concat([lines, pd.DataFrame({"imdb_id": ["tt99999999"], "budget": [5.0]})])
+    lines = lines[at % 5 > 0].reset_index(drop=True)
     path = tmp_path_factory.mktemp("second") / "other.csv"
-    lines[["imdb_id", "budget", "revenue"]].to_csv(path, index=False)
+    unmatched = pd.DataFrame({"id": [999_999_999], "budget": [5.0]})
+    file = pd.concat([lines, unmatched])[["id", "budget", "revenue"]]
+    file.to_csv(path, index=False)
     options = ["--home", str(home), "--run-id", "second", "--money-from", str(path)]
     assert main(["run", "--source", "sample", *options]) == 0
-    return Run("second", home), path, lines.iloc[:-1]
+    return Run("second", home), path, lines
+
+
+def test_imdb_ids_find_the_same_films(demo):
+    spark, films = session(), pd.read_parquet(demo.tables / "movies.parquet")
+    raw = pd.read_parquet(demo.tables / "raw.parquet", columns=["seq", "imdb_id"])
+    known = films.merge(raw.dropna(), on="seq")
+    assert len(known) > 10
+    amounts = {"other_budget_musd": 1.0, "other_revenue_musd": 2.0}
+    tables = read(spark, MOVIES, demo), read(spark, RAW, demo)
+    by_id, by_imdb = (
+        other_money(*tables, known[[key]].assign(**amounts)) for key in ("id", "imdb_id")
+    )
+    assert by_id.equals(by_imdb) and by_id["id"].tolist() == sorted(known["id"])
 
 
 def test_disagreements_equal_pandas(second):

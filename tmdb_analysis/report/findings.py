@@ -429,8 +429,9 @@ def bounds_sentence(
     if rows.empty or pd.isna(rows["lowest"].iloc[0]):
         return ""
     row = rows.iloc[0]
-    known = f"{row.n_unknown:,} of {film_count_text(row.n_known + row.n_unknown)} with votes"
-    sentence = f"The money of {known} is unknown. Without any assumption about them, the share that"
+    unknown, total = int(row.n_unknown), int(row.n_known + row.n_unknown)
+    known = f"{unknown:,} of {film_count_text(total)} with votes"
+    sentence = f"The money of {known} is not known. Without any assumption, the share of films that"
     sentence += f" reached {multiple_text(multiple)} the budget is between {percent(row.lowest)}"
     return f"{sentence} and {percent(row.highest)}; these data cannot narrow that."
 
@@ -449,13 +450,15 @@ def missing_finding(
     row, share = table.loc["median_return"], table.loc[f"share_above_{earned_back:g}"]
     heading = "Weighted for films without known money, the median return is "
     heading += f"{multiple_text(row.weighted)} instead of {multiple_text(row.plain)}"
-    evidence = evidence_text(row, "weighted", row.n_known)
+    evidence = evidence_text(row, "weighted", int(row.n_known))
     worth = f"the weights leave the precision of {row.n_effective:,.0f} equally weighted films"
     sentence = f"{heading} ({evidence}; {worth}). The share of films that reached"
     sentence += (
         f" {multiple_text(earned_back)} their budget is {percent(share.weighted)} instead of"
     )
-    sentence += f" {percent(share.plain)}. This describes {film_count_text(row.n_all_films)} with"
+    sentence += (
+        f" {percent(share.plain)}. This describes {film_count_text(int(row.n_all_films))} with"
+    )
     sentence += " votes, if films alike in votes, year, language, runtime and genres return alike,"
     sentence += " with known money or without. No data can show that. "
     return Finding("missing", heading, f"{sentence}{limits}".strip(), evidence)
