@@ -4,7 +4,6 @@ import hashlib
 import json
 
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 from tests.compare import assert_same, published
