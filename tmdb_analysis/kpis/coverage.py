@@ -540,6 +540,7 @@ MONEY_BOUNDS = Table(
     ("multiple",),
     pa.schema(
         [
+            column("measure", TEXT, "share_above_1 ...", null=False),
             column("multiple", FLOAT, "revenue / budget that a film must reach", null=False),
             column("share", FLOAT, "share of films with known money that reach it"),
             column("lowest", FLOAT, "share of all films, if all with unknown money do not"),
@@ -553,7 +554,7 @@ MONEY_BOUNDS = Table(
 
 @cohort_kpi(
     MONEY_BOUNDS,
-    label="multiple",
+    label="measure",
     behind=WEIGHTED_FILMS,
     parameters=BAND_PARAMETERS,
 )
@@ -570,8 +571,16 @@ def money_bounds(
     for multiple in (1.0, *band):
         k = int((roi >= multiple).sum())
         lowest, highest = share_bounds(k, n, unknown)
-        row = {"multiple": multiple, "share": k / n if n else None, "lowest": lowest}
-        found.append(row | {"highest": highest, "n_known": n, "n_unknown": unknown})
+        row = {"measure": f"share_above_{multiple:g}", "multiple": multiple, "lowest": lowest}
+        found.append(
+            row
+            | {
+                "share": k / n if n else None,
+                "highest": highest,
+                "n_known": n,
+                "n_unknown": unknown,
+            }
+        )
     return pa.Table.from_pylist(found, MONEY_BOUNDS.schema)
 
 # %% ../../nbs/4_kpis/49_coverage.ipynb #b86c9d00
