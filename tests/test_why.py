@@ -40,7 +40,9 @@ def test_a_definition_is_a_sentence_of_its_own(name):
     )
 
 
-@pytest.mark.parametrize("name", KPIS)
+@pytest.mark.parametrize(
+    "name", [n for n in KPIS if n not in ("money_disagreements", "money_sources")]
+)  # these two are empty without a second source of money
 def test_the_films_behind_the_first_row(name, run):
     table = read_kpi(name, run)
     answer = explain(name, run, str(table[KPIS[name].label].iloc[0]))

@@ -373,6 +373,10 @@ class Pipeline(Section):
         False,
         description="fetch answers again that are older than six months",
     )
+    money_from: str = Field(
+        "",
+        description="CSV file with budget and revenue of a second source, shown beside TMDB's",
+    )
     postgres_url: SecretStr | None = Field(
         None,
         description="postgresql://user@host/db that `tmdb publish` writes to",
@@ -428,7 +432,7 @@ class Pipeline(Section):
         "The absolute paths of local files and folders."
         return [str(local_path(path, "file or folder")) for path in paths]
 
-    @field_validator("ids_file")
+    @field_validator("ids_file", "money_from")
     @classmethod
     def resolve_file(cls, path: str) -> str:
         "The absolute path of a local file, or an empty text."
@@ -568,6 +572,16 @@ class Report(Section):
         2.5,
         gt=0,
         description="revenue / budget at which a film breaks even, by rule of thumb",
+    )
+    break_even_low: float = Field(
+        2.0,
+        gt=0,
+        description="revenue / budget: low end of the band in which films break even",
+    )
+    break_even_high: float = Field(
+        3.0,
+        gt=0,
+        description="revenue / budget: high end of the band in which films break even",
     )
     min_group: int = Field(10, ge=1, description="films that a group needs to be shown")
     firm_group: int = Field(

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['STRENGTH', 'Finding', 'short_name', 'findings_list', 'section_heading', 'paragraph', 'table_details', 'interval_text',
-           'evidence_text', 'value_text', 'percent', 'is_clear_difference', 'money_finding', 'sorted_by_return',
-           'rivals', 'leaders', 'best_group_sentence', 'best_group_heading', 'first_capital', 'genre_finding',
-           'time_finding', 'ratio_in_words', 'franchise_finding', 'score_text', 'director_finding',
-           'popularity_sentence', 'rating_finding', 'origin_finding', 'quality_finding']
+           'evidence_text', 'value_text', 'percent', 'is_clear_difference', 'band_sentence', 'money_finding',
+           'sorted_by_return', 'rivals', 'leaders', 'best_group_sentence', 'best_group_heading', 'first_capital',
+           'genre_finding', 'time_finding', 'ratio_in_words', 'franchise_finding', 'score_text', 'director_finding',
+           'popularity_sentence', 'rating_finding', 'origin_finding', 'bounds_sentence', 'missing_finding',
+           'quality_finding']
 
 # %% ../../nbs/6_report/65_findings.ipynb #17342021
 import html
@@ -148,9 +149,26 @@ def is_clear_difference(
     return not any(y[f"{name}_low"] <= x[name] <= y[f"{name}_high"] for x, y in pairs)
 
 # %% ../../nbs/6_report/65_findings.ipynb #65439897
+def band_sentence(
+    band: pd.DataFrame,  # BREAK_EVEN_SHARES contract
+) -> str:
+    "The shares of all films that reach each multiple at which a film may have broken even."
+    rows = band[band["kind"] == "all"].sort_values("multiple")
+    if rows.empty:
+        return ""
+    multiples, shares = rows["multiple"], rows["share"]
+    reached = [
+        f"{s:.0%} reached {multiple_text(m)}" for m, s in zip(multiples, shares, strict=True)
+    ]
+    ends = f"{multiple_text(multiples.iloc[0])} to {multiple_text(multiples.iloc[-1])}"
+    listed = " and ".join(filter(None, [", ".join(reached[:-1]), reached[-1]]))
+    return f"Films break even at about {ends} their budget, by rule of thumb: {listed}."
+
+
 def money_finding(
     money: pd.DataFrame,  # MONEY contract
     richest: pd.DataFrame,  # table highest_revenue
+    band: pd.DataFrame,  # BREAK_EVEN_SHARES contract
 ) -> Finding:
     "What films return, and which film has the highest gross."
     table = money.set_index("measure").rename(columns={"low": "value_low", "high": "value_high"})
@@ -168,11 +186,9 @@ def money_finding(
         return Finding("money", heading, f"{few} {first}".strip())
     heading = f"Half of the films grossed at least {multiple_text(row.value)} their budget"
     median = f"{heading} (95% confidence interval {interval_text(row, 'value')}, n = {n:,})."
-    back, even = (
-        value_text(table.loc[m], "value", n, percent) for m in ("grossed_budget", "earned_back")
-    )
+    back = value_text(table.loc["grossed_budget"], "value", n, percent)
     shares = f"{back} earned back at least their production budget at the box office."
-    shares += f" {even} broke even, by the usual rule of thumb."
+    shares += f" {band_sentence(band)}"
     sentence = f"{median} {shares} {first}".strip()
     return Finding("money", heading, sentence, evidence_text(row, "value", n))
 
@@ -402,6 +418,50 @@ def origin_finding(
         sentence += f" Among companies with enough films, {comparison}"
     heading = f"{share} of the films were produced in {country}"
     return Finding("origins", heading, sentence, f"n = {film_count_text(films)}")
+
+# %% ../../nbs/6_report/65_findings.ipynb #5c83827c
+def bounds_sentence(
+    bounds: pd.DataFrame,  # MONEY_BOUNDS contract
+    multiple: float,  # revenue / budget
+) -> str:
+    "Between which shares of all films the truth must be; empty if there is no unknown film."
+    rows = bounds[np.isclose(bounds["multiple"], multiple) & (bounds["n_unknown"] > 0)]
+    if rows.empty or pd.isna(rows["lowest"].iloc[0]):
+        return ""
+    row = rows.iloc[0]
+    unknown, total = int(row.n_unknown), int(row.n_known + row.n_unknown)
+    known = f"{unknown:,} of {film_count_text(total)} with votes"
+    sentence = f"The money of {known} is not known. Without any assumption, the share of films that"
+    sentence += f" reached {multiple_text(multiple)} the budget is between {percent(row.lowest)}"
+    return f"{sentence} and {percent(row.highest)}; these data cannot narrow that."
+
+
+def missing_finding(
+    weighted: pd.DataFrame,  # MONEY_REWEIGHTED contract
+    bounds: pd.DataFrame,  # MONEY_BOUNDS contract
+    earned_back: float = 2.5,  # revenue / budget at which a film counts as earned back
+) -> Finding:
+    "What the numbers on money would be for all films with votes."
+    limits = bounds_sentence(bounds, earned_back)
+    if weighted.empty:
+        heading = "Too few films to say what films without known money would change"
+        return Finding("missing", heading, limits)
+    table = weighted.set_index("measure")
+    row, share = table.loc["median_return"], table.loc[f"share_above_{earned_back:g}"]
+    heading = "Weighted for films without known money, the median return is "
+    heading += f"{multiple_text(row.weighted)} instead of {multiple_text(row.plain)}"
+    evidence = evidence_text(row, "weighted", int(row.n_known))
+    worth = f"the weights leave the precision of {row.n_effective:,.0f} equally weighted films"
+    sentence = f"{heading} ({evidence}; {worth}). The share of films that reached"
+    sentence += (
+        f" {multiple_text(earned_back)} their budget is {percent(share.weighted)} instead of"
+    )
+    sentence += (
+        f" {percent(share.plain)}. This describes {film_count_text(int(row.n_all_films))} with"
+    )
+    sentence += " votes, if films alike in votes, year, language, runtime and genres return alike,"
+    sentence += " with known money or without. No data can show that. "
+    return Finding("missing", heading, f"{sentence}{limits}".strip(), evidence)
 
 # %% ../../nbs/6_report/65_findings.ipynb #df845e27
 def quality_finding(

@@ -32,6 +32,7 @@ from ..kpis.franchises import FIRST_FILM_NOTE
 from tmdb_analysis.report.style import (
     BLUE,
     BREAK_EVEN,
+    BREAK_EVEN_BAND,
     CHART_STYLE,
     FIGURE_WIDTH,
     FIRM_FILMS,
@@ -153,7 +154,8 @@ def return_by_genre(
         "Median of gross / budget by genre, with its 95% interval; "
         "n: films with usable budget and revenue",
         f"A film counts in each of its genres. Grey: fewer than {film_count_text(firm_group)}. "
-        f"{multiple_text(BREAK_EVEN)} the budget is the usual rule of thumb for breaking even."
+        f"Pale band: {multiple_text(BREAK_EVEN_BAND[0])} to {multiple_text(BREAK_EVEN_BAND[1])} "
+        "the budget, where films break even by rule of thumb."
         f"{small_groups_note(genres.loc[genres['n'] < min_group, 'label'])}",
         as_of,
     )

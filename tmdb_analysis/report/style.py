@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FONT', 'INK', 'GREY', 'PALE', 'BLUE', 'ORANGE', 'GREEN', 'RED', 'FIGURE_WIDTH', 'TEXT_COLOURS', 'CHART_STYLE',
-           'BREAK_EVEN', 'FIRM_FILMS', 'CELL_PIXELS', 'ARROW_STYLE', 'FORCES', 'PUSH', 'float_columns', 'positive_rows',
-           'chart_label', 'wrap_text', 'finish_figure', 'empty_figure', 'png_bytes', 'show', 'format_log_axis',
-           'draw_thresholds', 'obstacles', 'label_positions', 'settle_labels', 'label_dots']
+           'BREAK_EVEN', 'BAND', 'BREAK_EVEN_BAND', 'FIRM_FILMS', 'CELL_PIXELS', 'ARROW_STYLE', 'FORCES', 'PUSH',
+           'float_columns', 'positive_rows', 'chart_label', 'wrap_text', 'finish_figure', 'empty_figure', 'png_bytes',
+           'show', 'format_log_axis', 'draw_thresholds', 'obstacles', 'label_positions', 'settle_labels', 'label_dots']
 
 # %% ../../nbs/6_report/60_style.ipynb #ff1bb667
 from base64 import b64encode
@@ -169,6 +169,8 @@ def show(
 
 # %% ../../nbs/6_report/60_style.ipynb #2e041340
 BREAK_EVEN = 2.5  # gross / budget at which a film breaks even, by rule of thumb
+BAND = "#F0F0F0"  # colour of the band of break-even
+BREAK_EVEN_BAND = (2.0, 3.0)  # gross / budget: films break even somewhere in it, by rule of thumb
 FIRM_FILMS = 30  # films that a group needs to be coloured and named in a title
 
 
@@ -186,7 +188,8 @@ def format_log_axis(
 def draw_thresholds(
     ax: Axes,  # with returns on its logarithmic x axis
 ) -> None:
-    "Draw vertical lines at 1 and 2.5 times the budget, with labels at the top."
+    "Draw lines at 1 and 2.5 times the budget with labels at the top, and the band of break-even."
+    ax.axvspan(*BREAK_EVEN_BAND, color=BAND, lw=0, zorder=-1)
     place: dict[str, Any] = dict(xytext=(0, 3), textcoords="offset points", va="bottom")
     place |= dict(size=10, color=GREY)
     lines = (

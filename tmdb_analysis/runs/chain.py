@@ -41,6 +41,7 @@ from tmdb_analysis.core.records import (
 from ..core.settings import Settings, TmdbError, TryLater, UsageError, checkout
 from ..core.stopping import stop_if_asked
 from ..core.store import Run, open_run, point_readers_to, read_counts
+from ..films.other_money import read_other_money
 from ..films.scope import scope_words
 from tmdb_analysis.runs.catalog import (
     LOCK,
@@ -53,7 +54,7 @@ from tmdb_analysis.runs.catalog import (
 )
 from .changes import compare_with_previous
 from .metrics import write_metrics
-from .share import input_digests
+from .share import FILE_OPTIONS, input_digests
 from .site import render_home, render_run
 from tmdb_analysis.runs.stages import (
     MEMORY_ADVICE,
@@ -101,7 +102,7 @@ def initial_facts(
     run: Run,
 ) -> RunRecord:
     "The content of run.json at the start of a run; it has no secret and no path."
-    hidden = ("home", "run_id", "source", "input", "engine", "ids_file", "rules_file")
+    hidden = ("home", "run_id", "source", "input", "engine", *FILE_OPTIONS)
     return RunRecord(
         run_id=run.id,
         status="running",
@@ -439,6 +440,8 @@ def run_chain(
 def check_settings(settings: Settings) -> None:
     "Check all that can be checked before the engine starts. Raises `UsageError` or `TmdbError`."
     source_of(settings).check()
+    if settings.pipeline.money_from:
+        read_other_money(Path(settings.pipeline.money_from))
 
 
 def run_stages(

@@ -100,6 +100,10 @@ RUN_OPTIONS: dict[str, dict[str, Any]] = {
         const=True,
         help="request films again whose data is older than six months",
     ),
+    "--money-from": dict(
+        metavar="CSV",
+        help="a second source of money to show beside TMDB's: id or imdb_id, budget, revenue (USD)",
+    ),
     "--from-report": dict(
         metavar="FILE", help="repeat a report with the source and parameters stored in its page"
     ),
@@ -204,7 +208,7 @@ def settings_from_options(args: argparse.Namespace) -> dict[str, Any]:
     "The settings given as options of `tmdb run`. Raises `UsageError`."
     option_names = [
         *"source input ids ids_file discover tmdb_list export expand update refresh".split(),
-        *"engine home run_id".split(),
+        *"engine home run_id money_from".split(),
     ]
     options = {name: getattr(args, name, None) for name in option_names}
     for text in args.parameters:

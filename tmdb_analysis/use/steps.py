@@ -73,6 +73,7 @@ NOT_IN_FORM = (  # settings that the form does not have
     "engine",
     "engine_home",
     "ids_file",
+    "money_from",
     "redis_ca_file",
     "rules_file",
 )
