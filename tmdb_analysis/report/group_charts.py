@@ -35,11 +35,13 @@ from tmdb_analysis.report.style import (
     ORANGE,
     PALE,
     chart_label,
+    comparison_note,
     draw_thresholds,
     empty_figure,
     finish_figure,
     float_columns,
     format_log_axis,
+    lead_in_words,
     positive_rows,
 )
 
@@ -126,8 +128,7 @@ def return_by_genre(
     firm = shown[shown["n"] >= firm_group]
     title = f"No two genres have {film_count_text(firm_group)} each to compare"
     if len(firm) > 1:
-        low, high = firm.iloc[0], firm.iloc[-1]
-        title = f"{high.label} has the highest typical return ({multiple_text(high.value)} the budget), {low.label} the lowest ({multiple_text(low.value)})"
+        title = lead_in_words(firm, "label", columns=("value", "low", "high")) or title
     fig, _ = plot_intervals(shown, firm_group)
     return finish_figure(
         fig,
@@ -135,7 +136,7 @@ def return_by_genre(
         title,
         "Median of gross / budget by genre, with its 95% interval; n: films in the numbers on money",
         f"A film counts in each of its genres. Grey: fewer than {film_count_text(firm_group)}. {multiple_text(BREAK_EVEN)} the budget is a rule of thumb for "
-        f"earning back all costs.{left_out(genres.loc[genres['n'] < min_group, 'label'])}",
+        f"earning back all costs. {comparison_note(len(firm))}{left_out(genres.loc[genres['n'] < min_group, 'label'])}",
         as_of,
     )
 
@@ -315,7 +316,7 @@ def return_by_director(
         return empty_figure("No director has enough films in the numbers on money to be ranked.")
     shown, first = ranked[:top][::-1], ranked.iloc[0]
     fig, _ = plot_intervals(shown)
-    title = f"{first.label} is the surest: typically {multiple_text(first.value)} the budget, {multiple_text(first.low)} at the low end"
+    title = lead_in_words(ranked, "label", "adjusted return", ("value", "low", "high"), 0.9)
     if len(ranked) < 2:
         title = "Too few directors have enough films to be compared"
     elif np.isclose(first.low, ranked["low"].iloc[1]):
@@ -326,7 +327,7 @@ def return_by_director(
         title,
         "Score: typical gross / budget, pulled towards that of all directors, with its 90% interval; n: films in the numbers on money",
         f"The first {len(shown):,} of {len(ranked):,} directors with enough films, ranked by the lower end of the interval. "
-        "A film with several directors counts for each of them.",
+        f"{comparison_note(len(ranked))} A film with several directors counts for each of them.",
         as_of,
     )
 

@@ -106,7 +106,7 @@ def sign_test_rank(
     tail = (1 - level) / 2
     if 0.5**size > tail:
         return 0
-    rank = 1 + special.bdtrik(tail, size, 0.5)  # continuous in the rank and the size
+    rank = 1 + float(special.bdtrik(tail, size, 0.5))  # continuous in the rank and the size
     return math.floor(rank * (n + 1) / (size + 1) + 1e-9)
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #3d9c1548
