@@ -347,9 +347,9 @@ def instalments(
     in the data. `films` is the number of such films. `median_return` is the median of revenue /
     budget over those in the money cohort. `revenue_vs_first` is the median of revenue / revenue of
     the first instalment, both in real dollars, if both films are in the cohort. Each `n_` is the
-    number of films, and both intervals are 95 %, unknown for fewer than six franchises. Only franchises that continued have later
-    instalments. The first film is the earliest film of its collection in these data; some are
-    sequels whose predecessors are missing."""
+    number of films, and both intervals are 95 %, unknown for fewer than six franchises. Only
+    franchises that continued have later instalments. The first film is the earliest film of its
+    collection in these data; some are sequels whose predecessors are missing."""
     first = films[films["group"] == "first"].set_index("cluster")["real_revenue_musd"]
     relative = films["real_revenue_musd"] / films["cluster"].map(first).astype("float64")
     rows: list[dict[str, Any]] = []

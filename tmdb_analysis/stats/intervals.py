@@ -184,7 +184,7 @@ def pooled_interval(
         return Estimate(value, None, None, n)
     earned, spent = cluster_sums(member, earned, spent)
     spread = float(np.log(earned / spent).std(ddof=1))
-    if spread < 1e-9:  # every cluster has the same return
+    if spread < 1e-6:  # every cluster has the same return
         return Estimate(value, value, value, n)
     ends = np.quantile(lognormal_errors(spent, spread, seed), [(1 + level) / 2, (1 - level) / 2])
     low, high = value * np.exp(-ends * log_ratio_error(earned, spent))
