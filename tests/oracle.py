@@ -347,8 +347,8 @@ def _clean(record: Row) -> Row:
 
 
 def _worth(record: Row, sound: bool) -> tuple[bool, bool, int, datetime]:
-    """Return what a record counts among those of its film: details before list items, sound before broken,
-    with names and credits before without, new before old."""
+    """Return what a record counts among those of its film: details before list items, sound
+    before broken, with names and credits before without, new before old."""
 
     def there(*names: str) -> bool:
         return any(record.get(name) not in (None, "") for name in names)
@@ -359,7 +359,8 @@ def _worth(record: Row, sound: bool) -> tuple[bool, bool, int, datetime]:
 
 
 def _rule(film: Row, min_known_columns: int) -> str | None:
-    """Return the first rule that drops a film other than as a duplicate, None for a film that stays."""
+    """Return the first rule that drops a film other than as a duplicate, None for a film that
+    stays."""
     if film["title"] is None:
         return "no title"
     if sum(film[column] is not None for column in KNOWN_COLUMNS) < min_known_columns:

@@ -178,7 +178,8 @@ def test_a_failed_run_says_so_everywhere(tmp_path):
 
 @pytest.mark.integration
 def test_a_run_leaves_no_heartbeat_behind(tmp_path, capsys):
-    "Threads of clients that nobody stops knock at the ports of dead kernels, and slow down all that follows in this process."
+    """Threads of clients that nobody stops knock at the ports of dead kernels, and slow down all
+    that follows in this process."""
     before = heartbeats()
     (tmp_path / "lines.jsonl").write_text(
         '{"id": 1, "title": "A", "status": "Released"}\nnot json\n'

@@ -1,4 +1,5 @@
-"Genres, trends, ratings and origins: every table against plain Python, on the sample and on generated catalogues."
+"""Genres, trends, ratings and origins: every table against plain Python, on the sample and on
+generated catalogues."""
 
 import json
 import math

@@ -1,4 +1,5 @@
-"""Odd records, made by hypothesis: ingest takes whatever comes and loses nothing, and clean keeps its word on all of it."""
+"""Odd records, made by hypothesis: ingest takes whatever comes and loses nothing, and clean keeps
+its word on all of it."""
 
 import json
 import math
@@ -307,7 +308,8 @@ def test_an_empty_entry_is_no_entry():
 
 # --- clean -------------------------------------------------------------------------------------
 
-# No two people share a name here: of directors of one film who do, the oracle lists both, the package the name once.
+# No two people share a name here: of directors of one film who do, the oracle lists both, the
+# package the name once.
 PEOPLE = [
     (1, "Anthony Russo"),
     (2, "Joe Russo"),
@@ -364,7 +366,8 @@ films = record(
 
 
 def drawn(n: int, ids: int) -> list[Any]:
-    "So many films at once, since a question to the engine costs more than an example; with fewer ids than films."
+    """So many films at once, since a question to the engine costs more than an example; with fewer
+    ids than films."""
     found: list[Any] = []
 
     @settings(quick, max_examples=n, database=None, phases=[Phase.generate])
@@ -446,7 +449,8 @@ def frame(table: pa.Table) -> pd.DataFrame:
 
 
 def without_gaps(record: dict) -> dict:
-    "The record without null entries in its cast and crew: the oracle counts them as credits, the package does not."
+    """The record without null entries in its cast and crew: the oracle counts them as credits, the
+    package does not."""
     people = record.get("credits")
     kept = (
         {kind: listed and [p for p in listed if p is not None] for kind, listed in people.items()}

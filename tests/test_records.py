@@ -20,7 +20,10 @@ from tmdb_analysis.tmdb.files import csv_records, files, records, skipped_files
 from tmdb_analysis.tmdb.sources import sample
 from tmdb_analysis.use.cli import main
 
-LISTED = "id title original_title overview release_date popularity vote_average vote_count adult video genre_ids".split()
+LISTED = (
+    "id title original_title overview release_date popularity vote_average vote_count adult "
+    "video genre_ids"
+).split()
 
 
 def detail(id: int, **given) -> dict:
@@ -71,7 +74,7 @@ def made(
 def judged(stream, run, least: int = 8) -> tuple[dict[int, dict], dict[str, int], dict]:
     "The same of a stream."
     counts = ingest(stream, run)
-    verdicts = clean.judged(read(session(), RAW, run), least)
+    verdicts = clean.with_verdicts(read(session(), RAW, run), least)
     rows = [r.asDict(recursive=True) for r in verdicts.collect()]
     taken: dict[str, int] = {}
     for r in rows:
@@ -169,8 +172,9 @@ def test_empty_fields_of_series_make_no_series():
 
 @pytest.mark.parametrize(("names", "at"), [("ab", 0), ("ba", 1)], ids=["lists last", "lists first"])
 def test_lists_beside_details_change_nothing(names, at, shared, tmp_path):
-    """A dump of the exercise and saved pages of lists, in both orders of the files; the second dump was
-    written without null keys. The items of one page carry budgets, but neither genres nor credits."""
+    """A dump of the exercise and saved pages of lists, in both orders of the files; the second
+    dump was written without null keys. The items of one page carry budgets, but neither genres
+    nor credits."""
     dump = sorted((shared / "exercise18").glob("*.json.gz"))[at]
     known = [
         film["id"]
@@ -277,7 +281,9 @@ def test_files_that_are_not_read_are_named(tmp_path):
     )
 
 
-EXTREME = {  # values that a file may hold: the first of each name are impossible, the last are the largest or smallest that count
+# values that a file may hold: the first of each name are impossible, the last are the largest or
+# smallest that count
+EXTREME = {
     "popularity": [1e308, 1e15, -1, 1e6, 0],
     "budget": [10**12, -5, 10**11, 1],
     "revenue": [9 * 10**18, 10**11, 1],
@@ -299,7 +305,8 @@ IMPOSSIBLE = {
 
 @pytest.mark.integration
 def test_one_extreme_value_does_not_end_a_run(demo, tmp_path):
-    "Each extreme value in a film of its own, and ids near 2^63; the report has all its figures, and flags name what was left out."
+    """Each extreme value in a film of its own, and ids near 2^63; the report has all its figures,
+    and flags name what was left out."""
     given = [
         film
         for film in oracle.read_json([sample() / "movies.jsonl.zst"])

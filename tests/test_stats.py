@@ -1,8 +1,9 @@
-"Statistics against published values, brute force and simulated truths; the money cohort against plain Python."
+"""Statistics against published values, brute force and simulated truths; the money cohort against
+plain Python."""
 
 import csv
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from statistics import median
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from tests import oracle
+from tests import oracle, oracle_money
 from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COHORT, MOVIES, RAW
 from tmdb_analysis.core.store import read, read_arrow
@@ -24,7 +25,7 @@ from tmdb_analysis.films.cohort import (
     consumer_prices,
     funnel,
     money_cohort,
-    real,
+    real_dollars,
 )
 from tmdb_analysis.kpis.groups import data_date, money_summary
 from tmdb_analysis.stats import intervals as stats
@@ -263,13 +264,15 @@ def rmse(estimate, truth) -> float:
 
 
 def rated(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    "Films whose true rating varies by 0.8 and single votes by 2, so that m is 6.25: the truth, the ratings, the votes."
+    """Films whose true rating varies by 0.8 and single votes by 2, so that m is 6.25: the truth,
+    the ratings, the votes."""
     truth, votes = rng.normal(6.5, 0.8, n), np.ceil(rng.lognormal(3, 1.6, n))
     return truth, truth + rng.normal(0, 2, n) / np.sqrt(votes), votes
 
 
 def test_weights_make_m_surer():
-    "Over 40 catalogues the estimates scatter around the truth, less than those of a regression without weights."
+    """Over 40 catalogues the estimates scatter around the truth, less than those of a regression
+    without weights."""
     rng = np.random.default_rng(4000)
     ours, without = [], []
     for _ in range(40):
@@ -283,7 +286,8 @@ def test_weights_make_m_surer():
 
 
 def test_votes_that_a_film_starts_with():
-    "The estimated m is near the true one, and better than no m and than the 90th percentile of the votes."
+    """The estimated m is near the true one, and better than no m and than the 90th percentile of
+    the votes."""
     truth, rating, votes = rated(np.random.default_rng(8), 20_000)
     prior = shrinkage.prior_votes(rating, votes)
     assert (
@@ -335,7 +339,8 @@ def test_groups_that_do_not_differ_share_all_ranks():
 
 
 def test_between_groups_as_by_hand():
-    "DerSimonian and Laird (1986) on three groups, worked by hand: Q = 20, so tau^2 = (20 - 2) / (30 - 300 / 30)."
+    """DerSimonian and Laird (1986) on three groups, worked by hand: Q = 20, so tau^2 = (20 - 2) /
+    (30 - 300 / 30)."""
     prior = shrinkage.group_prior([0.0, 1.0, 2.0], [1.0, 1.0, 1.0], [10, 10, 10])
     assert prior == pytest.approx((1.0, 18 / 20, 1.0))
 
@@ -477,7 +482,7 @@ def test_real_dollars_are_unknown_without_prices():
     ]
     worth = (
         table(MOVIES, rows)
-        .select("id", real("budget_musd", reference_year=2000).alias("real"))
+        .select("id", real_dollars("budget_musd", reference_year=2000).alias("real"))
         .orderBy("id")
     )
     assert [r.real for r in worth.collect()] == [
@@ -488,7 +493,7 @@ def test_real_dollars_are_unknown_without_prices():
         None,
     ]
     with pytest.raises(ValueError, match="no consumer prices for 2026"):
-        real("budget_musd", reference_year=2026)
+        real_dollars("budget_musd", reference_year=2026)
 
 
 def film(id, day="2010-06-01", budget=10.0, revenue=20.0, runtime=100):
@@ -529,9 +534,12 @@ def with_answers(films, **times):
 
 def test_each_rule_takes_what_it_says():
     films = [
-        film(1), film(2, day=None), film(3, runtime=59), film(4, runtime=None), film(5, runtime=60), film(6, budget=None),
-        film(7, revenue=None), film(8, budget=0.099999), film(9, budget=0.1), film(10, revenue=0.000999), film(11, revenue=0.001),
-        film(12, "2012-01-01"), film(13, "2011-07-06"), film(14, "2011-07-05"), film(15, "2030-01-01", revenue=None),
+        film(1), film(2, day=None), film(3, runtime=59), film(4, runtime=None), film(5, runtime=60),
+        film(6, budget=None),
+        film(7, revenue=None), film(8, budget=0.099999), film(9, budget=0.1),
+        film(10, revenue=0.000999), film(11, revenue=0.001),
+        film(12, "2012-01-01"), film(13, "2011-07-06"), film(14, "2011-07-05"),
+        film(15, "2030-01-01", revenue=None),
         film(16) | {"adult": True}, film(17) | {"video": True}, film(18, "2999-01-01"),
     ]  # fmt: skip
     dated = with_answers(films, f13=None)
@@ -605,34 +613,8 @@ def test_no_films_no_numbers():
 def expected_cohort() -> tuple[list[int], list[dict]]:
     "The funnel and the films of the sample's cohort, in plain Python."
     records = oracle.read_json([sample() / "movies.jsonl.zst"])
-    kept, _ = oracle._split(records, 10)
-    times: dict[int, str] = {}
-    for record in records:
-        if record.get("fetched_at"):
-            times[int(record["id"])] = max(times.get(int(record["id"]), ""), record["fetched_at"])
-    untimed = max(
-        f["release_date"]
-        for f in kept
-        if f["id"] not in times and f["revenue"] and f["release_date"]
-    )
-    steps = [
-        lambda f: f["release_date"],
-        lambda f: (f["runtime"] or 0) >= 60,
-        lambda f: f["budget"],
-        lambda f: f["revenue"],
-        lambda f: f["budget"] >= 100_000,
-        lambda f: f["revenue"] >= 1000,
-        lambda f: (
-            date.fromisoformat(f["release_date"]) + timedelta(180)
-            <= date.fromisoformat(times.get(f["id"], untimed)[:10])
-        ),
-    ]
-    assert not any(record.get("adult") or record.get("video") for record in records)
-    counts = 3 * [len(kept)]  # all of them, and those that are neither adult films nor videos
-    for step in steps:
-        kept = [f for f in kept if step(f)]
-        counts.append(len(kept))
-    return counts, kept
+    left = oracle_money.steps(oracle_money.films_of(records))
+    return [len(films) for films in left], left[-1]
 
 
 def test_sample_equals_plain_python(demo):

@@ -15,24 +15,24 @@ from .rules import Rule
 OUTLIER_MEASURES = {"budget": "budget_musd", "revenue": "revenue_musd", "runtime": "runtime"}
 
 
-def logs(movies: DataFrame) -> DataFrame:
+def logs(
+    movies: DataFrame,  # MOVIES contract
+) -> DataFrame:
     "One row per known budget, revenue and runtime of a dated film; `x` is the natural logarithm."
     one = [
         F.struct(F.lit(name).alias("measure"), F.col(column).cast("double").alias("value"))
         for name, column in OUTLIER_MEASURES.items()
     ]
-    rows = movies.select(
-        "id",
-        "title",
-        F.col("release_decade").alias("decade"),
-        F.explode(F.array(*one)).alias("one"),
-    )
+    decade, values = F.col("release_decade").alias("decade"), F.explode(F.array(*one)).alias("one")
+    rows = movies.select("id", "title", decade, values)
     rows = rows.select("id", "title", "decade", "one.*").filter("decade is not null and value > 0")
     return rows.withColumn("x", F.log("value"))
 
 # %% ../../nbs/2_films/25_outliers.ipynb #1c28b2ed
-def spread(rows: DataFrame) -> DataFrame:
-    "Median, quartiles and MAD of x for each decade and measure, with n known values."
+def spread(
+    rows: DataFrame,  # from `logs`
+) -> DataFrame:
+    "One row per decade and measure: n, median, quartiles and MAD of x. All exact."
     group = ["decade", "measure"]
     found = rows.groupBy(*group).agg(
         F.count("*").alias("n"),
@@ -40,73 +40,51 @@ def spread(rows: DataFrame) -> DataFrame:
         F.percentile("x", 0.25).alias("q1"),
         F.percentile("x", 0.75).alias("q3"),
     )
-    away = (
-        rows.join(found.select(*group, "median"), group)
-        .groupBy(*group)
-        .agg(F.median(F.abs(F.col("x") - F.col("median"))).alias("mad"))
-    )
-    return found.join(away, group)
+    centred = rows.join(found.select(*group, "median"), group)
+    away = F.median(F.abs(F.col("x") - F.col("median"))).alias("mad")
+    return found.join(centred.groupBy(*group).agg(away), group)
 
 
-def with_spread(movies: DataFrame) -> DataFrame:
+def with_spread(
+    movies: DataFrame,  # MOVIES contract
+) -> DataFrame:
     "The rows of `logs` with the spread of their decade."
     rows = logs(movies)
     return rows.join(spread(rows), ["decade", "measure"])
 
-
+# %% ../../nbs/2_films/25_outliers.ipynb #e6142b98
 def outlier_rules(
     outlier_mad: float = 3.5,  # largest modified z-score
     outlier_iqr: float = 3.0,  # interquartile ranges from the quartiles to the fences
     outlier_min_films: int = 20,  # known values of a decade
 ) -> list[Rule]:
-    "Two rules per measure, on the columns of `measured`; values without spread have no outliers."
-    rules = []
+    "Two rules per measure, on the columns of `with_spread`; without spread, nothing is an outlier."
+    rules, x, mad = [], F.col("x"), F.col("mad")
     for measure in OUTLIER_MEASURES:
         mine = (F.col("measure") == measure) & (F.col("n") >= outlier_min_films)
-        score = (
-            0.6745 * F.abs(F.col("x") - F.col("median")) / F.when(F.col("mad") > 0, F.col("mad"))
-        )
+        score = 0.6745 * F.abs(x - F.col("median")) / F.when(mad > 0, mad)
         width = outlier_iqr * (F.col("q3") - F.col("q1"))
-        inside = F.col("x").between(F.col("q1") - width, F.col("q3") + width)
-        mad = f"the {measure} is within {outlier_mad:g} robust deviations of its decade"
-        tukey = f"the {measure} is within {outlier_iqr:g} interquartile ranges of its decade"
-        rules.append(
-            Rule(
-                f"{measure}_mad",
-                mad,
-                "accuracy",
-                "warn",
-                score <= outlier_mad,
-                mine & (F.col("mad") > 0),
-                "value",
-            )
-        )
-        rules.append(
-            Rule(
-                f"{measure}_tukey",
-                tukey,
-                "accuracy",
-                "warn",
-                inside,
-                mine & (F.col("q3") > F.col("q1")),
-                "value",
-            )
-        )
+        inside = x.between(F.col("q1") - width, F.col("q3") + width)
+        near = f"the {measure} is within {outlier_mad:g} robust deviations of its decade"
+        fenced = f"the {measure} is within {outlier_iqr:g} interquartile ranges of its decade"
+        for id, name, check, spreads in (
+            ("mad", near, score <= outlier_mad, mad > 0),
+            ("tukey", fenced, inside, F.col("q3") > F.col("q1")),
+        ):
+            rule = f"{measure}_{id}"
+            rules.append(Rule(rule, name, "accuracy", "warn", check, mine & spreads, "value"))
     return rules
 
-
+# %% ../../nbs/2_films/25_outliers.ipynb #aef07fdf
 def fences(
-    measured: DataFrame,  # from `measured`
-    outlier_mad: float = 3.5,
-    outlier_iqr: float = 3.0,
-    outlier_min_films: int = 20,
+    values: DataFrame,  # from `with_spread`
+    outlier_mad: float = 3.5,  # largest modified z-score
+    outlier_iqr: float = 3.0,  # interquartile ranges from the quartiles to the fences
+    outlier_min_films: int = 20,  # known values of a decade
 ) -> DataFrame:
     "n, median and the limits of each rule, per measure and decade, in million USD or minutes."
-    groups = (
-        measured.filter(F.col("n") >= outlier_min_films)
-        .select("measure", "decade", "n", "median", "mad", "q1", "q3")
-        .distinct()
-    )
+    enough = values.filter(F.col("n") >= outlier_min_films)
+    groups = enough.select("measure", "decade", "n", "median", "mad", "q1", "q3").distinct()
     reach, width = outlier_mad * F.col("mad") / 0.6745, outlier_iqr * (F.col("q3") - F.col("q1"))
     return groups.select(
         "measure",

@@ -38,11 +38,11 @@ def is_in_scope(
         F.lit(True),
     )
 
-
+# %% ../../nbs/2_films/22_scope.ipynb #64ae9e91
 def check_scope(
     films: DataFrame,  # with `genres` and `production_companies`
-    genre: str = "",
-    company: str = "",
+    genre: str = "",  # name of a genre in any case; empty: no check
+    company: str = "",  # a part of the name of a company, in any case; empty: no check
 ) -> None:
     "Raises `UsageError` for a genre or company that no film has, and suggests the nearest one."
     for column, word, asked, met in (
@@ -50,27 +50,18 @@ def check_scope(
         ("production_companies", "company", company, is_in_scope(company=company)),
     ):
         if asked and films.filter(met).isEmpty():
-            names = [
-                row[0]
-                for row in films.select(F.explode(column).alias("name"))
-                .distinct()
-                .orderBy("name")
-                .collect()
-            ]
-            raise UsageError(
-                f"no film has the {word} {asked!r}; {name_hint(asked, names) if names else f'no film has a {word} at all'}"
-            )
+            names = films.select(F.explode(column).alias("name")).distinct().orderBy("name")
+            listed = [row.name for row in names.collect()]
+            hint = name_hint(asked, listed) if listed else f"no film has a {word} at all"
+            raise UsageError(f"no film has the {word} {asked!r}; {hint}")
 
-
+# %% ../../nbs/2_films/22_scope.ipynb #c14a0fb8
 def scope_words(
-    parameters: Mapping[str, Any],  # of a run; those of SCOPE count
+    parameters: Mapping[str, Any],  # of a run; only those of SCOPE matter
 ) -> str:
-    "The scope of a run as the end of a phrase: `of the genre Horror, of the 1990s`; empty for all films."
-    given = {
-        name: parameters.get(name)
-        for name, unset in SCOPE.items()
-        if parameters.get(name, unset) not in (unset, None)
-    }
+    "The scope of a run in words, such as `of the genre Horror, of the 1990s`; empty for all films."
+    values = {name: parameters.get(name, unset) for name, unset in SCOPE.items()}
+    given = {name: value for name, value in values.items() if value not in (SCOPE[name], None)}
     phrases = {
         "genre": "of the genre {}",
         "decade": "of the {}s",

@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from ..core.schema import DATE, FLOAT, INT, TEXT, Table, column
-from ..films.cohort import real
+from ..films.cohort import real_dollars
 from .groups import money_summary
 from .rankings import add_rank, interval_values, summarize_groups, summary_columns
 from tmdb_analysis.kpis.registry import (
@@ -171,7 +171,7 @@ def franchise_path(
         .filter("together >= 2")
     )
     named = several.join(collections.select("collection_id", "collection"), "collection_id", "left")
-    return named.withColumn("real_revenue_musd", real("revenue_musd")).select(
+    return named.withColumn("real_revenue_musd", real_dollars("revenue_musd")).select(
         FRANCHISE_PATH.columns
     )
 

@@ -200,11 +200,14 @@ def best_group_sentence(
     lead = lead_in_words(groups, label)
     if not lead:
         return ""
-    best = leading_groups(groups, label).iloc[0]
-    value = value_text(best, "median_return", best.n_return)
+    leaders = leading_groups(groups, label)
+    best = leaders.iloc[0]
+    shown = f"{lead} ({evidence_text(best, 'median_return', best.n_return)})."
+    if len(leaders) > 1:
+        value = value_text(best, "median_return", best.n_return)
+        shown = f"{lead}. The highest median in the data is {value}, for {best[label]}."
     note = comparison_note(len(groups.dropna(subset=[*RETURN_COLUMNS])))
-    lowest = lowest_group_sentence(groups, label)
-    return f"{lead}. For {best[label]}, it is {value}.{lowest} {note}"
+    return f"{shown}{lowest_group_sentence(groups, label)} {note}"
 
 
 def best_group_evidence(
@@ -313,7 +316,8 @@ def director_finding(
         span = f"from {best.rank_low} to {best.rank_high}"
         sentence += f" The true rank could be anywhere {span}."
     evidence = f"{best.director}: {interval_text(best)}, n = {best.films} films"
-    sentence += f" {comparison_note(len(scores))}{note}"
+    sentence += f" {comparison_note(len(scores))} Films count as independent, also within a"
+    sentence += f" franchise, so these intervals may be too narrow.{note}"
     return Finding("directors", heading, sentence, evidence)
 
 # %% ../../nbs/6_report/65_findings.ipynb #302de323

@@ -150,9 +150,9 @@ def revenue_vs_budget(
         f"{even:,} at least {multiple_text(BREAK_EVEN)} their budget",
         "Worldwide gross and production budget, nominal dollars, "
         f"both at least {money_text(min_musd)} (n = {len(shown):,})",
-        f"{trend_sentence(line)}{multiple_text(BREAK_EVEN)} is a rule of thumb for breaking even. Labels, where there is "
-        "room: the films with the largest gross and those farthest above and below the "
-        f"{'trend' if line else 'budget'}."
+        f"{trend_sentence(line)}{multiple_text(BREAK_EVEN)} is a rule of thumb for breaking even. "
+        "Labels, where there is room: the films with the largest gross and those farthest above "
+        f"and below the {'trend' if line else 'budget'}."
         + f" Not drawn: {film_count_text(small)} with a smaller budget or gross."
         * bool(small),
         as_of,

@@ -256,7 +256,7 @@ def comparison_note(
     groups: int,  # number that are compared
 ) -> str:
     "A sentence that says how many groups a comparison allows for; empty for fewer than two."
-    note = f"A lead counts only if it is clear in a comparison of all {groups} (Holm's method)."
+    note = f"A lead counts only if it is clear in a comparison of all {groups} (Newman-Keuls)."
     return note if groups > 1 else ""
 
 # %% ../../nbs/6_report/60_style.ipynb #27c3e256

@@ -167,10 +167,8 @@ def median_by_year(
         f"(n = {years['n'].sum():,.0f})",
         f"Band: {m.band}. Dashed and pale: incomplete years and years with fewer than "
         f"{film_count_text(min_year)} (dotted line). Gaps: no data."
-        + f" {comparison_note(int(years['firm'].sum()))}"
-        * m.is_interval
-        + f" Revenue in {unit} (US consumer prices)."
-        * (measure == "revenue"),
+        + f" {comparison_note(int(years['firm'].sum()))}" * m.is_interval
+        + f" Revenue in {unit} (US consumer prices)." * (measure == "revenue"),
         as_of,
     )
 
@@ -196,7 +194,8 @@ def known_money_by_year(
     top.yaxis.set_major_formatter(PercentFormatter(1))
     strip.bar(years["year"], years["films"], width=0.8, color=colours)
     films, n, firm = int(years["films"].sum()), years["n_money"].sum(), years[years["firm"]]
-    title = f"Budget and revenue are both known for {n:,.0f} of {film_count_text(films)} ({n / films:.0%})"
+    with_both = f"{n:,.0f} of {film_count_text(films)} ({n / films:.0%})"
+    title = f"Budget and revenue are both known for {with_both}"
     if len(firm) > 1:
         least = firm.loc[firm["share"].idxmin()]
         title += f"; the share is lowest in {least['year']:.0f} ({least['share']:.0%})"

@@ -347,16 +347,15 @@ def is_leader(
     level: float = 0.95,  # confidence level of the intervals, and of all comparisons together
 ) -> np.ndarray:
     """Whether each group may be the one with the highest value: True for the best, and for those
-    whose distance to the best may be chance (Holm 1979; Zou and Donner 2008). Shape (groups,)."""
+    whose distance to the best may be chance (Keuls 1952; Zou and Donner 2008). Shape (groups,)."""
     value, low, high = (np.log(float_array(column)) for column in (values, low, high))
-    best = int(np.argmax(value))
+    best, leads = int(np.argmax(value)), np.ones(len(value), dtype=bool)
     with np.errstate(invalid="ignore", divide="ignore"):
         reach = np.hypot(value[best] - low[best], high - value)
         z = t_reach(level, math.inf) * (value[best] - value) / reach
-    p = np.nan_to_num(2 * stats.norm.sf(z), nan=1.0)
-    order = np.argsort(p, kind="stable")
-    steps = np.maximum.accumulate(p[order] * np.maximum(1, len(p) - 1 - np.arange(len(p))))
-    leads = np.ones(len(p), dtype=bool)
-    leads[order] = steps > 1 - level
-    leads[best] = True
+    distance = np.nan_to_num(math.sqrt(2) * z, nan=0.0, posinf=1e3)
+    for group in np.argsort(-distance, kind="stable")[:-1]:  # the furthest behind first
+        if stats.studentized_range.sf(distance[group], leads.sum(), math.inf) > 1 - level:
+            break
+        leads[group] = False
     return leads

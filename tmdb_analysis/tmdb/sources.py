@@ -135,7 +135,8 @@ class TmdbApi(Source):
         return selection(self.settings)
 
     def resume(self, run: Run) -> None:
-        "Raises `TmdbError` while another run fetches, `UsageError` if this run asked for other films."
+        """Raises `TmdbError` while another run fetches, and `UsageError` if this run asked for
+        other films."""
         with fetch_lock(run.home):
             pass
         if raw_folder(run).is_dir():
