@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['PENALTY', 'TRIM', 'Statistic', 'standard_columns', 'logistic_coefficients', 'known_chance', 'inverse_weights',
-           'effective_size', 'standard_differences', 'weighted_share', 'weighted_median', 'Reweighted', 'model_weights',
-           'reweight', 'share_bounds']
+           'effective_size', 'standard_differences', 'weighted_share', 'weighted_median', 'cluster_counts',
+           'percentile_bounds', 'Reweighted', 'model_weights', 'reweight', 'share_bounds']
 
 # %% ../../nbs/3_stats/32_weighting.ipynb #84f2a86c
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from .intervals import Estimate, cluster_draws, percentile_bounds
+from .intervals import Estimate
 
 # %% ../../nbs/3_stats/32_weighting.ipynb #371d715a
 def standard_columns(
@@ -120,6 +120,32 @@ def weighted_median(
     low, high = np.searchsorted(reached, [half - slack, half + slack])
     return float((values[low] + values[min(high, len(values) - 1)]) / 2)
 
+# %% ../../nbs/3_stats/32_weighting.ipynb #32wgt020
+def cluster_counts(
+    clusters: np.ndarray,  # a number for each row; rows with the same number are drawn together
+    resamples: int,  # number of resamples
+    seed: int,  # of the random draws
+) -> Iterator[np.ndarray]:
+    """How often each row appears in each resample of whole clusters, one array per resample.
+    Davison and Hinkley (1997), section 3.8."""
+    names, member = np.unique(clusters, return_inverse=True)
+    rng = np.random.default_rng([seed, len(names)])
+    for _ in range(resamples):
+        yield np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))[member]
+
+
+def percentile_bounds(
+    draws: np.ndarray,  # the statistic of each resample; NaN where it is undefined
+    level: float,  # confidence level of the interval, above 0 and below 1
+) -> tuple[float | None, float | None]:
+    """The ends of the percentile bootstrap interval (Efron 1979), in the unit of the draws; None
+    without draws."""
+    draws = draws[~np.isnan(draws)]
+    if not len(draws):
+        return None, None
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
 # %% ../../nbs/3_stats/32_weighting.ipynb #128f2581
 class Reweighted(NamedTuple):
     "Plain and weighted estimates, and the model behind the weights."
@@ -165,13 +191,12 @@ def reweight(
     multiples = np.ones(len(known)) if multiples is None else multiples
     beta, weights = model_weights(facts, known, multiples)
     n, ones, draws = int(known.sum()), np.ones(int(known.sum())), list[list[float]]()
-    for batch in cluster_draws(clusters, resamples, seed):
-        for counts in batch:
-            if not counts[known].any():
-                continue
-            drawn = model_weights(facts, known, counts * multiples, beta)[1]
-            pair = (counts[known].astype(float), drawn)
-            draws.append([statistic(w) for w in pair for statistic in statistics])
+    for counts in cluster_counts(clusters, resamples, seed):
+        if not counts[known].any():
+            continue
+        drawn = model_weights(facts, known, counts * multiples, beta)[1]
+        pair = (counts[known].astype(float), drawn)
+        draws.append([statistic(w) for w in pair for statistic in statistics])
     ends = [percentile_bounds(column, level) for column in np.array(draws).T]
     values = [statistic(w) for w in (ones, weights) for statistic in statistics]
     found = [
