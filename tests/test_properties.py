@@ -148,7 +148,8 @@ def fitting(type: pa.DataType) -> st.SearchStrategy:
     )
 
 
-FIELDS = {f.name: fitting(f.type) for f in RAW.schema if f.name not in ("seq", "origin", "id", "unreadable")}
+OWN = ("seq", "origin", "id", "unreadable")
+FIELDS = {f.name: fitting(f.type) for f in RAW.schema if f.name not in OWN}
 
 
 def record(fields: dict[str, st.SearchStrategy]) -> st.SearchStrategy:

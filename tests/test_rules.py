@@ -134,6 +134,11 @@ def franchise_of(film, other):
     other.collection["films"] = 2
 
 
+def another_record(film, other):
+    "There is a second record of the film, with another revenue."
+    film.replaced = film.raw | {"seq": -film.raw["seq"], "revenue": 5}
+
+
 def beyond(measure: str) -> float:
     "A value that is six median deviations above the median of its decade: beyond the limit of one rule, 5.2, and within the other's, 7."
     logs = [math.log(bundle(i).raw[measure]) for i in [*range(1, 61), *range(101, 320)]]
@@ -167,6 +172,7 @@ MUTATIONS = {
     "imdb_once": (lambda film, other: film.raw.update(imdb_id=other.raw["imdb_id"]), ()),
     "not_adult": (answer(adult=True), ()),
     "not_video": (answer(video=True), ()),
+    "records_agree": (another_record, ()),
     "rating_voted": (answer(vote_count=0), ()),
     # of films: known
     **{f"known_{c}": (put(**{c: None}), ()) for c in MOVIE_COLUMNS},
@@ -268,11 +274,14 @@ def frame(table, rows):
 
 def asked(bundles):
     "The tables of some films as the rules want them, with their rules and the column of the film."
-    raw, movies = frame(RAW, [b.raw for b in bundles]), frame(MOVIES, [b.movie for b in bundles])
+    second = [b.replaced for b in bundles if hasattr(b, "replaced")]
+    dropped = [{**r, "rule": "duplicate", "reasons": ["duplicate"]} for r in second]
+    raw = frame(RAW, [*[b.raw for b in bundles], *second])
+    movies = frame(MOVIES, [b.movie for b in bundles])
     credits = frame(CREDITS, [c for b in bundles for c in b.credits])
     seen = with_related_facts(movies, credits, frame(COLLECTIONS, [b.collection for b in bundles]))
     return [
-        (answers(raw, frame(DROPPED, [])), answer_rules(), "id"),
+        (answers(raw, frame(DROPPED, dropped)), answer_rules(), "id"),
         (seen, [*movie_rules(), *impossible_value_rules()], "id"),
         (with_spread(movies), outlier_rules(), "id"),
         (with_film_and_person(credits, movies), credit_rules(), "movie_id"),
