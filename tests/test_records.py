@@ -18,8 +18,9 @@ from tmdb_analysis.films import clean
 from tmdb_analysis.films.checks import answer_rules, answers
 from tmdb_analysis.films.ingest import ingest, raw_row
 from tmdb_analysis.films.rules import evaluate, flags
-from tmdb_analysis.tmdb.files import BadRecord, csv_records, files, records, skipped_files
+from tmdb_analysis.tmdb.files import BadRecord, files, skipped_files
 from tmdb_analysis.tmdb.sources import sample
+from tmdb_analysis.tmdb.tables import film_table, records, table_records
 from tmdb_analysis.use.cli import main
 
 LISTED = "id title original_title overview release_date popularity vote_average vote_count adult video genre_ids".split()
@@ -225,7 +226,7 @@ def pair(folder: Path, films: list[str], credits: list[str]) -> list[Path]:
 )
 def test_a_film_that_comes_twice_keeps_its_credits(credits, tmp_path):
     paths = pair(tmp_path, [FILMS[0], FILMS[1], FILMS[0]], [*credits, "7,Gone,[],[]\n"])
-    told = [record for _, _, record in csv_records(paths)]
+    told = [record for _, _, record in table_records(list(map(film_table, paths)))]
     assert [film["credits"] and film["credits"]["crew"][0]["name"] for film in told[:3]] == [
         "Ridley Scott",
         None,

@@ -169,8 +169,9 @@ class Lost(NamedTuple):
 
 def is_nan(value: Any) -> bool:
     "Whether a value is NaN, as a number or as text."
-    is_text = isinstance(value, str)
-    return value.strip().lower() == "nan" if is_text else isinstance(value, float) and value != value
+    if isinstance(value, str):
+        return value.strip().lower() == "nan"
+    return isinstance(value, float) and math.isnan(value)
 
 
 def fit_scalar(
@@ -185,8 +186,9 @@ def fit_scalar(
         return as_time(value, where)
     if pa.types.is_boolean(type):
         return as_bool(value, where)
-    by_type = as_int if pa.types.is_integer(type) else as_float
-    return READERS.get(where, by_type)(value, where)
+    if where in READERS:
+        return READERS[where](value, where)
+    return as_int(value, where) if pa.types.is_integer(type) else as_float(value, where)
 
 # %% ../../nbs/1_tmdb/19_values.ipynb #19val011
 def fit_list(values: Any, type: pa.ListType, where: str, lost: list[Lost]) -> list[Any]:
@@ -223,7 +225,7 @@ def fit(
     where: str,  # path inside the record, for the reason
     lost: list[Lost],  # receives the values that become unknown
 ) -> Any:
-    "The value as the declared type; None if it is unknown. Raises `BadRecord` for a wrong structure."
+    "The value as the declared type; None if unknown. Raises `BadRecord` for a wrong structure."
     is_text = pa.types.is_string(type)
     if value is None or (value == "" and not is_text):
         return None
