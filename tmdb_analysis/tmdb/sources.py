@@ -24,7 +24,7 @@ from tmdb_analysis.core.settings import (
 from ..core.store import Run
 from .files import ForeignFile, digest, files, skipped_files
 from .ledger import Ledger, fetch_lock, fetched_records, raw_folder
-from .tables import Inventory, inventory, stream
+from .tables import OWN_COLUMNS, Inventory, inventory, stream
 
 # %% ../../nbs/1_tmdb/18_sources.ipynb #1d09724b
 class Source:
@@ -95,7 +95,11 @@ class Files(Source):
     def found(self) -> Inventory:
         "The files, sorted by what they hold. Raises `UsageError` or `TmdbError`."
         pairs = (pair.partition("=") for pair in self.settings.pipeline.columns)
-        return inventory(self.paths(), {field: column for field, _, column in pairs})
+        columns = {field: column for field, _, column in pairs}
+        if wrong := [field for field in columns if field not in OWN_COLUMNS]:
+            hint = name_hint(wrong[0], sorted(OWN_COLUMNS))
+            raise UsageError(f"columns: {wrong[0]} is no field; {hint}")
+        return inventory(self.paths(), columns)
 
     def check(self) -> None:
         "Check that the files exist and hold films. Raises `UsageError` or `TmdbError`."

@@ -153,7 +153,10 @@ def film_table(
     if not kind:
         listed = ", ".join(names)[:300] or "none"
         way = "name them, such as --columns id=movie,title=Name,budget=Cost, or leave it out"
-        raise ForeignFile(f"{path.name}: no table of films, by its columns ({listed}); {way}")
+        problem = f"no table of films, by its columns ({listed})"
+        if absent := [name for name in (columns or {}).values() if name not in names]:
+            problem, way = f"column {absent[0]} is missing ({listed})", "correct --columns"
+        raise ForeignFile(f"{path.name}: {problem}; {way}")
     return FilmTable(path, kind, encoding, delimiter, fields)
 
 # %% ../../nbs/1_tmdb/17_tables.ipynb #17tab014
@@ -323,8 +326,9 @@ def require_readable(found: Inventory, columns: Mapping[str, str]) -> None:
         problem = "credits without the movies file of the pair"
         raise TmdbError(f"{found.tables[0].path.name}: {problem}; give both after --input")
     fields = {field for table in found.tables for field in table.fields}
-    if missing := [f"{field}={column}" for field, column in columns.items() if field not in fields]:
-        raise TmdbError(f"--columns {missing[0]}: no CSV file has this column; check its spelling")
+    if missing := [pair for pair in columns.items() if pair[0] not in fields]:
+        pair = "=".join(missing[0])
+        raise TmdbError(f"--columns {pair}: no CSV file has this column; check its spelling")
     if not found.json and not found.tables:
         raise TmdbError(f"no file with films in the input: {'; '.join(found.foreign)}")
 
