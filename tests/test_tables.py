@@ -11,7 +11,7 @@ from tmdb_analysis.core.settings import TmdbError, UsageError, settings
 from tmdb_analysis.core.store import open_run
 from tmdb_analysis.films.ingest import ingest, raw_row
 from tmdb_analysis.tmdb.sources import source_of
-from tmdb_analysis.tmdb.tables import film_table, inventory, records, stream
+from tmdb_analysis.tmdb.tables import film_table, input_records, inventory, records
 from tmdb_analysis.use.cli import main
 
 FLAT = "id,title,budget,revenue,release_date,genres\n"
@@ -68,7 +68,7 @@ def test_the_movies_dataset_with_python_literals(tmp_path):
         writer.writerows([["cast", "crew", "id"], [*people, "862"], ["[]", "[]", "862"]])
         writer.writerow(["[]", "[]", "5"])
     found = inventory([folder])
-    counts = ingest(stream(found), open_run("x", tmp_path / "home"))
+    counts = ingest(input_records(found), open_run("x", tmp_path / "home"))
     films = [r for _, r in records([folder])][:2]
     for film in films:
         row = raw_row(film, 1, "test")

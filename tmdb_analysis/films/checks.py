@@ -201,14 +201,15 @@ def answer_rules() -> list[Rule]:
     rated = (F.col("vote_average") > 0) & is_known("vote_count")
     alone, has_imdb, voted = F.col("imdb_films").isNull(), F.length("imdb_id") > 0, "vote_average"
     once = "no two films share an id at IMDb"
-    agree, several = "all records of the film agree", is_known("differing")
+    agree = "all records of the film agree"
+    one_value = F.coalesce(F.size("differing"), F.lit(0)) <= 0
     differing = F.array_join("differing", ", ")
     return [
         *[at_least(f"{c}_sign", c, 0) for c in ("budget", "revenue", "runtime")],
         *fetch_rules(),
         *form_rules(),
         unique("imdb_once", once, alone, has_imdb, "imdb_id"),
-        consistent("records_agree", agree, F.size("differing") == 0, several, differing),
+        consistent("records_agree", agree, one_value, value=differing),
         valid("not_adult", "the film is not an adult film", ~F.col("adult"), is_known("adult")),
         valid(
             "not_video", "the film is a film and not a video", ~F.col("video"), is_known("video")

@@ -18,7 +18,7 @@ from ..core.schema import QUARANTINE, RAW
 from ..core.settings import TmdbError
 from ..core.store import Run, open_writer, save_counts
 from ..tmdb.files import BadRecord
-from ..tmdb.values import INT64, TYPE_WORDS, Lost, as_int, as_text, fit, is_nan
+from ..tmdb.values import INT64, TYPE_WORDS, LostValue, as_int, as_text, fit, is_nan
 
 # %% ../../nbs/2_films/20_ingest.ipynb #523da8d9
 OTHER_FIELDS = {  # kind: fields that only its records have
@@ -61,7 +61,7 @@ def raw_row(
     record: Any,  # a parsed JSON value
     seq: int,  # its position in the input, from 1
     origin: str,  # its place in the input, such as `films.jsonl:7`
-    lost: list[Lost] | None = None,  # receives the values that become unknown
+    lost: list[LostValue] | None = None,  # receives the values that become unknown
 ) -> dict[str, Any]:
     "The record as a row of the RAW contract. Raises `BadRecord`."
     if isinstance(record, BadRecord):
@@ -126,8 +126,8 @@ def field_drift(
 
 # %% ../../nbs/2_films/20_ingest.ipynb #20ing902
 def unknown_value_counts(
-    lost: Mapping[Lost, int],  # how often each value became unknown, by field and reason
-    first: Mapping[Lost, str],  # the origin of the first one
+    lost: Mapping[LostValue, int],  # how often each value became unknown, by field and reason
+    first: Mapping[LostValue, str],  # the origin of the first one
 ) -> list[dict[str, Any]]:
     "One row per rule, most frequent first: `rule`, `values`, `first`."
     ranked = sorted(lost.items(), key=lambda item: (-item[1], item[0]))
@@ -150,14 +150,14 @@ def ingest(
 ) -> dict[str, Any]:
     "Write the tables `raw` and `quarantine` of a run; returns the counts."
     seq, reasons, fields = 0, Counter[str](), Counter[str]()
-    unknown, first, listed = Counter[Lost](), dict[Lost, str](), 0
+    unknown, first, listed = Counter[LostValue](), dict[LostValue, str](), 0
     kinds = Counter[str]()
     day = datetime.fromisoformat(fetched_on).replace(tzinfo=UTC) if fetched_on else None
     with open_writer(RAW, run) as land, open_writer(QUARANTINE, run) as set_aside:
         good, bad = [], []
         for seq, (origin, record) in enumerate(stream, 1):
             try:
-                lost: list[Lost] = []
+                lost: list[LostValue] = []
                 values = raw_row(record, seq, origin, lost)
                 good.append(values | {"fetched_at": values["fetched_at"] or day})
                 fields.update(as_text(name, "name of a field") for name in record)

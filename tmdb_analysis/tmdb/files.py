@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COMPRESSIONS', 'RECORD_SUFFIXES', 'TABLE_SUFFIXES', 'COMPRESSION_SUFFIXES', 'MARKS', 'PAGE_KEYS', 'ANSWER_FIELDS',
            'RECORD_FIELDS', 'DEPTH', 'HEAD_BYTES', 'BadRecord', 'open_bytes', 'plain_suffix', 'has_record_name',
-           'files', 'skipped_files', 'skipped_words', 'parse', 'marked_encoding', 'is_answer', 'opened',
+           'files', 'skipped_files', 'skipped_words', 'parse', 'marked_encoding', 'is_answer', 'records_of_object',
            'records_inside', 'page', 'json_lines', 'document', 'is_record', 'json_records', 'ForeignFile',
            'foreign_reason', 'digest']
 
@@ -153,7 +153,7 @@ def is_answer(value: Any) -> bool:
     return isinstance(value, dict) and "id" in value and not ANSWER_FIELDS.isdisjoint(value)
 
 
-def opened(value: dict[str, Any], depth: int = DEPTH) -> list[Any] | None:
+def records_of_object(value: dict[str, Any], depth: int = DEPTH) -> list[Any] | None:
     "The records inside an object; None if it is a record itself or has another shape."
     for key in PAGE_KEYS:
         listed = value.get(key)
@@ -175,7 +175,7 @@ def records_inside(value: Any, depth: int = DEPTH) -> list[Any] | None:
     if is_answer(value):
         return [value]
     if isinstance(value, dict):
-        return opened(value, depth)
+        return records_of_object(value, depth)
     if not isinstance(value, list) or depth == 0:
         return None
     found = [records_inside(v, depth - 1) for v in value]
@@ -190,7 +190,7 @@ def page(
 ) -> list[Any]:
     "The records in a value; a value of another shape as a list of one."
     if isinstance(value, dict):
-        found = opened(value)
+        found = records_of_object(value)
     else:
         found = records_inside(value)
     return [value] if found is None else found
@@ -227,7 +227,7 @@ def is_record(
         value = parse(line)
     except ValueError:
         return False
-    return isinstance(value, dict) and opened(value) is None
+    return isinstance(value, dict) and records_of_object(value) is None
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #f66fe790
 def json_records(

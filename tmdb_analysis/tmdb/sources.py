@@ -24,7 +24,7 @@ from tmdb_analysis.core.settings import (
 from ..core.store import Run
 from .files import ForeignFile, digest, files, skipped_files
 from .ledger import Ledger, fetch_lock, fetched_records, raw_folder
-from .tables import OWN_COLUMNS, Inventory, inventory, stream
+from .tables import TABLE_FIELDS, Inventory, input_records, inventory
 
 # %% ../../nbs/1_tmdb/18_sources.ipynb #1d09724b
 class Source:
@@ -96,8 +96,8 @@ class Files(Source):
         "The files, sorted by what they hold. Raises `UsageError` or `TmdbError`."
         pairs = (pair.partition("=") for pair in self.settings.pipeline.columns)
         columns = {field: column for field, _, column in pairs}
-        if wrong := [field for field in columns if field not in OWN_COLUMNS]:
-            hint = name_hint(wrong[0], sorted(OWN_COLUMNS))
+        if wrong := [field for field in columns if field not in TABLE_FIELDS]:
+            hint = name_hint(wrong[0], sorted(TABLE_FIELDS))
             raise UsageError(f"columns: {wrong[0]} is no field; {hint}")
         return inventory(self.paths(), columns)
 
@@ -111,7 +111,7 @@ class Files(Source):
 
     def records(self, run: Run) -> Iterator[tuple[str, Any]]:
         "Origin and record of all records in the files."
-        return stream(self.found)
+        return input_records(self.found)
 
     def skipped(self) -> list[str]:
         "The files that are skipped because of their names, and then those without films."
@@ -134,6 +134,10 @@ class Sample(Files):
     def paths(self) -> list[Path]:
         "The folder of the sample."
         return [sample()]
+
+    def skipped(self) -> list[str]:
+        "Nothing: the other files of the folder say how the sample was made."
+        return []
 
 # %% ../../nbs/1_tmdb/18_sources.ipynb #1d2298d7
 class TmdbApi(Source):
