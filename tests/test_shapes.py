@@ -97,8 +97,8 @@ def test_foreign_files_in_a_folder_are_named_and_the_others_are_read(folder, tmp
     source.check()
     assert [r["id"] for _, r in source.records(open_run("x", tmp_path))] == [1, 2]
     named = source.skipped()
-    assert [text.partition(" (")[0] for text in named] == sorted(FOREIGN)
-    assert all(text.endswith(")") for text in named)
+    assert [text.partition(": ")[0] for text in named] == sorted(FOREIGN)
+    assert named[-1] == "photo.json: cannot be read (not JSON)"
 
 
 def test_strict_refuses_a_foreign_file(folder, tmp_path, capsys):

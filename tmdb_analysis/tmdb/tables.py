@@ -305,14 +305,14 @@ def inventory(
             if plain_suffix(path) in TABLE_SUFFIXES:
                 found.tables.append(film_table(path, columns))
             elif reason := foreign_reason(path):
-                raise ForeignFile(f"{path.name}: {reason}; leave it out of --input")
+                problem = f"{path.name}: cannot be read ({reason})"
+                raise ForeignFile(f"{problem}; leave it out of --input")
             else:
                 found.json.append(path)
         except ForeignFile as e:
             if path in paths:
                 raise
-            reason = str(e).removeprefix(f"{path.name}: ").partition(";")[0]
-            found.foreign.append(f"{path.name} ({reason})")
+            found.foreign.append(str(e).partition(";")[0])
         except (OSError, ValueError, csv.Error) as e:
             raise unreadable(path, e) from e
     require_readable(found, columns or {})
