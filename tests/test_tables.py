@@ -131,6 +131,9 @@ def test_a_wrong_mapping_is_refused(tmp_path):
     (tmp_path / "other.csv").write_text(OTHER)
     with pytest.raises(TmdbError, match="column Price is missing"):
         inventory([tmp_path / "other.csv"], {"id": "tmdb", "title": "Name", "budget": "Price"})
+    (tmp_path / "films.csv").write_text(FLAT)
+    with pytest.raises(TmdbError, match="--columns budget=Price: no CSV file has this column"):
+        inventory([tmp_path / "films.csv"], {"budget": "Price"})
     with pytest.raises(UsageError, match="columns: budgets is no field; did you mean"):
         source_of(settings(input=str(tmp_path), columns="budgets=Cost")).check()
     with pytest.raises(UsageError, match="write each column as field=column"):

@@ -124,6 +124,7 @@ class FilmTable:
     kind: str  # films or credits
     encoding: str
     delimiter: str
+    columns: list[str]  # their names in the file
     fields: list[str]  # the field of each column
     rows: int = 0
     used: int = 0
@@ -157,7 +158,7 @@ def film_table(
         if absent := [name for name in (columns or {}).values() if name not in names]:
             problem, way = f"column {absent[0]} is missing ({listed})", "correct --columns"
         raise ForeignFile(f"{path.name}: {problem}; {way}")
-    return FilmTable(path, kind, encoding, delimiter, fields)
+    return FilmTable(path, kind, encoding, delimiter, names, fields)
 
 # %% ../../nbs/1_tmdb/17_tables.ipynb #17tab014
 def table_rows(
@@ -325,8 +326,8 @@ def require_readable(found: Inventory, columns: Mapping[str, str]) -> None:
     if kinds == {"credits"} and not found.json:
         problem = "credits without the movies file of the pair"
         raise TmdbError(f"{found.tables[0].path.name}: {problem}; give both after --input")
-    fields = {field for table in found.tables for field in table.fields}
-    if missing := [pair for pair in columns.items() if pair[0] not in fields]:
+    names = {name for table in found.tables for name in table.columns}
+    if missing := [pair for pair in columns.items() if pair[1] not in names]:
         pair = "=".join(missing[0])
         raise TmdbError(f"--columns {pair}: no CSV file has this column; check its spelling")
     if not found.json and not found.tables:
