@@ -19,7 +19,8 @@ import orjson
 import zstandard
 
 from tmdb_analysis.films.ingest import raw_row
-from tmdb_analysis.tmdb.files import BadRecord, records
+from tmdb_analysis.tmdb.files import BadRecord
+from tmdb_analysis.tmdb.tables import records
 
 HERE = Path(__file__).parent
 NAMED = ("id", "name")
