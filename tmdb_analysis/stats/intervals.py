@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEWEST_CLUSTERS', 'DRAWN_NUMBERS', 'BATCH_NUMBERS', 'Estimate', 'float_array', 'complete_rows', 'cluster_sums',
-           'cluster_count', 't_reach', 'effective_size', 'sign_test_rank', 'median_interval', 'log_ratio_error',
+           'cluster_count', 't_reach', 'independent_count', 'sign_test_rank', 'median_interval', 'log_ratio_error',
            'lognormal_errors', 'pooled_interval', 'wilson', 'cliffs_delta', 'kth_difference', 'hodges_lehmann',
            'two_groups', 'placements', 'delta_error', 'delta_interval', 'shift_interval', 'spearman', 'is_leader']
 
@@ -80,7 +80,7 @@ def t_reach(
     return float(stats.t.ppf((1 + level) / 2, count - 1))
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #3d9c1546
-def effective_size(
+def independent_count(
     signs: np.ndarray,  # of value - median: -1, 0 or 1
     clusters: np.ndarray,  # a number for each value
     level: float = 0.95,  # confidence level of the interval, above 0 and below 1
@@ -123,7 +123,7 @@ def median_interval(
     if not n:
         return Estimate(None, None, None, 0)
     value = float(np.median(known))
-    rank = sign_test_rank(n, effective_size(np.sign(known - value), member, level), level)
+    rank = sign_test_rank(n, independent_count(np.sign(known - value), member, level), level)
     if not rank:
         return Estimate(value, None, None, n)
     return Estimate(value, float(known[rank - 1]), float(known[n - rank]), n)
