@@ -386,7 +386,7 @@ def cleaned(values: list[Any], folder: Path) -> SimpleNamespace:
     path.write_bytes(lines(values))
     counts = ingest(records([path]), run)
     raw = read(session(), RAW, run)
-    judged = clean.judged(raw, LEAST)
+    judged = clean.with_verdicts(raw, LEAST)
     save(clean.movies(judged), MOVIES, run)
     save(clean.dropped(judged), DROPPED, run)
     save(clean.credits(raw, read(session(), MOVIES, run)), CREDITS, run)
