@@ -377,7 +377,7 @@ def test_return_by_genre_shows_estimates_and_hides_small_genres():
         "Median return is highest for Horror: 4× the budget" in fig.get_label()
         and "comparison of all 2 (Newman-Keuls)" in fig.get_label()
     )
-    near = table.assign(median_return_high=[None, 20.0, 3.5, 5.0])
+    near = table.assign(median_return_high=[None, 20.0, 4.5, 5.0])
     assert "Horror and Drama lead in median return; their order may be chance" in " ".join(
         return_by_genre(near).get_label().split()
     )
