@@ -363,7 +363,8 @@ def _worth(record: Row, sound: bool) -> tuple[bool, bool, int, datetime, bool]:
     lists = there("genres", "production_companies", "production_countries", "spoken_languages")
     credits = record.get("credits") or {}
     people = (record.get("genres"), credits.get("cast"), credits.get("crew"))
-    ids = any(p.get("id") is not None for p in sum((p or [] for p in people), []))
+    entries = [entry for people_list in people for entry in people_list or [] if entry]
+    ids = any(entry.get("id") is not None for entry in entries)
     parts = lists + there("credits") + ids
     return detailed, sound, parts, _fetched(record), record.get("status") == "Released"
 

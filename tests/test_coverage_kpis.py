@@ -10,8 +10,8 @@ from tests import oracle_coverage as oracle
 from tests.compare import assert_same, published
 from tmdb_analysis.core.store import Run
 from tmdb_analysis.kpis.coverage import headline_statistics, headline_weights, money_reweighted
-from tmdb_analysis.stats.intervals import cluster_draws
 from tmdb_analysis.stats.weighting import (
+    cluster_counts,
     inverse_weights,
     known_chance,
     logistic_coefficients,
@@ -149,16 +149,15 @@ def test_the_bootstrap_fits_the_model_anew():
     clusters = films["cluster"].to_numpy()
     ours = reweight(facts, known, clusters, [partial(weighted_share, roi >= 2)], resamples=60)
     draws = []
-    for batch in cluster_draws(clusters, 60, 1):
-        for counts in batch:
-            rows = np.repeat(np.arange(400), counts)  # each film as often as it was drawn
-            beta = logistic_coefficients(facts[rows], known[rows])
-            mine = rows[known[rows]]
-            w = 1 / known_chance(facts[mine], beta)
-            distinct = np.unique(mine)
-            cut = np.quantile(1 / known_chance(facts[distinct], beta), 0.995)
-            w = np.minimum(w, cut)
-            draws.append((w * (films["roi"].to_numpy()[mine] >= 2)).sum() / w.sum())
+    for counts in cluster_counts(clusters, 60, 1):
+        rows = np.repeat(np.arange(400), counts)  # each film as often as it was drawn
+        beta = logistic_coefficients(facts[rows], known[rows])
+        mine = rows[known[rows]]
+        w = 1 / known_chance(facts[mine], beta)
+        distinct = np.unique(mine)
+        cut = np.quantile(1 / known_chance(facts[distinct], beta), 0.995)
+        w = np.minimum(w, cut)
+        draws.append((w * (films["roi"].to_numpy()[mine] >= 2)).sum() / w.sum())
     low, high = np.quantile(draws, [0.025, 0.975])
     assert (ours.weighted[0].low, ours.weighted[0].high) == pytest.approx((low, high), abs=1e-6)
 

@@ -15,6 +15,7 @@ from tmdb_analysis.core.records import RunRecord
 from tmdb_analysis.core.schema import MOVIES, dictionary
 from tmdb_analysis.core.settings import SECTION_OF
 from tmdb_analysis.core.store import Run, read, save_kpi
+from tmdb_analysis.films.clean import FILMS_VERSION
 from tmdb_analysis.films.cohort import COHORT_PARAMETERS
 from tmdb_analysis.kpis import genres
 from tmdb_analysis.kpis.registry import all_kpis
@@ -46,7 +47,7 @@ def test_a_run_records_versions_and_parameters_of_every_table(demo):
     recorded = facts["definitions"]
     assert recorded.keys() == {*KPIS, "movies", "quality"}
     for name, kpi in KPIS.items():
-        assert recorded[name]["versions"] == {"films": 1, **kpi.versions}
+        assert recorded[name]["versions"] == {"films": FILMS_VERSION, **kpi.versions}
         assert set(kpi.parameters) <= recorded[name]["parameters"].keys()
         assert recorded[name]["parameters"] == {
             setting: facts["parameters"][setting] for setting in recorded[name]["parameters"]
@@ -82,4 +83,4 @@ def test_the_example_in_contributing_works_as_written(demo, tmp_path, monkeypatc
     assert answer.definition.startswith("The typical runtime of each genre")
     assert answer.n >= answer.row["n_runtime"] > 0
     recorded = definitions(run, RunRecord(status="ok"))["genre_runtimes"]
-    assert recorded.versions == {"films": 1, "definition": 1}
+    assert recorded.versions == {"films": FILMS_VERSION, "definition": 1}

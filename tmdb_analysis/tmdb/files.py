@@ -271,8 +271,9 @@ def foreign_reason(
         return "empty"
     encoding = marked_encoding(head) or "utf-8"
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
+    text = text.partition("\0")[0]  # a picture has a NUL before it has a line like JSON
     starts = any(line.lstrip().startswith(("{", "[")) for line in text.splitlines())
-    return "" if starts and "\0" not in text else "not JSON"
+    return "" if starts else "not JSON"
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #35ded1f7
 def digest(
