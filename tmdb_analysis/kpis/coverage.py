@@ -75,7 +75,7 @@ def release_span() -> Column:
     start = (F.col("release_year") - F.col("release_year") % 5).cast("int")
     return F.concat(start.cast("string"), F.lit(" to "), (start + 4).cast("string"))
 
-
+# %% ../../nbs/4_kpis/49_coverage.ipynb #49cond001
 def coverage_condition(
     row: KpiRow,  # of the table `money_coverage`
 ) -> Column:
@@ -149,7 +149,7 @@ def money_coverage(
             rows.append({"kind": kind, "place": place, **row, **coverage_shares(row)})
     return pa.Table.from_pylist(rows, MONEY_COVERAGE.schema)
 
-
+# %% ../../nbs/4_kpis/49_coverage.ipynb #49count01
 def money_counts(
     grouped: DataFrame,  # MOVIES contract, with `group`
 ) -> list[dict[str, Any]]:
@@ -163,7 +163,7 @@ def money_counts(
     rows: list[dict[str, Any]] = counted.toArrow().to_pylist()
     return rows
 
-
+# %% ../../nbs/4_kpis/49_coverage.ipynb #49order01
 def coverage_order(
     kind: str,  # of group
     row: KpiRow,
@@ -214,7 +214,7 @@ def profile_condition(
         return F.col("original_language").eqNullSafe(row["measure"])
     return F.col(row["measure"]).isNotNull()
 
-
+# %% ../../nbs/4_kpis/49_coverage.ipynb #49profil1
 @cohort_kpi(
     COHORT_PROFILE,
     label="measure",
@@ -273,7 +273,7 @@ def break_even_band(
     "The multiples of the budget at which a film may have broken even, lowest first."
     return sorted({float(m) for m in (break_even_low, earned_back, break_even_high)})
 
-
+# %% ../../nbs/4_kpis/49_coverage.ipynb #49band001
 BAND_PARAMETERS = ("break_even_low", "earned_back", "break_even_high")
 BREAK_EVEN_SHARES = Table(
     "break_even_shares",
@@ -289,7 +289,7 @@ BREAK_EVEN_SHARES = Table(
     ),
 )
 
-
+# %% ../../nbs/4_kpis/49_coverage.ipynb #49band003
 def break_even_condition(
     row: KpiRow,  # of the table `break_even_shares`
 ) -> Column:

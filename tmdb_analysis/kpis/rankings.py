@@ -84,7 +84,7 @@ RANK_COLUMNS = [
 ]
 RANKING = Table("ranking", ("rank",), pa.schema(RANK_COLUMNS))
 
-
+# %% ../../nbs/4_kpis/42_rankings.ipynb #42rank001
 class Ranking(NamedTuple):
     "The value, direction and eligible films of a ranking."
 
@@ -108,7 +108,7 @@ RANKINGS = {
 # setting with the threshold of a ranking
 THRESHOLD_SETTING = {"budget": "roi_min_budget_musd", "votes": "min_votes"}
 
-
+# %% ../../nbs/4_kpis/42_rankings.ipynb #42rank003
 def requirements(
     name: str,  # one of RANKINGS
     min_votes: int = 10,  # votes that a film needs in a ranking by rating
@@ -137,7 +137,7 @@ def is_eligible(
     "A condition that is true for films that meet all rules of a ranking."
     return reduce(and_, [need.met for need in requirements(name, min_votes, roi_min_budget_musd)])
 
-
+# %% ../../nbs/4_kpis/42_rankings.ipynb #42rank005
 def ranking_needs(
     name: str,  # one of RANKINGS
     parameters: dict[str, Any],  # of a run: setting -> value
@@ -182,7 +182,7 @@ def ranking(
         RANKING.columns
     )
 
-
+# %% ../../nbs/4_kpis/42_rankings.ipynb #42rank008
 def eligible_films(
     films: DataFrame,  # MOVIES contract
     min_votes: int = 10,  # votes that a film needs in a ranking by rating
@@ -232,7 +232,7 @@ def ranking_cases(
         ]
     return found
 
-
+# %% ../../nbs/4_kpis/42_rankings.ipynb #42sens001
 def ranking_difference(
     case: RankingCase,
     films: int,  # eligible films in this case
@@ -256,7 +256,7 @@ def ranking_difference(
         "first": now["title"].iloc[0] if len(now) else None,
     }
 
-
+# %% ../../nbs/4_kpis/42_rankings.ipynb #42sens003
 SENSITIVITY = Table(
     "sensitivity",
     ("ranking", "threshold"),
@@ -547,7 +547,7 @@ def summary_columns(
         column("n_popularity", INT, "films with a known popularity", null=False),
     ]
 
-
+# %% ../../nbs/4_kpis/42_rankings.ipynb #42group02
 def summarize_groups(
     films: DataFrame,  # MOVIES contract; a film in several groups has a row for each
     *keys: str,  # columns that define a group

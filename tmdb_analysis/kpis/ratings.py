@@ -96,7 +96,7 @@ def highest_weighted(
     )
     return order.drop(columns="to_nine").head(top_n)
 
-
+# %% ../../nbs/4_kpis/47_ratings.ipynb #47best001
 BEST_RATED = Table(
     "best_rated",
     ("rank",),

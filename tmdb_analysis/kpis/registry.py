@@ -59,7 +59,7 @@ class RunTables(NamedTuple):
 
 FilmsBehind = Callable[[RunTables, KpiRow], DataFrame]
 
-
+# %% ../../nbs/4_kpis/40_registry.ipynb #40where01
 def films_where(
     condition: Callable[[KpiRow], Column],  # the condition that belongs to a row
 ) -> FilmsBehind:
@@ -73,7 +73,7 @@ def cohort_where(
     "A function that selects, from the money cohort, the films behind a row."
     return lambda tables, row: tables.cohort.filter(condition(row))
 
-
+# %% ../../nbs/4_kpis/40_registry.ipynb #40where03
 SAME_FILM = films_where(lambda row: F.col("id") == row["id"])
 ALL_FILMS = films_where(lambda _: F.lit(True))
 WHOLE_COHORT = cohort_where(lambda _: F.lit(True))

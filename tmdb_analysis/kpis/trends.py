@@ -112,7 +112,7 @@ def money_by(
         rows.append(row)
     return rows
 
-
+# %% ../../nbs/4_kpis/46_trends.ipynb #46period1
 def period_columns() -> list[pa.Field]:
     "The columns that `money_by` computes, for the contracts of years and decades."
     real = "revenue of its cohort films, million USD of the last year with consumer prices"
@@ -143,7 +143,7 @@ YEARLY_MONEY = Table(
     pa.schema([column("year", INT, "year of the first release", null=False), *period_columns()]),
 )
 
-
+# %% ../../nbs/4_kpis/46_trends.ipynb #46year001
 @cohort_kpi(
     YEARLY_MONEY,
     label="year",
@@ -234,7 +234,7 @@ def season_summary(
         cohort[cohort["month"].between(first, last)]
     )
 
-
+# %% ../../nbs/4_kpis/46_trends.ipynb #46season1
 SEASON_COLUMNS = [
     column(
         "films", INT, "films released then in any year, with or without known money", null=False
@@ -274,7 +274,7 @@ def months(
         MONTHS.schema,
     )
 
-
+# %% ../../nbs/4_kpis/46_trends.ipynb #46window1
 WINDOWS = Table(
     "windows",
     ("first_month",),

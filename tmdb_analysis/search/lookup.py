@@ -230,7 +230,7 @@ def non_empty_query(
         raise UsageError(f"search: the query is empty; write conditions, such as {example}")
     return query(text, **conditions)
 
-
+# %% ../../nbs/5_search/52_lookup.ipynb #52find001
 def search_run(
     request: Query,
     run: Run,  # a finished run

@@ -198,7 +198,7 @@ def matching_films(
         return films
     return with_met_columns(films, credits, conditions).filter(meets_all(range(len(conditions))))
 
-
+# %% ../../nbs/5_search/51_search.ipynb #51saved01
 SAVED_SEARCHES = {
     "search_scifi_action_willis": 'genre:"Science Fiction" genre:Action cast:"Bruce Willis"'
     " sort:-rating",

@@ -25,7 +25,7 @@ class Estimate(NamedTuple):
     high: float | None  # upper end of the interval
     n: int  # number of values, or of rows with all values
 
-
+# %% ../../nbs/3_stats/30_intervals.ipynb #30array01
 def float_array(
     values: Any,  # a list, an array or a pandas column
 ) -> np.ndarray:
@@ -68,7 +68,7 @@ def cluster_count(
     sizes = np.unique(clusters, return_counts=True)[1]
     return float(sizes.sum() ** 2 / (sizes**2).sum()) if len(sizes) else 0.0
 
-
+# %% ../../nbs/3_stats/30_intervals.ipynb #30reach01
 def t_reach(
     level: float,  # confidence level of the interval, above 0 and below 1
     count: float,  # effective number of clusters, above 1
@@ -257,7 +257,7 @@ def two_groups(
     (x, cx), (y, cy) = complete_rows(x, x_clusters), complete_rows(y, y_clusters)
     return x, y, np.concatenate([cx, cy]), min(cluster_count(cx), cluster_count(cy))
 
-
+# %% ../../nbs/3_stats/30_intervals.ipynb #30place01
 def placements(
     x: np.ndarray,  # values of one group
     y: np.ndarray,  # sorted values of the other group

@@ -105,7 +105,7 @@ def vote_line(
     squared."""
     return tuple(np.polyfit(1 / votes, square, 1, w=1 / (1 + m / votes)))
 
-
+# %% ../../nbs/3_stats/31_shrinkage.ipynb #31prior01
 def prior_votes(
     ratings: Any,  # mean rating of each film, 0 to 10
     votes: Any,  # votes of each film, 1 or more

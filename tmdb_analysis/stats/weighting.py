@@ -172,7 +172,7 @@ def model_weights(
     beta = logistic_coefficients(facts, known, counts, start)
     return beta, inverse_weights(known_chance(facts[known], beta), counts[known])
 
-
+# %% ../../nbs/3_stats/32_weighting.ipynb #32model01
 def reweight(
     facts: np.ndarray,  # standardised, shape (films, facts), complete
     known: np.ndarray,  # whether money is known, of each film
