@@ -277,8 +277,8 @@ LASTING = {
 
 
 def test_faults_that_last_fail_their_films_and_no_others(server, many, tmp_path):
-    """6-10, 12, 18, 23: the others are fetched, the reasons are told, nothing of it is stored; the
-    same run goes on later."""
+    """6-10, 12, 18, 23: the run fetches the other films, names the reasons, and stores no failed
+    answer. The same run goes on later."""
     server.faults(hitting([spec for spec, _ in LASTING.values()], MANY))
     with pytest.raises(
         TmdbError, match=f"{len(LASTING)} of {len(MANY)} films failed .*: run it again"

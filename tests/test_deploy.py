@@ -1,7 +1,7 @@
-"""What stands in deploy/: a compose file that fits together, images that fit the locks, a DAG that
-knows this version.
+"""The files in deploy/: the services of the compose file fit together, the images fit the locks,
+and the DAG knows this version.
 
-There is no container engine in the tests; what can be seen without one is looked at here."""
+These tests need no container engine."""
 
 import ast
 import json

@@ -7,8 +7,8 @@ __all__ = ['BLANK', 'NO_TEXT', 'BY_NAME', 'DETAILS', 'MONEY_FLOOR_USD', 'ROI_RAN
            'FILMS_VERSION', 'known_text', 'is_placeholder', 'known_date', 'Unknown', 'unknowns', 'known_value',
            'null_if_empty', 'distinct_names', 'names_of', 'language_names', 'list_size', 'billed_cast',
            'director_names', 'id_of_name', 'id_or_name', 'has_details', 'detail_parts', 'with_values', 'doubts',
-           'with_features', 'earliest_day', 'with_day', 'best_first', 'instalment', 'with_verdicts', 'candidates',
-           'movies', 'dropped', 'apply_scope', 'credits', 'collections', 'unknown_counts', 'rows_by_rule']
+           'with_features', 'earliest_day', 'with_day', 'best_first', 'cluster_id', 'instalment', 'with_verdicts',
+           'candidates', 'movies', 'dropped', 'apply_scope', 'credits', 'collections', 'unknown_counts', 'rows_by_rule']
 
 # %% ../../nbs/2_films/23_clean.ipynb #a91b04c0
 from datetime import date
@@ -319,13 +319,18 @@ def best_first() -> Column:
     return F.row_number().over(Window.partitionBy("id").orderBy(*best))
 
 # %% ../../nbs/2_films/23_clean.ipynb #3750be55
+def cluster_id() -> Column:
+    "The id of a film's franchise; the negative id of the film if it has none."
+    return F.coalesce("collection_id", -F.col("id"))
+
+
 def instalment(
     stays: Column | None = None,  # whether a record counts as a film; None: all do
 ) -> Column:
     """The position of a film in its franchise by release date, from 1; equal dates are in the order
     of the ids. Null without a franchise or a date."""
     stays = F.lit(True) if stays is None else stays
-    franchise = Window.partitionBy(stays, F.coalesce("collection_id", -F.col("id")))
+    franchise = Window.partitionBy(stays, cluster_id())
     place = F.row_number().over(franchise.orderBy(F.asc_nulls_last("release_date"), F.asc("id")))
     counts = stays & F.col("collection_id").isNotNull() & F.col("release_date").isNotNull()
     return F.when(counts, place).cast("long")

@@ -38,8 +38,8 @@ def read_other_money(
     path: Path,  # CSV, UTF-8: id or imdb_id, budget, revenue
 ) -> pd.DataFrame:
     """The rows of a second source: `id` (or `imdb_id`), `other_budget_musd`, `other_revenue_musd`
-    in million USD. Raises `UsageError` for a file that cannot be read, lacks a column, names a film
-    twice or has a wrong amount."""
+    in million USD. Raises `UsageError` if the file cannot be read or lacks a column, if it names a
+    film twice, or if an amount is wrong."""
     rows, lines = [], dict[str, int]()
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:

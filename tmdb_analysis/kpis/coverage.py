@@ -26,7 +26,8 @@ from pyspark.sql import functions as F
 
 from ..core.engine import one_row
 from ..core.schema import FLOAT, INT, TEXT, Table, column
-from ..films.cohort import cohort_rules
+from ..films.clean import cluster_id
+from ..films.cohort import MoneyNeed, cohort_rules
 from .groups import estimate_values
 from .origins import rows_by_value
 from tmdb_analysis.kpis.registry import (
@@ -232,10 +233,11 @@ def cohort_profile(
     sides = {"cohort": chosen, "all_films": films}
     rows: list[dict[str, Any]] = [{"kind": "median", "measure": m} for m in PROFILE_MEDIANS]
     for side, part in sides.items():
-        medians = one_row(part.agg(*[F.median(name).alias(name) for name in PROFILE_MEDIANS]))
-        counts = one_row(part.agg(*[F.count(name).alias(name) for name in PROFILE_MEDIANS]))
+        medians = [F.median(name).alias(name) for name in PROFILE_MEDIANS]
+        counts = [F.count(name).alias(f"n_{name}") for name in PROFILE_MEDIANS]
+        found = one_row(part.agg(*medians, *counts))
         for row in rows:
-            row |= {side: medians[row["measure"]], f"n_{side}": counts[row["measure"]]}
+            row |= {side: found[row["measure"]], f"n_{side}": found[f"n_{row['measure']}"]}
     for kind, name in PROFILE_LISTS.items():
         rows += list_shares(kind, name, sides)
     for place, row in enumerate(rows):
@@ -343,7 +345,7 @@ def target_films(
     "The films with votes that meet the rules of the cohort other than those on money."
     met = F.coalesce(F.col("vote_count") > 0, F.lit(False))
     for need in cohort_rules(**limits):
-        met = met if need.rule.startswith(("budget", "revenue")) else met & need.met
+        met = met if isinstance(need, MoneyNeed) else met & need.met
     return films.filter(met)
 
 
@@ -356,8 +358,7 @@ def model_films(
     `stands_for` is the number of films that a row stands for."""
     known = cohort.select("id", "roi", "group")
     facts = "id", "vote_count", "release_year", "original_language", "runtime", "genres"
-    cluster = F.coalesce("collection_id", -F.col("id")).alias("cluster")
-    joined = target.select(*facts, cluster).join(known, "id", "left")
+    joined = target.select(*facts, cluster_id().alias("cluster")).join(known, "id", "left")
     unknown = int(one_row(joined.agg(F.count_if(F.isnull("roi")).alias("n")))["n"])
     step = max(1, ceil(unknown / most))
     part = joined.filter(F.col("roi").isNotNull() | (F.col("id") % step == 0))
@@ -668,14 +669,7 @@ def money_sources(
     with both (shares with 95 % intervals, Wilson 1927). Empty without a second source."""
     if both.empty:
         return MONEY_SOURCES.schema.empty_table()
-    counted = one_row(
-        films.agg(
-            F.count("*").alias("films"),
-            F.count("budget_musd").alias("budget"),
-            F.count("revenue_musd").alias("revenue"),
-            F.count("roi").alias("both"),
-        )
-    ).asDict()
+    (counted,) = money_counts(films.withColumn("group", F.lit("all films")))
     fields = ("budget", "revenue")
     ours, theirs = (both[[f"{p}{f}_musd" for f in fields]].notna() for p in ("", "other_"))
     ours.columns = theirs.columns = pd.Index(fields)
@@ -686,7 +680,7 @@ def money_sources(
         side = [
             t.all(axis=1) if field == "both" else t[field] for t in (ours, theirs, ours | theirs)
         ]
-        row = {"field": field, "films": counted["films"], "n_tmdb": counted[field]}
+        row = {"field": field, "films": counted["films"], "n_tmdb": counted[f"n_{field}"]}
         row |= {"n_other": int(side[1].sum()), "n_compared": int((side[0] & side[1]).sum())}
         if field == "both":
             row["n_equal"] = len(agreed[0] & agreed[1])

@@ -210,7 +210,7 @@ class RankingCase(NamedTuple):
 
     ranking: str  # one of RANKINGS
     parameter: str | None  # setting with its threshold; None if it has none
-    limits: dict[str, Any]  # keyword arguments of `eligible`
+    limits: dict[str, Any]  # keyword arguments of `is_eligible`
 
     @property
     def threshold(self) -> float | None:
@@ -219,7 +219,7 @@ class RankingCase(NamedTuple):
 
 
 def ranking_cases(
-    **limits: Any,  # the published thresholds: keyword arguments of `eligible`
+    **limits: Any,  # the published thresholds: keyword arguments of `is_eligible`
 ) -> list[RankingCase]:
     "Every ranking at each of its thresholds, including the published one."
     found = []
@@ -530,7 +530,7 @@ def summary_aggregates() -> list[Column]:
 def summary_columns(
     group: str,  # kind of group, such as `year`
 ) -> list[pa.Field]:
-    "The columns that `described` computes, for the contract of a table of groups."
+    "The columns that `summarize_groups` computes, for the contract of a table of groups."
     return [
         column("films", INT, f"films of the {group}", null=False),
         column("total_revenue_musd", FLOAT, "sum of the known revenues, million USD"),

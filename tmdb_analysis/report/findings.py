@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['STRENGTH', 'Finding', 'short_name', 'findings_list', 'section_heading', 'paragraph', 'table_details', 'interval_text',
-           'evidence_text', 'value_text', 'percent', 'band_sentence', 'money_finding', 'first_capital',
-           'lowest_group_sentence', 'best_group_sentence', 'best_group_evidence', 'genre_finding', 'time_finding',
-           'ratio_in_words', 'franchise_finding', 'score_text', 'director_finding', 'popularity_sentence',
-           'rating_finding', 'origin_finding', 'bounds_sentence', 'missing_finding', 'quality_finding']
+           'evidence_text', 'value_text', 'percent', 'band_sentence', 'money_finding', 'lowest_group_sentence',
+           'best_group_sentence', 'best_group_evidence', 'genre_finding', 'time_finding', 'ratio_in_words',
+           'franchise_finding', 'score_text', 'director_finding', 'popularity_sentence', 'rating_finding',
+           'origin_finding', 'bounds_sentence', 'missing_finding', 'quality_finding']
 
 # %% ../../nbs/6_report/65_findings.ipynb #17342021
 import html
@@ -37,6 +37,7 @@ from tmdb_analysis.report.style import (
     comparison_note,
     lead_in_words,
     leading_groups,
+    names_in_words,
 )
 
 # %% ../../nbs/6_report/65_findings.ipynb #459e8da9
@@ -154,7 +155,7 @@ def band_sentence(
         f"{s:.0%} reached {multiple_text(m)}" for m, s in zip(multiples, shares, strict=True)
     ]
     ends = f"{multiple_text(multiples.iloc[0])} to {multiple_text(multiples.iloc[-1])}"
-    listed = " and ".join(filter(None, [", ".join(reached[:-1]), reached[-1]]))
+    listed = names_in_words(reached, len(reached))
     return f"Films break even at about {ends} their budget, by rule of thumb: {listed}."
 
 
@@ -186,13 +187,6 @@ def money_finding(
     return Finding("money", heading, sentence, evidence_text(row, "value", n))
 
 # %% ../../nbs/6_report/65_findings.ipynb #4759f821
-def first_capital(
-    sentence: str,
-) -> str:
-    "The sentence with a capital first letter."
-    return sentence[:1].upper() + sentence[1:]
-
-
 def lowest_group_sentence(
     groups: pd.DataFrame,  # with `median_return`, its interval and `n_return`
     label: str,  # column with the name of a group

@@ -7,8 +7,8 @@ __all__ = ['FONT', 'INK', 'GREY', 'PALE', 'BLUE', 'ORANGE', 'GREEN', 'RED', 'FIG
            'BREAK_EVEN', 'BAND', 'BREAK_EVEN_BAND', 'FIRM_FILMS', 'RETURN_COLUMNS', 'SCORE_COLUMNS', 'CELL_PIXELS',
            'ARROW_STYLE', 'FORCES', 'PUSH', 'float_columns', 'positive_rows', 'chart_label', 'wrap_text',
            'finish_figure', 'empty_figure', 'png_bytes', 'show', 'format_log_axis', 'draw_thresholds', 'leading_groups',
-           'names_in_words', 'lead_in_words', 'comparison_note', 'obstacles', 'label_positions', 'settle_labels',
-           'label_dots']
+           'first_capital', 'names_in_words', 'lead_in_words', 'comparison_note', 'obstacles', 'label_positions',
+           'settle_labels', 'label_dots']
 
 # %% ../../nbs/6_report/60_style.ipynb #ff1bb667
 from base64 import b64encode
@@ -224,6 +224,13 @@ def leading_groups(
     return compared[leads].sort_values([columns[0], label], ascending=[False, True])
 
 
+def first_capital(
+    sentence: str,
+) -> str:
+    "The sentence with a capital first letter."
+    return sentence[:1].upper() + sentence[1:]
+
+
 def names_in_words(
     names: Sequence[str],  # at least one
     most: int = 3,  # names to list
@@ -249,11 +256,11 @@ def lead_in_words(
     if len(leaders) == 1:
         best = leaders.iloc[0]
         value = f"{multiple_text(best[columns[0]])} the budget"
-        return f"{measure[:1].upper()}{measure[1:]} is highest for {best[label]}: {value}"
+        return f"{first_capital(measure)} is highest for {best[label]}: {value}"
     if len(leaders) == n > 3:
         return f"No clear lead in {measure}: the order of all {n} may be chance"
     names = names_in_words(leaders[label].tolist())
-    return f"{names[:1].upper()}{names[1:]} lead in {measure}; their order may be chance"
+    return f"{first_capital(names)} lead in {measure}; their order may be chance"
 
 
 def comparison_note(

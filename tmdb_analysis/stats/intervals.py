@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['FEWEST_CLUSTERS', 'DRAWN_NUMBERS', 'BATCH_NUMBERS', 'Estimate', 'float_array', 'complete_rows', 'cluster_sums',
-           'cluster_count', 't_reach', 'independent_count', 'sign_test_rank', 'median_interval', 'log_ratio_error',
-           'lognormal_errors', 'pooled_interval', 'wilson', 'cliffs_delta', 'kth_difference', 'hodges_lehmann',
-           'two_groups', 'placements', 'delta_error', 'delta_interval', 'shift_interval', 'spearman', 'is_leader']
+           'cluster_count', 'check_level', 't_reach', 'independent_count', 'sign_test_rank', 'median_interval',
+           'log_ratio_error', 'lognormal_errors', 'pooled_interval', 'wilson', 'cliffs_delta', 'kth_difference',
+           'hodges_lehmann', 'two_groups', 'placements', 'delta_error', 'delta_interval', 'shift_interval', 'spearman',
+           'is_leader']
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #fee948d4
 import math
@@ -69,14 +70,21 @@ def cluster_count(
     return float(sizes.sum() ** 2 / (sizes**2).sum()) if len(sizes) else 0.0
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #30reach01
+def check_level(
+    level: float,  # confidence level of an interval
+) -> None:
+    "Raise ValueError unless a level is above 0 and below 1."
+    if not 0 < level < 1:
+        raise ValueError(f"the level must be between 0 and 1, not {level:g}")
+
+
 def t_reach(
     level: float,  # confidence level of the interval, above 0 and below 1
     count: float,  # effective number of clusters, above 1
 ) -> float:
     """Half the width of an interval in standard errors: the quantile of Student's t with
     count - 1 degrees of freedom. ValueError for an invalid level."""
-    if not 0 < level < 1:
-        raise ValueError(f"the level must be between 0 and 1, not {level:g}")
+    check_level(level)
     return float(stats.t.ppf((1 + level) / 2, count - 1))
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #3d9c1546
@@ -117,7 +125,7 @@ def median_interval(
 ) -> Estimate:
     """The exact median with its sign-test interval (Conover 1999), in the unit of the values; n
     counts the values. The interval needs six effective clusters."""
-    t_reach(level, 2)
+    check_level(level)
     known, member = complete_rows(values, clusters)
     n = len(known)
     if not n:
@@ -172,7 +180,7 @@ def pooled_interval(
     """sum(revenue) / sum(budget), without a unit, with its parametric bootstrap-t interval (Davison
     and Hinkley 1997); n counts the pairs without a missing value. The interval needs six effective
     clusters."""
-    t_reach(level, 2)
+    check_level(level)
     earned, spent, member = complete_rows(revenue, budget, clusters)
     if (earned <= 0).any() or (spent <= 0).any():
         raise ValueError("a revenue or a budget is not above 0: write null if unknown")
@@ -329,8 +337,7 @@ def spearman(
     error of Bonett and Wright (2000); it needs four pairs."""
     x, y = complete_rows(x, y)
     n = len(x)
-    if not 0 < level < 1:
-        raise ValueError(f"the level must be between 0 and 1, not {level:g}")
+    check_level(level)
     if n < 2 or x.min() == x.max() or y.min() == y.max():
         return Estimate(None, None, None, n)
     r = float(np.clip(stats.spearmanr(x, y).statistic, -1, 1))

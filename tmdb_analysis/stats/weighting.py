@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .intervals import Estimate
+from .intervals import Estimate, check_level
 
 # %% ../../nbs/3_stats/32_weighting.ipynb #371d715a
 def standard_columns(
@@ -139,7 +139,8 @@ def percentile_bounds(
     level: float,  # confidence level of the interval, above 0 and below 1
 ) -> tuple[float | None, float | None]:
     """The ends of the percentile bootstrap interval (Efron 1979), in the unit of the draws; None
-    without draws."""
+    without draws. ValueError for an invalid level."""
+    check_level(level)
     draws = draws[~np.isnan(draws)]
     if not len(draws):
         return None, None
