@@ -438,6 +438,15 @@ def test_order_and_gaps_change_nothing(rows, random, gap):
             assert one.low <= one.value <= one.high
 
 
+def test_a_pooled_interval_holds_its_ratio_or_is_none():
+    "One return far above five others has ends beyond the ratio; one beyond all floats has none."
+    budgets, clusters = [1, 1, 1, 4, 37, 1], [1, 2, 5, 3, 6, 4]
+    wide = stats.pooled_interval([1, 1, 1, 1, 1, 4820], budgets, clusters)
+    assert wide.low == wide.value < wide.high
+    beyond = stats.pooled_interval([1, 1, 1, 1, 1, 1e280], budgets, clusters)
+    assert beyond.value > 1e278 and (beyond.low, beyond.high) == (None, None)
+
+
 # --- money -------------------------------------------------------------------------------------
 
 

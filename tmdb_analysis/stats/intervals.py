@@ -178,8 +178,8 @@ def pooled_interval(
     seed: int = 1,  # of the random draws
 ) -> Estimate:
     """sum(revenue) / sum(budget), without a unit, with its parametric bootstrap-t interval (Davison
-    and Hinkley 1997); n counts the pairs without a missing value. The interval needs six effective
-    clusters."""
+    and Hinkley 1997), widened where it leaves out the ratio itself; n counts the pairs without a
+    missing value. The interval needs six effective clusters, and ends that a float can hold."""
     check_level(level)
     earned, spent, member = complete_rows(revenue, budget, clusters)
     if (earned <= 0).any() or (spent <= 0).any():
@@ -195,8 +195,11 @@ def pooled_interval(
     if spread < 1e-6:  # every cluster has the same return
         return Estimate(value, value, value, n)
     ends = np.quantile(lognormal_errors(spent, spread, seed), [(1 + level) / 2, (1 - level) / 2])
-    low, high = value * np.exp(-ends * log_ratio_error(earned, spent))
-    return Estimate(value, float(low), float(high), n)
+    with np.errstate(over="ignore", under="ignore"):
+        low, high = value * np.exp(-ends * log_ratio_error(earned, spent))
+    if not (low > 0 and high < math.inf):  # returns too far apart to say anything
+        return Estimate(value, None, None, n)
+    return Estimate(value, min(value, float(low)), max(value, float(high)), n)
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #5d5898e0
 def wilson(
