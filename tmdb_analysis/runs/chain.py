@@ -425,7 +425,10 @@ def add_results(
     told.stages = [StageLine(stage=r.chapter, **r.model_dump(include=shown)) for r in records]
     told.failed_stage = next((r.chapter for r in records if r.status != "ok"), None)
     quality, counts = read_quality(run), read_counts(run)
-    told.films = counts.get("clean", {}).get("movies")
+    cleaned = counts.get("clean", {})
+    told.films = cleaned.get("movies")
+    told.data_date = cleaned.get("data_date")
+    told.data_date_source = cleaned.get("data_date_source")
     told.skipped = counts.get("ingest", {}).get("skipped", [])
     told.score, told.gate = (quality.score, quality.gate) if quality else (None, None)
     metrics = raw_folder(run) / "metrics.json"
