@@ -58,7 +58,9 @@ def test_one_record_with_the_key_does_not_make_the_data_carry_a_field():
 def test_absent_fields_do_not_lower_the_score_but_can_close_the_gate():
     found = field_rules({"known": ["id", "status"], "new": [], "absent": ["status"]})
     assert [r["failed"] for r in found] == [0, 1], "a threshold can still be set on it"
-    content = quality([*found, outcome("a", "a", "completeness", "warn", 10, 0)], [], 0.0, ["status"])
+    content = quality(
+        [*found, outcome("a", "a", "completeness", "warn", 10, 0)], [], 0.0, ["status"]
+    )
     assert content["score"] == 100.0 and content["not_measured"] == ["status"]
 
 

@@ -41,8 +41,8 @@ from tmdb_analysis.stats.intervals import (
 
 # %% ../../nbs/4_kpis/43_franchises.ipynb #863643c9
 FIRST_FILM_NOTE = (
-    "The first film is the earliest film of its collection in these data; "
-    "some are sequels whose predecessors are missing."
+    "The first film is the earliest known film of its collection. A film whose title says that "
+    "earlier films are missing from the data is in no group."
 )
 NO_COLLECTIONS_NOTE = (
     "These data have no collections, so franchises and standalone films cannot be told apart."
@@ -213,7 +213,7 @@ FRANCHISE_GROUPS = Table(
             column(
                 "group",
                 TEXT,
-                "first (earliest film of its collection in these data), sequel or standalone",
+                "first (earliest known film of its collection), sequel or standalone",
                 null=False,
             ),
             column("films", INT, "films of the group in the money cohort", null=False),
@@ -237,6 +237,7 @@ def films_of_groups(
 
 @cohort_kpi(
     FRANCHISE_GROUPS,
+    version=2,
     label="group",
     behind=lambda tables, row: films_of_groups(tables, [row["group"]]),
     parameters=("earned_back",),
@@ -246,9 +247,9 @@ def franchise_groups(
     earned_back: float = 2.5,  # revenue / budget at which a film counts as earned back
 ) -> pa.Table:  # FRANCHISE_GROUPS contract
     """Returns of first films, sequels and standalone films in the money cohort. `first` is the
-    earliest film of its collection in these data, even if it is the only one; some are sequels
-    whose predecessors are missing. `sequel` is a later film of a collection, and `standalone` a
-    film without a collection. `median_return` is the median of revenue / budget, `pooled_return`
+    earliest known film of its collection, even if it is the only one in the data. A film whose
+    title says that earlier films are missing is in no group. `sequel` is a later film of a collection, and
+    `standalone` a film without a collection. `median_return` is the median of revenue / budget, `pooled_return`
     the sum of the revenues / the sum of the budgets; their 95 % intervals come from a bootstrap
     that resamples whole franchises. `earned_back` is the share of films that return at least the
     given multiple of their budget; its 95 % interval is Wilson's, which treats films as
@@ -306,6 +307,7 @@ FRANCHISE_EFFECT = Table(
 
 @cohort_kpi(
     FRANCHISE_EFFECT,
+    version=2,
     label="comparison",
     behind=lambda tables, row: films_of_groups(tables, row["comparison"].split(" vs ")),
 )
@@ -317,8 +319,8 @@ def franchise_effect(
     computed on the log2 scale (Hodges-Lehmann). `cliffs_delta` is the share of pairs with the
     larger return in a minus the share with the smaller return in a. The 95 % intervals come from a
     bootstrap that resamples whole franchises, because a franchise can have films in both groups.
-    `n_a` and `n_b` are the numbers of films. The first film is the earliest film of its collection
-    in these data; some are sequels whose predecessors are missing."""
+    `n_a` and `n_b` are the numbers of films. The first film is the earliest known film of its
+    collection; a film whose title says that earlier films are missing is in no group."""
     rows = [
         {"comparison": f"{a} vs {b}"}
         | effect_size(films[films["group"] == a], films[films["group"] == b])
@@ -356,6 +358,7 @@ INSTALMENTS = Table(
 
 @cohort_kpi(
     INSTALMENTS,
+    version=2,
     label="instalment",
     behind=films_where(lambda row: F.col("instalment") == row["instalment"]),
     needs=requires_value("a franchise", "collection_id"),
