@@ -179,11 +179,31 @@ def numbers(films: list[Row]) -> dict[int, int]:
     return found
 
 
+LATER = {str(n) for n in range(2, 21)} | set("II III IV V VI VII VIII IX X".split())
+PART_WORDS = {"Part", "Chapter", "Episode", "Volume", "Vol."}
+
+
+def is_later(film: Row) -> bool:
+    """Tell whether a title says that other films of its collection came before, word by word."""
+    words = film["title"].replace(" – ", " : ").replace(" - ", " : ").split(" ")
+    name = film["belongs_to_collection"].split(" ")
+    for i, word in enumerate(words):
+        bare = word.rstrip(":,").removesuffix("½")
+        ends = i == len(words) - 1 or word[-1:] in (":", ",") or words[i + 1] == ":"
+        part = i > 0 and words[i - 1] in PART_WORDS
+        if bare in LATER and (ends or part) and bare not in name:
+            return True
+        if part and bare in ("Two", "Three", "Four", "Five", "Six") and bare not in name:
+            return True
+    return words[-1] == "Returns" or film["title"].endswith(": The Return")
+
+
 def groups(films: list[Row], cohort: list[Row]) -> dict[str, list[Row]]:
     """Return the films of the cohort that are first, sequels, or alone."""
     at = numbers(films)
+    unclear = {f["id"] for f in cohort if at.get(f["id"]) == 1 and is_later(f)}
     return {
-        "first": [f for f in cohort if at.get(f["id"]) == 1],
+        "first": [f for f in cohort if at.get(f["id"]) == 1 and f["id"] not in unclear],
         "sequel": [f for f in cohort if at.get(f["id"], 0) > 1],
         "standalone": [f for f in cohort if not f["collection_id"]],
     }

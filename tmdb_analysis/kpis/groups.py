@@ -123,7 +123,7 @@ def data_date(
 
 DATE_SOURCES = {  # data_date_source of a run: words for pages
     "given": "as given with the input",
-    "answers": "the newest answer of TMDB",
+    "answers": "the newest answer of TMDB; other films may have older ones",
     "estimated": "estimated from the newest releases with revenue",
 }
 
