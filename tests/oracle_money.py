@@ -18,6 +18,7 @@ from typing import Any
 from pandas import DataFrame
 
 from tests import oracle
+from tests.oracle_groups import estimated_day
 
 Row = dict[str, Any]
 with open(
@@ -46,14 +47,13 @@ def films_of(records: list[Any]) -> list[Row]:
             times[int(record["id"])] = max(
                 times.get(int(record["id"]), ""), record["fetched_at"][:10]
             )
-    newest = max(
-        (
-            f["release_date"]
-            for f in films
-            if f["id"] not in times and f["revenue"] and f["release_date"]
-        ),
-        default=None,
-    )
+    untimed = [
+        date.fromisoformat(f["release_date"])
+        for f in films
+        if f["id"] not in times and f["revenue"] and f["release_date"]
+    ]
+    newest = estimated_day(untimed)
+    newest = newest and f"{newest}"
     return [film | kinds[film["id"]] | {"as_of": times.get(film["id"], newest)} for film in films]
 
 
@@ -241,7 +241,7 @@ def franchise_effect(films: list[Row], cohort: list[Row]) -> DataFrame:
 def instalments(films: list[Row], cohort: list[Row]) -> DataFrame:
     """Return the values of each instalment."""
     at = numbers(films)
-    first = {f["collection_id"]: real(f, "revenue") for f in cohort if at.get(f["id"]) == 1}
+    first = {f["collection_id"]: real(f, "revenue") for f in groups(films, cohort)["first"]}
     rows = []
     for number in sorted(set(at.values())):
         mine = [f for f in cohort if at.get(f["id"]) == number]
