@@ -251,9 +251,9 @@ def franchise_groups(
     title says that earlier films are missing is in no group. `sequel` is a later film of a
     collection, and `standalone` a film without a collection. `median_return` is the median of
     revenue / budget, `pooled_return` the sum of the revenues / the sum of the budgets; their 95 %
-    intervals come from a bootstrap that resamples whole franchises. `earned_back` is the share of films that return at least the
-    given multiple of their budget; its 95 % interval is Wilson's, which treats films as
-    independent. Each `n_` is the number of films."""
+    intervals come from a bootstrap that resamples whole franchises. `earned_back` is the share
+    of films that return at least the given multiple of their budget; its 95 % interval is
+    Wilson's, which treats films as independent. Each `n_` is the number of films."""
     rows: list[dict[str, Any]] = []
     for group in COMPARED_GROUPS:
         members = films[films["group"] == group]
