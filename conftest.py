@@ -1,6 +1,7 @@
 """What the tests of the book need: a home, one engine, and a run to explore.
 
-pytest-nbval starts a chapter's kernel while it collects, before any fixture, so all of this happens in hooks.
+pytest-nbval starts a chapter's kernel while it collects, before any fixture, so all of this
+happens in hooks.
 """
 
 import os
@@ -16,7 +17,8 @@ stage = ExitStack()
 
 
 def pytest_collection_modifyitems(items):
-    "nbdev_clean drops execution counts; nbval takes outputs without a count for cells that were never run."
+    """nbdev_clean drops execution counts; nbval takes outputs without a count for cells that were
+    never run."""
     for item in items:
         cell = getattr(item, "cell", None)
         if cell is not None and cell.outputs:
@@ -64,7 +66,8 @@ def demo(home):
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    "Real data that is not part of the project; the tests that want it are skipped where it is absent."
+    """Real data that is not part of the project; the tests that want it are skipped where it is
+    absent."""
     place = Path(
         os.environ.get("TEST_DATA_TMDB") or Path(__file__).parent.parent / "shared" / "data"
     )

@@ -1,4 +1,5 @@
-"Package metadata from settings.ini, and a wheel that carries the book, so that `pip install` alone can run the chain."
+"""Package metadata from settings.ini, and a wheel that carries the book, so that `pip install`
+alone can run the chain."""
 
 import shlex
 import shutil

@@ -46,7 +46,8 @@ NETWORK = (
     "network was disabled|error sending request|NewConnectionError",
 )
 REASONS = {
-    r".*(?:No space left|Disk quota exceeded).*": "the disk is full ({said}). Free 4 GB, then try again",
+    r".*(?:No space left|Disk quota exceeded).*": "the disk is full ({said}). "
+    "Free 4 GB, then try again",
     r".*(?:Permission denied|Read-only file system|Operation not permitted).*": "{said}. "
     "Make a clone of your own, or delete .venv as the user who made it",
     r"UnknownIssuer|CERTIFICATE_VERIFY_FAILED": "the certificate of the package index is not "

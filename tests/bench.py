@@ -1,9 +1,11 @@
 """Both engines and plain Python side by side, as ratios of one run.
 
-    python -m tests.bench [COPIES]     # how often the sample's films are repeated under new ids; 10 by default
+    python -m tests.bench [COPIES]
 
-What is timed: from the typed raw table to all published tables. The films beyond the sample are copies of it
-with other ids, so the sizes are real and the numbers are not; they are thrown away.
+COPIES says how often the sample's films are repeated under new ids; 10 by default.
+
+What is timed: from the typed raw table to all published tables. The films beyond the sample are
+copies of it with other ids, so the sizes are real and the numbers are not; they are thrown away.
 """
 
 import copy

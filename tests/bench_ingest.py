@@ -1,9 +1,11 @@
 """How fast films are fetched, and what a crash costs, as ratios of one run.
 
-    python -m tests.bench_ingest [FILMS [KILLS]]     # how many are fetched where a fetch is killed, and how often; 20,000 and 10
+    python -m tests.bench_ingest [FILMS [KILLS]]
 
-The server is the local TMDB in a process of its own on the same machine, so rates without a limit say more about that machine
-than about TMDB; the ratios stay.
+FILMS says how many are fetched where a fetch is killed, KILLS how often; 20,000 and 10 by default.
+
+The server is the local TMDB in a process of its own on the same machine, so rates without a
+limit say more about that machine than about TMDB; the ratios stay.
 """
 
 import random
@@ -100,7 +102,8 @@ def fetched(
 
 
 def crash(films: list[str], kills: int, home: Path) -> None:
-    "What kills cost, at half and at random, with a cache and without; and how fast the segments are landed."
+    """What kills cost, at half and at random, with a cache and without; and how fast the segments
+    are landed."""
     n, dice = len(films), random.Random(44)
     often = sorted(dice.randrange(n * 9 // 10) for _ in range(kills))
     (home / "bare" / "data" / "cache" / "http.sqlite").mkdir(

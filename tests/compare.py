@@ -1,4 +1,5 @@
-"Equality of tables: the same rows in the same order, numbers within 1e-9, unknown equal to unknown."
+"""Equality of tables: the same rows in the same order, numbers within 1e-9, unknown equal to
+unknown."""
 
 import math
 from collections.abc import Mapping

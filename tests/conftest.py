@@ -28,7 +28,8 @@ def chromium():
 
 @pytest.fixture
 def visit(chromium):
-    "A function that opens a page; afterwards it must have asked for nothing and complained of nothing."
+    """A function that opens a page; afterwards it must have asked for nothing and complained of
+    nothing."""
     contexts, wrong = [], []
 
     def opened(path: Path, address: str = "", **options):

@@ -1,4 +1,5 @@
-"What the tests of the fetcher share: settings against the local TMDB, one fetch, and what it left on disk."
+"""What the tests of the fetcher share: settings against the local TMDB, one fetch, and what it left
+on disk."""
 
 import multiprocessing
 import os

@@ -1,4 +1,5 @@
-"Take the pictures of README.md and docs/ from runs over the embedded sample, in a real Chromium: `make pictures`."
+"""Take the pictures of README.md and docs/ from runs over the embedded sample, in a real Chromium:
+`make pictures`."""
 
 import shutil
 import sys

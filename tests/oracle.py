@@ -60,6 +60,14 @@ RANKINGS = {
     "most_popular": ("popularity", True),
 }
 
+SERIES_FIELDS = (
+    "first_air_date",
+    "last_air_date",
+    "number_of_seasons",
+    "number_of_episodes",
+    "seasons",
+)
+
 # column -> what a film can have at all
 POSSIBLE = {
     "vote_average": (0, 10),
@@ -230,10 +238,7 @@ def _usable(record: Any) -> bool:
         return False
     if record.get("media_type") not in (None, "", "movie"):
         return False
-    if not record.get("title") and any(
-        record.get(k) is not None
-        for k in ("first_air_date", "number_of_seasons", "number_of_episodes")
-    ):
+    if any(record.get(k) for k in SERIES_FIELDS):
         return False
     key = record.get("id")
     if isinstance(key, str) and not re.fullmatch("[0-9]+", key):
@@ -346,20 +351,26 @@ def _clean(record: Row) -> Row:
     }
 
 
-def _worth(record: Row, sound: bool) -> tuple[bool, bool, int, datetime]:
-    """Return what a record counts among those of its film: details before list items, sound before broken,
-    with names and credits before without, new before old."""
+def _worth(record: Row, sound: bool) -> tuple[bool, bool, int, datetime, bool]:
+    """Return what a record counts among those of its film: details before list items, sound
+    before broken, with names, credits and ids before without, new before old, released before
+    not released."""
 
     def there(*names: str) -> bool:
         return any(record.get(name) not in (None, "") for name in names)
 
     detailed = there("status", "budget", "revenue", "runtime", "credits", "belongs_to_collection")
     lists = there("genres", "production_companies", "production_countries", "spoken_languages")
-    return detailed, sound, lists + there("credits"), _fetched(record)
+    credits = record.get("credits") or {}
+    people = (record.get("genres"), credits.get("cast"), credits.get("crew"))
+    ids = any(p.get("id") is not None for p in sum((p or [] for p in people), []))
+    parts = lists + there("credits") + ids
+    return detailed, sound, parts, _fetched(record), record.get("status") == "Released"
 
 
 def _rule(film: Row, min_known_columns: int) -> str | None:
-    """Return the first rule that drops a film other than as a duplicate, None for a film that stays."""
+    """Return the first rule that drops a film other than as a duplicate, None for a film that
+    stays."""
     if film["title"] is None:
         return "no title"
     if sum(film[column] is not None for column in KNOWN_COLUMNS) < min_known_columns:
@@ -374,6 +385,12 @@ def _rule(film: Row, min_known_columns: int) -> str | None:
     return "breaks a rule" if beyond else None
 
 
+def _sound(film: Row, min_known_columns: int) -> bool:
+    """Tell whether nothing but its status drops a film, and it has a status."""
+    released = film | {"status": "Released"}
+    return film["status"] is not None and _rule(released, min_known_columns) is None
+
+
 def _split(records: Iterable[Any], min_known_columns: int) -> tuple[list[Row], list[Row]]:
     """Return the films that stay, by id, and the dropped ones with their rule, in input order."""
     usable = [record for record in records if _usable(record)]
@@ -382,7 +399,8 @@ def _split(records: Iterable[Any], min_known_columns: int) -> tuple[list[Row], l
     for film in films:
         film["rule"] = _rule(film, min_known_columns)
     for position in sorted(
-        range(len(usable)), key=lambda p: (_worth(usable[p], films[p]["rule"] is None), p)
+        range(len(usable)),
+        key=lambda p: (_worth(usable[p], _sound(films[p], min_known_columns)), p),
     ):
         best[films[position]["id"]] = position
     for position, film in enumerate(films):

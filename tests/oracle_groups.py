@@ -1,7 +1,8 @@
 """An independent recomputation of the estimates by group, for tests/test_group_kpis.py.
 
-Plain Python over lists of dicts, with numpy for resampling only; nothing is imported from the package under test. A film is a dict
-with the columns of the movies table, in which None means unknown, and `as_of`, the day of its answer.
+Plain Python over lists of dicts, with numpy for resampling only; nothing is imported from the
+package under test. A film is a dict with the columns of the movies table, in which None means
+unknown, and `as_of`, the day of its answer.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ SEASONS = [
 
 
 def estimated_day(days):
-    """Return the newest of the days that other days support: two in 90 days, else one in a year, else any."""
+    """Return the newest of the days that other days support: two in 90 days, else one in a year,
+    else any."""
     days = sorted(days)
     for n, most in ((2, 90), (1, 365)):
         held = [d for i, d in enumerate(days) if i >= n and (d - days[i - n]).days <= most]
@@ -45,7 +47,8 @@ def estimated_day(days):
 
 
 def dated(films: list[Row], fetched: dict[int, date]) -> list[Row]:
-    """Return the films with `as_of`: when they were fetched, else the estimated day of those not fetched."""
+    """Return the films with `as_of`: when they were fetched, else the estimated day of those not
+    fetched."""
     untimed = [
         f["release_date"]
         for f in films
@@ -75,7 +78,8 @@ def cohort(films: list[Row]) -> list[Row]:
 
 
 def members(films: Iterable[Row], column: str) -> dict[Any, list[Row]]:
-    """Return the films of each value of a column; a list puts a film in several groups, no value in none."""
+    """Return the films of each value of a column; a list puts a film in several groups, no value in
+    none."""
     groups: dict[Any, list[Row]] = defaultdict(list)
     for film in films:
         value = film[column]
@@ -88,7 +92,8 @@ def members(films: Iterable[Row], column: str) -> dict[Any, list[Row]]:
 
 
 def quartile(values: list[float], share: float) -> float | None:
-    """Return the value at a share of the way through the sorted list, on the line between neighbours."""
+    """Return the value at a share of the way through the sorted list, on the line between
+    neighbours."""
     if not values:
         return None
     ordered = sorted(values)
@@ -120,7 +125,8 @@ def rank_correlation(pairs: list[tuple[Any, Any]]) -> tuple[float | None, int]:
 
 
 def starting_votes(rated: list[tuple[float, int]]) -> tuple[float | None, float | None]:
-    """Return m and C: the line through (R - C)^2 over 1/v, with the weights of its own expectations, by normal equations and halving."""
+    """Return m and C: the line through (R - C)^2 over 1/v, with the weights of its own
+    expectations, by normal equations and halving."""
     if not rated:
         return None, None
     mean = fmean(r for r, _ in rated)
@@ -361,7 +367,8 @@ def origins(
 def tables(
     films: list[Row], least: int = 10, firm: int = 30, pair: int = 20, year: int = 20
 ) -> dict[str, list[Row]]:
-    """Return every table of chapters 43, 44, 46 and 47 that is made of estimates, without the ends of intervals."""
+    """Return every table of chapters 43, 44, 46 and 47 that is made of estimates, without the ends
+    of intervals."""
     windows = [({"window": w, "first_month": a, "last_month": b}, a, b) for w, a, b in SEASONS]
     return {
         "genre_returns": list(genre_returns(cohort(films), least, firm)),

@@ -1,8 +1,10 @@
-"""An independent recomputation of the tables on money: all films, sensitivity, franchises and directors.
+"""An independent recomputation of the tables on money: all films, sensitivity, franchises and
+directors.
 
-Plain Python over the films of `oracle`, dicts in which None means "unknown"; nothing is imported from the package under test.
-Money is in whole US dollars.  A film has, beyond what `oracle` gives it, `as_of`: the day of its answer, as text.
-Only values are recomputed here; what their intervals must be is tested beside them.
+Plain Python over the films of `oracle`, dicts in which None means "unknown"; nothing is imported
+from the package under test. Money is in whole US dollars. A film has, beyond what `oracle` gives
+it, `as_of`: the day of its answer, as text. Only values are recomputed here; what their
+intervals must be is tested beside them.
 """
 
 from __future__ import annotations
@@ -158,9 +160,12 @@ def sensitivity(
             among = pool(threshold)
             now = among[:top_n]
             rows.append({
-                "ranking": name, "parameter": parameter, "threshold": threshold, "films": len(among),
-                "kept": len([f for f in now if f in before]), "entered": [f["title"] for f in now if f not in before],
-                "left": [f["title"] for f in before if f not in now], "first": now[0]["title"] if now else None,
+                "ranking": name, "parameter": parameter, "threshold": threshold,
+                "films": len(among),
+                "kept": len([f for f in now if f in before]),
+                "entered": [f["title"] for f in now if f not in before],
+                "left": [f["title"] for f in before if f not in now],
+                "first": now[0]["title"] if now else None,
             })  # fmt: skip
     return DataFrame(rows)
 
@@ -262,7 +267,9 @@ def instalments(films: list[Row], cohort: list[Row]) -> DataFrame:
         )
     return DataFrame(
         rows,
-        columns="instalment films median_return n_median_return revenue_vs_first n_revenue_vs_first".split(),
+        columns=(
+            "instalment films median_return n_median_return revenue_vs_first n_revenue_vs_first"
+        ).split(),
     )
 
 
@@ -370,7 +377,8 @@ def tables(
     least: int = 5,
     collections: bool = True,
 ) -> dict[str, DataFrame]:
-    """Return every table on money of these films; without collections in the data there is nothing to compare."""
+    """Return every table on money of these films; without collections in the data there is nothing
+    to compare."""
     left = steps(films)
     cohort = left[-1]
     counts = [len(f) for f in left]

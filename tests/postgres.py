@@ -68,7 +68,8 @@ class Server(NamedTuple):
 
 
 def own(*command: object) -> None:
-    "Run a program of PostgreSQL, which refuses to run as root. Not by `user=`, which forks: where gRPC is in use, a fork may hang."
+    """Run a program of PostgreSQL, which refuses to run as root. Not by `user=`, which forks: where
+    gRPC is in use, a fork may hang."""
     nobody = (
         ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
         if os.geteuid() == 0

@@ -1,4 +1,5 @@
-"""A field that the data do not carry is not measured: it is no defect of each film, and no number follows from it."""
+"""A field that the data do not carry is not measured: it is no defect of each film, and no number
+follows from it."""
 
 from datetime import date, timedelta
 

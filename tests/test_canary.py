@@ -1,4 +1,5 @@
-"""A known secret goes through every path, and then every byte that was written is searched for it."""
+"""A known secret goes through every path, and then every byte that was written is searched for
+it."""
 
 import base64
 import io
@@ -40,7 +41,8 @@ IDS = ["348", "597", "2147483647"]
 
 
 def forms(secret):
-    "A secret as plain text, URL-encoded, as hex, and in base64 at each of the three places it can begin at."
+    """A secret as plain text, URL-encoded, as hex, and in base64 at each of the three places it can
+    begin at."""
     plain = secret.encode()
     yield from {
         plain,
@@ -161,7 +163,8 @@ SPEC = ",".join(
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
 def test_no_path_of_a_fetch_leaves_the_secret_anywhere(secret, server, log, tmp_path, capfd):
-    "66: answers, errors, broken bodies, redirects, a refused connection, a pause that is too long; in files, logs, texts and output."
+    """66: answers, errors, broken bodies, redirects, a refused connection, a pause that is too
+    long; in files, logs, texts and output."""
     told = []
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -258,7 +261,8 @@ def run(*words):
 
 @pytest.mark.integration
 def test_no_run_leaves_the_secret_anywhere(server, log, tmp_path, monkeypatch, capfd):
-    "66: the whole chain with one secret, a failed one with the other; doctor, params, an error with its traceback; every byte of it."
+    """66: the whole chain with one secret, a failed one with the other; doctor, params, an error
+    with its traceback; every byte of it."""
     monkeypatch.setenv("TMDB_BASE_URL", server.url)
     ids = "--ids=348,550,597,679,19995,24428,99861,109445,2147483647"
     said = []

@@ -122,7 +122,7 @@ def test_config_file_is_checked(text, said, tmp_path):
         ("cut.json", b'[{"id": 1}, {"id"', "cannot be read"),
         ("cut.json.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV\xca", "cannot be read"),
         ("noise.jsonl", bytes(range(128, 256)) * 10, "cannot be read"),
-        ("other.csv", b"a,b\n1,2\n", "neither the movies nor the credits file"),
+        ("other.csv", b"a,b\n1,2\n", "no table of films, by its columns (a, b)"),
         ("credits.csv", b"movie_id,title,cast,crew\n1,a,[],[]\n", "without the movies file"),
     ],
 )
@@ -178,7 +178,8 @@ def test_a_failed_run_says_so_everywhere(tmp_path):
 
 @pytest.mark.integration
 def test_a_run_leaves_no_heartbeat_behind(tmp_path, capsys):
-    "Threads of clients that nobody stops knock at the ports of dead kernels, and slow down all that follows in this process."
+    """Threads of clients that nobody stops knock at the ports of dead kernels, and slow down all
+    that follows in this process."""
     before = heartbeats()
     (tmp_path / "lines.jsonl").write_text(
         '{"id": 1, "title": "A", "status": "Released"}\nnot json\n'

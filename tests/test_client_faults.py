@@ -1,6 +1,8 @@
-"""Every way the network, TMDB and the cache are known to fail: what is fetched stays what a quiet fetch gives, or a line says what to do.
+"""Every way the network, TMDB and the cache are known to fail: what is fetched stays what a quiet
+fetch gives, or a line says what to do.
 
-The numbers are those of the list of faults. A law holds after each fault that passes: ids and bodies equal those of a quiet fetch.
+The numbers are those of the list of faults. A law holds after each fault that passes: ids and
+bodies equal those of a quiet fetch.
 """
 
 import gzip
@@ -160,7 +162,8 @@ def age(path, days):
 
 @contextmanager
 def raw_server(answer):
-    "A server that does to each connection what `answer` says; gives its address and the requests that came."
+    """A server that does to each connection what `answer` says; gives its address and the requests
+    that came."""
     seen: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -235,7 +238,8 @@ def hitting(specs, films):
 
 
 def test_faults_that_pass_change_nothing(server, many, tmp_path):
-    "2-9, 12, 15-18, 24, 28: the faulty answer is asked for again, and neither it nor a header of it is kept."
+    """2-9, 12, 15-18, 24, 28: the faulty answer is asked for again, and neither it nor a header of
+    it is kept."""
     server.faults(hitting(PASSING.values(), MANY))
     fetch(server.url, tmp_path, ids=MANY, deadline_s=20, attempts=5)
     assert [
@@ -273,7 +277,8 @@ LASTING = {
 
 
 def test_faults_that_last_fail_their_films_and_no_others(server, many, tmp_path):
-    "6-10, 12, 18, 23: the others are fetched, the reasons are told, nothing of it is stored; the same run goes on later."
+    """6-10, 12, 18, 23: the others are fetched, the reasons are told, nothing of it is stored; the
+    same run goes on later."""
     server.faults(hitting([spec for spec, _ in LASTING.values()], MANY))
     with pytest.raises(
         TmdbError, match=f"{len(LASTING)} of {len(MANY)} films failed .*: run it again"
@@ -326,7 +331,8 @@ def test_one_byte_at_a_time_ends_at_the_deadline_and_holds_nobody_up(server, tmp
 
 
 def test_headers_that_drip_are_cut_off(server, tmp_path):
-    "11: a server that sends a letter of its headers now and then is never silent for long, and holds nobody for long either."
+    """11: a server that sends a letter of its headers now and then is never silent for long, and
+    holds nobody for long either."""
     ended = threading.Event()
 
     def drip(connection):
@@ -363,7 +369,8 @@ def test_a_bomb_does_not_fill_the_memory(server, tmp_path):
     code = (
         "import resource, sys; from pathlib import Path; from tmdb_analysis.tmdb.client import *\n"
         "from tmdb_analysis.tmdb.transport import *; from tmdb_analysis.core.settings import Api\n"
-        "tmdb = Tmdb(Api(base_url=sys.argv[1], read_token='fake.v4.token', attempts=1), Path(sys.argv[2]))\n"
+        "tmdb = Tmdb(Api(base_url=sys.argv[1], read_token='fake.v4.token', attempts=1), "
+        "Path(sys.argv[2]))\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "before = peak()\n"
         "try: tmdb.get('/3/movie/597')\n"
@@ -395,7 +402,10 @@ def test_a_certificate_that_is_not_valid_ends_it_at_once(tmp_path):
     if not shutil.which("openssl"):
         pytest.skip("no openssl here to make a certificate with")
     pem, seen = tmp_path / "self.pem", []
-    words = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout"
+    words = (
+        "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext "
+        "subjectAltName=DNS:localhost -keyout"
+    )
     subprocess.run(
         ["openssl", *words.split(), pem, "-out", tmp_path / "cert.pem"],
         check=True,
@@ -727,7 +737,8 @@ def test_bad_lines_of_an_export_are_counted(server, tmp_path):
 
 
 def test_after_twenty_days_the_export_is_compared(server, tmp_path):
-    "27: the list of changes covers 14 days, so beyond them the whole catalogue is asked what is gone."
+    """27: the list of changes covers 14 days, so beyond them the whole catalogue is asked what is
+    gone."""
     fetch(server.url, tmp_path)
     old = Ledger(tmp_path / "data/raw/a")
     old.db.execute(
@@ -754,7 +765,8 @@ def test_two_fetches_at_once_are_refused(server, tmp_path):
 
 
 def test_the_limit_holds_over_all_threads_and_is_used(tmp_path):
-    "30: at most 40 requests in any second as the server sees them, and close to 36 a second for as long as there is work."
+    """30: at most 40 requests in any second as the server sees them, and close to 36 a second for
+    as long as there is work."""
     with (
         fake_tmdb("synthetic:5000") as server,
         open_tmdb(server.url, tmp_path, rate_per_second=36, workers=20) as tmdb,
@@ -1076,11 +1088,15 @@ def encrypted(port, cert, key):
 def test_valkey_over_tls_is_used_with_its_authority_and_not_without(
     valkey, server, quiet, tmp_path
 ):
-    "40: the valkey-server of the wheel has no TLS of its own, so a proxy has it; who signed the certificate decides."
+    """40: the valkey-server of the wheel has no TLS of its own, so a proxy has it; who signed the
+    certificate decides."""
     if not shutil.which("openssl"):
         pytest.skip("no openssl here to make a certificate with")
     names = dict(cwd=tmp_path, check=True, capture_output=True)
-    made = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -keyout {0}.key -out {0}.pem -subj /CN={0}"
+    made = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -keyout {0}.key -out {0}.pem -subj "
+        "/CN={0}"
+    )
     subprocess.run(made.format("authority").split(), **names)
     signed = (
         made.format("server")

@@ -1,4 +1,5 @@
-"A master, two workers and a Connect server with a token: the same tables as the embedded engine, and one line for what goes wrong."
+"""A master, two workers and a Connect server with a token: the same tables as the embedded engine,
+and one line for what goes wrong."""
 
 import json
 import os
@@ -10,7 +11,7 @@ import pytest
 
 from deploy.spark import cluster, health
 from tests.compare import assert_same, published
-from tmdb_analysis.core.engine import free_port, is_reachable, java_version, one_server
+from tmdb_analysis.core.engine import free_port, java_version, one_server
 from tmdb_analysis.core.settings import settings
 from tmdb_analysis.core.store import Run
 from tmdb_analysis.runs.chain import run_chain
@@ -79,6 +80,14 @@ def told(capsys, *words: str) -> str:
     return said
 
 
+def has_page(url: str) -> bool:
+    "Whether a page of Spark answers; its port opens before it does."
+    try:
+        return bool(health.read_page(url))
+    except OSError:
+        return False
+
+
 def test_the_health_checks_of_the_containers_see_a_cluster(ports, capsys):
     host, ui = ports["--ui"].split(":")
     connect, master = ports["--connect"].split(":")[1], f"http://{ports['--ui']}"
@@ -93,13 +102,11 @@ def test_a_worker_without_its_master_is_not_healthy(tmp_path, capsys):
     "It has a page of its own all the same."
     ui, master = free_port(), free_port()
     command = cluster.commands(tmp_path, master, 0, ui - 1)["worker1"]
+    page = f"http://127.0.0.1:{ui}"
     cluster.start(tmp_path, "worker1", command, {"SPARK_DAEMON_MEMORY": "256m"})
     try:
-        cluster.wait(tmp_path, "worker1", lambda: is_reachable("127.0.0.1", ui))
-        assert (
-            told(capsys, "worker", f"http://127.0.0.1:{ui}")
-            == "the worker has not reached its master\n"
-        )
+        cluster.wait(tmp_path, "worker1", lambda: has_page(page))
+        assert told(capsys, "worker", page) == "the worker has not reached its master\n"
     finally:
         os.killpg(cluster.running(tmp_path, "worker1"), signal.SIGKILL)
 

@@ -512,7 +512,11 @@ def test_axe_finds_nothing(visit, demo, scheme):
 
 def test_dark_is_dark(visit, demo):
     page = visit(demo.report / "dashboard.html", color_scheme="dark")
-    dark = "e => { const [r, g, b] = getComputedStyle(e).backgroundColor.match(/\\d+/g).map(Number); return r + g + b < 150 }"
+    dark = (
+        "e => { const [r, g, b] = "
+        "getComputedStyle(e).backgroundColor.match(/\\d+/g).map(Number); "
+        "return r + g + b < 150 }"
+    )
     assert all(
         page.eval_on_selector(place, dark) for place in ("body", "figure", ".films", ".selection")
     )
@@ -526,7 +530,8 @@ def test_everything_is_reached_by_keyboard(board, movies):
         board.keyboard.press("Tab")
         reached.append(
             board.evaluate(
-                "(e => (e.name || e.ariaLabel || e.textContent || '').trim().slice(0, 19))(document.activeElement)"
+                "(e => (e.name || e.ariaLabel || e.textContent || '').trim().slice(0, 19))"
+                "(document.activeElement)"
             )
         )
     for wanted in (

@@ -1,4 +1,5 @@
-"""What stands in deploy/: a compose file that fits together, images that fit the locks, a DAG that knows this version.
+"""What stands in deploy/: a compose file that fits together, images that fit the locks, a DAG that
+knows this version.
 
 There is no container engine in the tests; what can be seen without one is looked at here."""
 
@@ -160,7 +161,8 @@ def test_a_health_check_asks_more_than_its_own_page():
 
 @pytest.fixture
 def answers():
-    "A server on loopback that gives the JSON of each path; its address, and the answers to fill in."
+    """A server on loopback that gives the JSON of each path; its address, and the answers to fill
+    in."""
     found = {}
 
     class Handler(BaseHTTPRequestHandler):

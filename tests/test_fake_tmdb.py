@@ -1,4 +1,5 @@
-"""The local TMDB keeps TMDB's contract: held to TMDB's own OpenAPI document and to recorded answers, fault by fault."""
+"""The local TMDB keeps TMDB's contract: held to TMDB's own OpenAPI document and to recorded
+answers, fault by fault."""
 
 import gzip
 import http.client
@@ -86,7 +87,8 @@ def everything(tmdb: FakeTmdb, path: str, **params) -> list[dict]:
 def raw(
     tmdb: FakeTmdb, path: str = "/3/movie/1", timeout: float = 5.0, wanted: str = "close"
 ) -> tuple[bytes, bool]:
-    "What comes over the wire until the other side ends the connection or time is up, and whether it was reset."
+    """What comes over the wire until the other side ends the connection or time is up, and whether
+    it was reset."""
     data, end = b"", time.monotonic() + timeout
     with socket.create_connection(urlsplit(tmdb.url).netloc.split(":"), timeout) as s:
         s.sendall(
@@ -102,7 +104,7 @@ def raw(
     return data, False
 
 
-# The contract: OpenAPI and recordings ---------------------------------------------------------------------------------
+# The contract: OpenAPI and recordings
 
 
 def nulls(value, name: str = "", out: set | None = None) -> set[str]:
@@ -144,7 +146,8 @@ FRACTIONS = {
 
 
 def strict(schema: dict, name: str, nullable: set[str]) -> dict:
-    "A schema of the document with its fields required, and null allowed only where TMDB is known to send it."
+    """A schema of the document with its fields required, and null allowed only where TMDB is known
+    to send it."""
     kind = schema.get("type")
     if not kind:
         return {}
@@ -160,26 +163,33 @@ def strict(schema: dict, name: str, nullable: set[str]) -> dict:
     return out | ({"items": strict(schema["items"], name, nullable)} if "items" in schema else {})
 
 
-# What is asked for, for each path of the document. A synthetic film that has everything stands behind {movie_id}.
+# What is asked for, for each path of the document. A synthetic film that has everything stands
+# behind {movie_id}.
 PATHS = """
-/3/authentication /3/authentication/guest_session/new /3/authentication/token/new /3/certification/movie/list
-/3/collection/{collection_id} /3/collection/{collection_id}/images /3/collection/{collection_id}/translations
-/3/company/{company_id} /3/company/{company_id}/alternative_names /3/company/{company_id}/images
-/3/configuration /3/configuration/countries /3/configuration/jobs /3/configuration/languages
-/3/configuration/primary_translations /3/configuration/timezones /3/discover/movie /3/find/{external_id} /3/genre/movie/list
-/3/keyword/{keyword_id} /3/keyword/{keyword_id}/movies /3/movie/changes /3/movie/latest /3/movie/now_playing /3/movie/popular
-/3/movie/top_rated /3/movie/upcoming /3/movie/{movie_id} /3/movie/{movie_id}/alternative_titles /3/movie/{movie_id}/changes
-/3/movie/{movie_id}/credits /3/movie/{movie_id}/external_ids /3/movie/{movie_id}/images /3/movie/{movie_id}/keywords
-/3/movie/{movie_id}/lists /3/movie/{movie_id}/recommendations /3/movie/{movie_id}/release_dates /3/movie/{movie_id}/reviews
-/3/movie/{movie_id}/similar /3/movie/{movie_id}/translations /3/movie/{movie_id}/videos /3/movie/{movie_id}/watch/providers
-/3/person/changes /3/person/latest /3/person/popular /3/person/{person_id} /3/person/{person_id}/changes
-/3/person/{person_id}/combined_credits /3/person/{person_id}/external_ids /3/person/{person_id}/images
-/3/person/{person_id}/movie_credits /3/person/{person_id}/tagged_images /3/person/{person_id}/translations
-/3/person/{person_id}/tv_credits /3/search/collection /3/search/company /3/search/keyword /3/search/movie /3/search/multi
-/3/search/person /3/search/tv /3/trending/all/{time_window} /3/trending/movie/{time_window} /3/trending/person/{time_window}
-/3/watch/providers/movie /3/watch/providers/regions
+/3/authentication /3/authentication/guest_session/new /3/authentication/token/new
+/3/certification/movie/list /3/collection/{collection_id} /3/collection/{collection_id}/images
+/3/collection/{collection_id}/translations /3/company/{company_id}
+/3/company/{company_id}/alternative_names /3/company/{company_id}/images /3/configuration
+/3/configuration/countries /3/configuration/jobs /3/configuration/languages
+/3/configuration/primary_translations /3/configuration/timezones /3/discover/movie
+/3/find/{external_id} /3/genre/movie/list /3/keyword/{keyword_id} /3/keyword/{keyword_id}/movies
+/3/movie/changes /3/movie/latest /3/movie/now_playing /3/movie/popular /3/movie/top_rated
+/3/movie/upcoming /3/movie/{movie_id} /3/movie/{movie_id}/alternative_titles
+/3/movie/{movie_id}/changes /3/movie/{movie_id}/credits /3/movie/{movie_id}/external_ids
+/3/movie/{movie_id}/images /3/movie/{movie_id}/keywords /3/movie/{movie_id}/lists
+/3/movie/{movie_id}/recommendations /3/movie/{movie_id}/release_dates /3/movie/{movie_id}/reviews
+/3/movie/{movie_id}/similar /3/movie/{movie_id}/translations /3/movie/{movie_id}/videos
+/3/movie/{movie_id}/watch/providers /3/person/changes /3/person/latest /3/person/popular
+/3/person/{person_id} /3/person/{person_id}/changes /3/person/{person_id}/combined_credits
+/3/person/{person_id}/external_ids /3/person/{person_id}/images /3/person/{person_id}/movie_credits
+/3/person/{person_id}/tagged_images /3/person/{person_id}/translations
+/3/person/{person_id}/tv_credits /3/search/collection /3/search/company /3/search/keyword
+/3/search/movie /3/search/multi /3/search/person /3/search/tv /3/trending/all/{time_window}
+/3/trending/movie/{time_window} /3/trending/person/{time_window} /3/watch/providers/movie
+/3/watch/providers/regions
 """.split()
-# Fields of the document that TMDB does not send for films: it was made from answers about series, and from older ones.
+# Fields of the document that TMDB does not send for films: it was made from answers about series,
+# and from older ones.
 LOOSE = {
     path: {"name", "original_name"} for path in ("/3/collection/{collection_id}", "/3/search/multi")
 }
@@ -193,7 +203,8 @@ LOOSE["/3/trending/all/{time_window}"] = {
 
 @pytest.fixture(scope="module")
 def rich(made) -> dict[str, str]:
-    "Ids for the paths: a film with collection, companies, keywords, pictures, an id at IMDb, cast and crew; and what it names."
+    """Ids for the paths: a film with collection, companies, keywords, pictures, an id at IMDb, cast
+    and crew; and what it names."""
     for key in (
         f["id"]
         for f in everything(
@@ -286,7 +297,10 @@ def test_answers_fit_the_openapi_document(made, rich, shared, recordings):
 
 def test_every_film_path_of_the_document_is_served(shared):
     document = json.loads(gzip.decompress((shared / "openapi.json.gz").read_bytes()))
-    elsewhere = r"/3/(account|tv|list|guest_session|credit|network|review|authentication/session|.*/tv\b)|/4/|.*/tv/|.*/account_states|.*/rating"
+    elsewhere = (
+        r"/3/(account|tv|list|guest_session|credit|network|review|authentication/session|.*/tv\b)"
+        r"|/4/|.*/tv/|.*/account_states|.*/rating"
+    )
     ours = {
         path
         for path, verbs in document["paths"].items()
@@ -399,7 +413,7 @@ def test_error_table_is_tmdbs(shared):
     assert all(table[code] == error for code, error in ERRORS.items())
 
 
-# Errors, secrets, paging ----------------------------------------------------------------------------------------------
+# Errors, secrets, paging
 
 
 @pytest.mark.parametrize(
@@ -564,11 +578,14 @@ def test_one_connection_serves_many_requests(made):
     assert made.stats()["most_connections"] == 1
 
 
-# Films and lists ------------------------------------------------------------------------------------------------------
+# Films and lists
 
 
 def test_append_to_response(made):
-    names = "credits,images,videos,keywords,release_dates,alternative_titles,translations,recommendations,similar,watch/providers,reviews"
+    names = (
+        "credits,images,videos,keywords,release_dates,alternative_titles,translations,"
+        "recommendations,similar,watch/providers,reviews"
+    )
     film = body(made, "movie/1", append_to_response=f"{names},lists,external_ids,nonsense")
     assert list(film)[-13:] == [*names.split(","), "lists", "external_ids"]
     for name in names.split(","):
@@ -781,7 +798,7 @@ def test_search(made, real):
     assert kinds <= {"movie", "person"} and "person" in kinds
 
 
-# Changes and the export -----------------------------------------------------------------------------------------------
+# Changes and the export
 
 
 def test_changes_of_a_synthetic_catalogue(made):
@@ -873,7 +890,7 @@ def test_export(made, whole, shared):
     assert get(made, "/p/exports/movie_ids_nonsense.json.gz").status_code == 404
 
 
-# Faults ---------------------------------------------------------------------------------------------------------------
+# Faults
 
 
 @pytest.mark.parametrize(
@@ -1125,7 +1142,7 @@ def test_a_slow_answer_holds_up_nobody(made):
     assert slow.is_alive()
 
 
-# The process ----------------------------------------------------------------------------------------------------------
+# The process
 
 
 def test_the_same_bytes_every_time(made):

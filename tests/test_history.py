@@ -1,4 +1,5 @@
-"What changed between runs: real runs of the command on a few films, as text, JSON and pages; and runs as files."
+"""What changed between runs: real runs of the command on a few films, as text, JSON and pages; and
+runs as files."""
 
 import json
 import re
@@ -82,7 +83,8 @@ SECOND = [film(i, **REVISED.get(i, {})) for i in range(2, 13)] + [
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, demo) -> Path:
-    "A home with runs: one, two (a film less, one more, two revised), strict (other limits), and the demo run."
+    """A home with runs: one, two (a film less, one more, two revised), strict (other limits), and
+    the demo run."""
     home = tmp_path_factory.mktemp("history")
     for name, films in {"one": FIRST, "two": SECOND}.items():
         (home / f"{name}.json").write_text(json.dumps(films))
@@ -264,7 +266,8 @@ def test_other_limits_are_not_compared(place, capsys):
 
 
 def test_a_number_on_money_notes_the_limits_of_the_cohort(demo):
-    "Runs with other money rules stay apart, although the stage that publishes a number does not take the limits."
+    """Runs with other money rules stay apart, although the stage that publishes a number does not
+    take the limits."""
     facts = read_facts(demo.report)
     noted = {name: found.parameters.keys() for name, found in facts.definitions.items()}
     assert set(COHORT_PARAMETERS) <= noted["money"] & noted["companies"] & noted["windows"]

@@ -1,4 +1,5 @@
-"The house itself: layers, the book in step with the library, pins in step with each other, nothing private in it."
+"""The house itself: layers, the book in step with the library, pins in step with each other,
+nothing private in it."""
 
 import ast
 import filecmp
@@ -56,7 +57,8 @@ def test_imports_are_found():
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda p: p.stem)
 def test_a_chapter_is_in_its_part(chapter):
-    "A part imports only lower parts, because its digit is the first of the numbers of its chapters."
+    """A part imports only lower parts, because its digit is the first of the numbers of its
+    chapters."""
     assert chapter.stem[0] == chapter.parent.name[0], (
         "the first digit of a chapter is that of its part"
     )
@@ -193,8 +195,11 @@ def tracked() -> list[Path]:
 def test_nothing_names_a_machine():
     private = re.compile(r"(?<![\w./])/(home|root|Users|work|opt)/[A-Za-z0-9_.-]+/|site-packages/")
     allowed = {"test_house.py", "CONTRIBUTING.md"}
-    found = [p.name for p in tracked() if p.suffix in (".py", ".ipynb", ".md", ".ini", ".yml", ".toml", "") and p.name not in allowed
-             and private.search(p.read_text(encoding="utf-8", errors="ignore"))]  # fmt: skip
+    kinds = (".py", ".ipynb", ".md", ".ini", ".yml", ".toml", "")
+    texts = [p for p in tracked() if p.suffix in kinds and p.name not in allowed]
+    found = [
+        p.name for p in texts if private.search(p.read_text(encoding="utf-8", errors="ignore"))
+    ]
     assert not found
 
 
@@ -203,5 +208,8 @@ def test_verbs_of_make_are_documented():
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     verbs = {line.split()[0] for line in listed.splitlines()}
-    wanted = "setup demo lab report run-pipeline test test-integration test-coverage format lint type-check bench book lock clean"
+    wanted = (
+        "setup demo lab report run-pipeline test test-integration test-coverage format lint "
+        "type-check bench book lock clean"
+    )
     assert set(wanted.split()) <= verbs

@@ -1,4 +1,5 @@
-"Which films a run asks for: only what changed, everything that was searched for, and an old answer where there is no new one."
+"""Which films a run asks for: only what changed, everything that was searched for, and an old
+answer where there is no new one."""
 
 import sqlite3
 from contextlib import closing

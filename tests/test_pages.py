@@ -24,15 +24,19 @@ def film(i: int, title: str) -> dict:
     "A film whose names mean harm, in the shape of the API."
     people = {"id": 900 + i % 3, "name": title, "job": "Director", "department": "Directing"}
     return {
-        "id": i, "title": title, "original_title": title, "status": "Released", "release_date": f"{1980 + i % 40}-06-01",
-        "budget": 10_000_000 + i * 100_000, "revenue": 20_000_000 + (i * 7919) % 90_000_000, "runtime": 100, "original_language": "en",
-        "vote_average": 5 + i % 5, "vote_count": 100 + i, "popularity": float(i), "overview": title, "tagline": title, "adult": False,
+        "id": i, "title": title, "original_title": title, "status": "Released",
+        "release_date": f"{1980 + i % 40}-06-01",
+        "budget": 10_000_000 + i * 100_000, "revenue": 20_000_000 + (i * 7919) % 90_000_000,
+        "runtime": 100, "original_language": "en",
+        "vote_average": 5 + i % 5, "vote_count": 100 + i, "popularity": float(i), "overview": title,
+        "tagline": title, "adult": False,
         "video": False, "genres": [{"id": i % 4, "name": f"{title[:40]} {i % 4}"}],
         "production_companies": [{"id": 1, "name": title, "origin_country": "US"}],
         "production_countries": [{"iso_3166_1": "US", "name": title[:30]}],
         "spoken_languages": [{"iso_639_1": "en", "name": "English", "english_name": "English"}],
         "belongs_to_collection": {"id": i % 6, "name": title} if i % 2 else None,
-        "credits": {"cast": [{"id": i, "name": title, "character": title, "order": 0}], "crew": [people]},
+        "credits": {"cast": [{"id": i, "name": title, "character": title, "order": 0}],
+                    "crew": [people]},
     }  # fmt: skip
 
 

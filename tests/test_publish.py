@@ -1,4 +1,5 @@
-"""Publishing into a real PostgreSQL: all of a run or nothing, nothing twice, one line for what goes wrong, the password in none of it."""
+"""Publishing into a real PostgreSQL: all of a run or nothing, nothing twice, one line for what goes
+wrong, the password in none of it."""
 
 import json
 import os
@@ -192,7 +193,10 @@ def test_the_history_says_what_the_run_says(filled, demo):
         == quality["dimensions"]
     )
     names = "id name dimension severity about evaluated failed share threshold gates passed".split()
-    columns = "rule_id, rule, dimension, severity, about, evaluated, failed, share, threshold, gates, passed"
+    columns = (
+        "rule_id, rule, dimension, severity, about, evaluated, failed, share, threshold, "
+        "gates, passed"
+    )
     found = rows(url, f"select {columns} from tmdb.quality_rules")
     assert sorted(found) == sorted(tuple(rule[key] for key in names) for rule in quality["rules"])
     metrics = {row[:2]: row[2] for row in rows(url, "select name, label, value from tmdb.metrics")}
@@ -207,15 +211,17 @@ def test_the_command_says_what_it_did(filled, demo):
     films = pq.read_metadata(demo.tables / "movies.parquet").num_rows
     assert re.search(rf"^tmdb\.movies +{films} +0 +0 +0$", filled[1], re.M), filled[1]
     assert re.search(
-        r"^published demo to films@127\.0\.0\.1:\d+/filled in [\d.]+ s: [\d,]+ changed$",
+        r"^published demo to films@127\.0\.0\.1:\d+/filled in [\d.]+ s: [\d,]+ rows changed$",
         filled[1],
         re.M,
     )
 
 
 def test_every_table_and_column_is_explained(filled):
-    tables = """select c.relname, obj_description(c.oid), a.attname, col_description(c.oid, a.attnum) from pg_class c
-        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 where c.relnamespace = 'tmdb'::regnamespace and c.relkind = 'r'"""
+    tables = """select c.relname, obj_description(c.oid), a.attname,
+        col_description(c.oid, a.attnum) from pg_class c
+        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+        where c.relnamespace = 'tmdb'::regnamespace and c.relkind = 'r'"""
     found = rows(filled[0], tables)
     assert {row[0] for row in found} == ALL_TABLES.keys() | {"schema_version"} and all(
         row[1] and row[3] for row in found
@@ -232,7 +238,7 @@ def test_a_second_publish_writes_nothing(filled, demo, capsys):
     before = versions_of_rows(filled[0])
     assert publishing(filled[0], "demo", "--home", str(demo.home)) == 0
     told = capsys.readouterr().out
-    assert "s: 0 changed" in told and len(
+    assert "s: 0 rows changed" in told and len(
         re.findall(r"^tmdb\.\w+ +0 +0 +0 +[\d,]+$", told, re.M)
     ) == len(ALL_TABLES)
     assert versions_of_rows(filled[0]) == before
@@ -279,7 +285,7 @@ def test_an_older_run_turns_nothing_back(url, few, tmp_path, capsys):
     old = with_films(another(few, tmp_path, "old", hours=-5), lambda films: films[:10])
     done = publish_run(old, target(url))
     assert (
-        "stay those of run few, which is newer" in done.notes[0]
+        "are still from run few, which is newer" in done.notes[0]
         and not done.tables.keys() & CURRENT_TABLES.keys()
     )
     assert rows(url, "select run_id, current from tmdb.runs order by run_id") == [
@@ -310,7 +316,7 @@ def test_a_failed_run_is_in_the_history_only(url, few, tmp_path):
     )
     done = publish_run(bad, target(url))
     assert (
-        "its quality gate said no" in done.notes[0]
+        "its quality gate failed" in done.notes[0]
         and not done.tables.keys() & CURRENT_TABLES.keys()
     )
     assert rows(url, "select current, gate, error from tmdb.runs where run_id = 'bad'") == [
@@ -324,7 +330,7 @@ def test_a_report_on_a_part_of_the_films_is_in_the_history_only(url, few, tmp_pa
     for force in (False, True):
         done = publish_run(western, target(url), force=force)
         assert (
-            "only about films of the genre Western" in done.notes[0]
+            "covers only films of the genre Western" in done.notes[0]
             and not done.tables.keys() & CURRENT_TABLES.keys()
         )
     assert rows(url, "select run_id, current from tmdb.runs order by run_id") == [
@@ -338,7 +344,7 @@ def test_a_run_without_an_end_is_refused(status, url, few, tmp_path, capsys):
     run = another(few, tmp_path, "half", status="running" if status == "interrupted" else status)
     if status == "incomplete":
         (run.report / "run.json").unlink()
-    assert f"run half is not at its end ({status})" in said(capsys, run, url)
+    assert f"run half has not finished ({status})" in said(capsys, run, url)
     assert not rows(url, "select 1 from pg_namespace where nspname = 'tmdb'")
 
 
@@ -402,7 +408,7 @@ def test_a_scheduled_run_that_waits_is_not_published_yet(url, demo, tmp_path, mo
 
 def test_another_run_of_the_same_name_is_refused(filled, few, tmp_path, capsys):
     before = versions_of_rows(filled[0])
-    assert "has another run demo, begun" in said(
+    assert "has another run demo, started" in said(
         capsys, another(few, tmp_path, "demo", hours=2), filled[0]
     )
     assert versions_of_rows(filled[0]) == before
@@ -411,7 +417,7 @@ def test_another_run_of_the_same_name_is_refused(filled, few, tmp_path, capsys):
 def test_a_run_of_another_version_is_refused(url, few, tmp_path, capsys):
     run = another(few, tmp_path, "odd")
     (run.report / "kpis" / "genres.parquet").unlink()
-    assert "run odd has no KPI genres, so another version made it" in said(capsys, run, url)
+    assert "run odd has no KPI genres, another version made it" in said(capsys, run, url)
     assert not rows(url, "select 1 from pg_namespace where nspname = 'tmdb'"), "nothing half"
 
 
@@ -435,18 +441,18 @@ def test_a_server_that_does_not_let_in(postgres, few, filled, capsys, monkeypatc
     for address, words in {
         postgres.url(
             "filled", password="canary"
-        ): "the password is wrong; set it in the address, in PGPASSWORD or in a passfile",
-        postgres.url("filled", password=None): "a password is wanted",
+        ): "the password is wrong; set it in the URL, in PGPASSWORD or in a passfile",
+        postgres.url("filled", password=None): "a password is required",
         postgres.url(
             "gone"
-        ): "does not know this database; an administrator types CREATE DATABASE gone",
-        closed: "nothing answers there; start PostgreSQL",
-        closed.replace("127.0.0.1", "no-such-host.invalid"): "no such host",
+        ): "the database does not exist; ask an administrator to run CREATE DATABASE gone",
+        closed: "no server answers; start PostgreSQL",
+        closed.replace("127.0.0.1", "no-such-host.invalid"): "the host name is unknown",
     }.items():
         assert words in said(capsys, few, address)
     assert PASSWORD not in repr(target(postgres.url("filled")))
-    assert "cannot be read" in said(capsys, few, "mysql://a:canary@b/c", code=2)
-    assert "cannot be read" in said(capsys, few, postgres.url("filled") + "?canary", code=2)
+    assert "is invalid" in said(capsys, few, "mysql://a:canary@b/c", code=2)
+    assert "is invalid" in said(capsys, few, postgres.url("filled") + "?canary", code=2)
 
 
 def test_the_password_may_come_from_elsewhere(postgres, filled, demo, tmp_path, monkeypatch):
@@ -497,7 +503,7 @@ def test_the_role_for_dashboards_may_have_to_wait(postgres, few):
         server.admin("alter role films nocreaterole")
         url = server.new("films")
         assert (
-            "an administrator types CREATE ROLE tmdb_reader NOLOGIN"
+            "ask an administrator to run CREATE ROLE tmdb_reader NOLOGIN"
             in publish_run(few, target(url)).notes[0]
         )
         server.admin("create role tmdb_reader nologin")
@@ -516,16 +522,22 @@ def test_the_role_for_dashboards_may_have_to_wait(postgres, few):
     [
         (
             "update tmdb.schema_version set version = 9",
-            "has tables of version 9 and this program knows 1: update tmdb_analysis",
+            "has tables of version 9, this program knows 1; update tmdb_analysis",
         ),
         (
             "update tmdb.schema_version set version = 0",
-            "the tables are of version 0, too old to migrate",
+            "the tables have version 0, too old to migrate",
         ),
-        ("drop table tmdb.schema_version", "there is a schema tmdb that this program has not made"),
-        ("alter table tmdb.runs drop column score", "tmdb.runs was changed by hand"),
         (
-            "create view tmdb.mine as select * from tmdb.genres; alter table tmdb.genres add extra int",
+            "drop table tmdb.schema_version",
+            "schema tmdb exists but was not created by this program",
+        ),
+        ("alter table tmdb.runs drop column score", "table tmdb.runs was changed by hand"),
+        (
+            (
+                "create view tmdb.mine as select * from tmdb.genres; "
+                "alter table tmdb.genres add extra int"
+            ),
             "drop the view, publish",
         ),
     ],
@@ -573,7 +585,10 @@ def test_a_table_of_the_current_run_is_made_anew(statement, url, few):
 
 def waiting(url: str, kind: str) -> int:
     "The server's process of a publish that waits for a lock of some kind."
-    query = f"select pid from pg_stat_activity where application_name = 'tmdb publish' and wait_event = '{kind}'"
+    query = (
+        "select pid from pg_stat_activity where application_name = 'tmdb publish' and "
+        f"wait_event = '{kind}'"
+    )
     deadline = time.monotonic() + 60
     while not (found := rows(url, query)):
         assert time.monotonic() < deadline, "no publish came to wait"
@@ -608,7 +623,7 @@ def test_two_publishes_at_once(url, few):
 def test_a_publish_does_not_wait_for_another_for_ever(url, few, capsys):
     with psycopg.connect(url) as other:
         other.execute("select pg_advisory_xact_lock(hashtext('tmdb publish'))")
-        assert "another publish has been at work for more than 0.2 s" in said(
+        assert "another publish has been running for more than 0.2 s" in said(
             capsys, few, url, "--wait", "0.2"
         )
     assert publish_run(few, target(url)).changed
@@ -619,7 +634,7 @@ def test_a_locked_table_is_said(url, few, capsys):
     with psycopg.connect(url) as other:
         other.execute("lock table tmdb.directors in access exclusive mode")
         line = said(capsys, few, url, "--wait", "0.2")
-    assert "somebody holds a lock on a table for more than 0.2 s; see pg_locks" in line
+    assert "another session has locked a table for more than 0.2 s; see pg_locks" in line
 
 
 def test_a_publisher_that_is_killed_leaves_nothing_half(url, few, tmp_path):
@@ -650,9 +665,7 @@ def test_a_connection_that_is_cut_leaves_nothing_half(postgres, url, few, tmp_pa
         thread, result = in_thread(publish_run, run, target(url))
         postgres.admin(f"select pg_terminate_backend({waiting(url, 'relation')})")
         thread.join()
-    assert "the connection was lost; the database has all of the run or nothing of it" in str(
-        result[0]
-    )
+    assert "the connection was lost; the database has the whole run or none of it" in str(result[0])
     assert versions_of_rows(url) == before
 
 
@@ -660,8 +673,10 @@ def test_a_full_disk_is_said(url, few, tmp_path, capsys):
     "The server raises what it raises when a file cannot grow."
     publish_run(few, target(url))
     with psycopg.connect(url) as connection:
-        connection.execute("""create function full_disk() returns trigger language plpgsql as $$ begin
-            raise exception using errcode = 'disk_full', message = 'could not extend file: No space left on device'; end $$""")
+        connection.execute("""create function full_disk() returns trigger language plpgsql as $$
+            begin
+            raise exception using errcode = 'disk_full',
+            message = 'could not extend file: No space left on device'; end $$""")
         connection.execute(
             "create trigger full_disk before delete on tmdb.movies execute function full_disk()"
         )
@@ -670,9 +685,9 @@ def test_a_full_disk_is_said(url, few, tmp_path, capsys):
         capsys, with_films(another(few, tmp_path, "next", hours=1), lambda films: films[1:]), url
     )
     assert (
-        "the disk of the server is full (could not extend file: No space left on device); make room there. Nothing was changed"
-        in line
-    )
+        "the disk of the server is full (could not extend file: No space left on device); "
+        "free space there. No row has changed"
+    ) in line
     assert versions_of_rows(url) == before
 
 
@@ -698,13 +713,13 @@ def test_a_server_that_dies_is_said(few):
 def test_nothing_is_said_without_an_address(demo, capsys, monkeypatch):
     monkeypatch.delenv("TMDB_POSTGRES_URL", raising=False)
     assert main(["publish", "demo", "--home", str(demo.home)]) == 2
-    assert "say where to" in capsys.readouterr().err
+    assert "no target database" in capsys.readouterr().err
 
 
 def test_doctor_looks_at_the_database(postgres, filled, name, url, capsys, monkeypatch, tmp_path):
     for address, words in {
         filled[0]: "ok    postgres  films@127.0.0.1",
-        url: "nothing published yet",
+        url: "no run published yet",
         postgres.url("filled", password="canary"): "warn  postgres",
     }.items():
         monkeypatch.setenv("TMDB_POSTGRES_URL", address)

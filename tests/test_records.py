@@ -15,12 +15,18 @@ from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import QUARANTINE, RAW
 from tmdb_analysis.core.store import Run, open_run, read
 from tmdb_analysis.films import clean
+from tmdb_analysis.films.checks import answer_rules, answers
 from tmdb_analysis.films.ingest import ingest, raw_row
-from tmdb_analysis.tmdb.files import csv_records, files, records, skipped_files
+from tmdb_analysis.films.rules import evaluate, flags
+from tmdb_analysis.tmdb.files import BadRecord, files, skipped_files
 from tmdb_analysis.tmdb.sources import sample
+from tmdb_analysis.tmdb.tables import film_table, records, table_records
 from tmdb_analysis.use.cli import main
 
-LISTED = "id title original_title overview release_date popularity vote_average vote_count adult video genre_ids".split()
+LISTED = (
+    "id title original_title overview release_date popularity vote_average vote_count adult "
+    "video genre_ids"
+).split()
 
 
 def detail(id: int, **given) -> dict:
@@ -169,8 +175,9 @@ def test_empty_fields_of_series_make_no_series():
 
 @pytest.mark.parametrize(("names", "at"), [("ab", 0), ("ba", 1)], ids=["lists last", "lists first"])
 def test_lists_beside_details_change_nothing(names, at, shared, tmp_path):
-    """A dump of the exercise and saved pages of lists, in both orders of the files; the second dump was
-    written without null keys. The items of one page carry budgets, but neither genres nor credits."""
+    """A dump of the exercise and saved pages of lists, in both orders of the files; the second
+    dump was written without null keys. The items of one page carry budgets, but neither genres
+    nor credits."""
     dump = sorted((shared / "exercise18").glob("*.json.gz"))[at]
     known = [
         film["id"]
@@ -223,7 +230,7 @@ def pair(folder: Path, films: list[str], credits: list[str]) -> list[Path]:
 )
 def test_a_film_that_comes_twice_keeps_its_credits(credits, tmp_path):
     paths = pair(tmp_path, [FILMS[0], FILMS[1], FILMS[0]], [*credits, "7,Gone,[],[]\n"])
-    told = [record for _, _, record in csv_records(paths)]
+    told = [record for _, _, record in table_records(list(map(film_table, paths)))]
     assert [film["credits"] and film["credits"]["crew"][0]["name"] for film in told[:3]] == [
         "Ridley Scott",
         None,
@@ -277,7 +284,9 @@ def test_files_that_are_not_read_are_named(tmp_path):
     )
 
 
-EXTREME = {  # values that a file may hold: the first of each name are impossible, the last are the largest or smallest that count
+# values that a file may hold: the first of each name are impossible, the last are the largest or
+# smallest that count
+EXTREME = {
     "popularity": [1e308, 1e15, -1, 1e6, 0],
     "budget": [10**12, -5, 10**11, 1],
     "revenue": [9 * 10**18, 10**11, 1],
@@ -299,7 +308,8 @@ IMPOSSIBLE = {
 
 @pytest.mark.integration
 def test_one_extreme_value_does_not_end_a_run(demo, tmp_path):
-    "Each extreme value in a film of its own, and ids near 2^63; the report has all its figures, and flags name what was left out."
+    """Each extreme value in a film of its own, and ids near 2^63; the report has all its figures,
+    and flags name what was left out."""
     given = [
         film
         for film in oracle.read_json([sample() / "movies.jsonl.zst"])
@@ -354,3 +364,65 @@ def test_one_extreme_value_does_not_end_a_run(demo, tmp_path):
         and "1 file skipped: notes.txt" in told["stages"][0]["summary"]
     )
     assert (run.report / "20_ingest.html").read_text().count("notes.txt") >= 1
+
+
+def test_the_newer_detail_record_counts_even_if_it_says_that_the_film_is_canceled(tmp_path):
+    old = detail(1, fetched_at="2024-01-01T00:00:00Z")
+    new = detail(1, fetched_at="2026-01-01T00:00:00Z", status="Canceled")
+    for order in ([old, new], [new, old]):
+        films, taken, _ = made(order, tmp_path)
+        assert films == {} and taken == {"duplicate": 1, "not released": 1}
+
+
+def test_without_times_a_released_record_counts(tmp_path):
+    "No film becomes unreleased again, so the order of the files says less than the status."
+    for order in (["Released", "Post Production"], ["Post Production", "Released"]):
+        films, _, _ = made([detail(1, status=status) for status in order], tmp_path)
+        assert films[1]["runtime"] == 90
+
+
+def test_a_newer_record_with_an_unreadable_value_never_replaces_a_readable_one(tmp_path):
+    old = detail(1, fetched_at="2024-01-01T00:00:00Z")
+    new = detail(1, fetched_at="2026-01-01T00:00:00Z", vote_count="many")
+    films, taken, _ = made([old, new], tmp_path)
+    assert films[1]["vote_count"] == 50 and taken == {None: 1, "duplicate": 1}
+    alone, _, _ = made([new], tmp_path)
+    assert alone[1]["vote_count"] is None and alone[1]["budget_musd"] == 1e-5
+
+
+def test_a_record_with_names_only_never_replaces_one_with_ids(tmp_path):
+    crew = {"id": 578, "name": "Ridley Scott", "job": "Director"}
+    full = detail(1, genres=[{"id": 18, "name": "Drama"}], credits={"cast": [], "crew": [crew]})
+    names = full | {"genres": ["Drama"], "credits": {"cast": [], "crew": [crew | {"id": None}]}}
+    films, _, _ = made([full, names], tmp_path)
+    assert films[1]["seq"] == 1
+
+
+def test_a_series_with_a_title_is_no_film():
+    series = SERIES | {"title": "A series"}
+    with pytest.raises(BadRecord, match="another kind: tv"):
+        raw_row(series, 1, "test")
+    for person in ({"id": 1, "name": "P", "known_for_department": "Acting"},):
+        with pytest.raises(BadRecord, match="another kind: person"):
+            raw_row(person, 1, "test")
+    empty = dict(first_air_date=float("nan"), number_of_seasons=0, seasons=[])
+    assert raw_row(detail(1, **empty), 1, "test")["id"] == 1
+
+
+def test_records_of_a_film_that_differ_are_named_by_a_rule(tmp_path):
+    values = [
+        detail(1, revenue=30),
+        detail(1, revenue=40, title="Film one"),
+        detail(2),
+        detail(2, vote_count=99),
+        detail(3),
+        item(detail(3)),
+    ]
+    run = open_run("differ", tmp_path)
+    judged(((f"test:{i}", v) for i, v in enumerate(values)), run)
+    raw = read(session(), RAW, run)
+    seen = answers(raw, clean.dropped(clean.with_verdicts(raw, 8)))
+    rules = [rule for rule in answer_rules() if rule.id == "records_agree"]
+    (outcome,) = evaluate(seen, rules)
+    assert (outcome["evaluated"], outcome["failed"]) == (3, 1)
+    assert [(r.movie_id, r.value) for r in flags(seen, rules).collect()] == [(1, "title, revenue")]

@@ -1,4 +1,5 @@
-"Every KPI table says everything about itself in one place, and the example in CONTRIBUTING works as written."
+"""Every KPI table says everything about itself in one place, and the example in CONTRIBUTING works
+as written."""
 
 import json
 import shutil
@@ -18,7 +19,7 @@ from tmdb_analysis.films.cohort import COHORT_PARAMETERS
 from tmdb_analysis.kpis import genres
 from tmdb_analysis.kpis.registry import all_kpis
 from tmdb_analysis.runs.catalog import definitions
-from tmdb_analysis.search.why import why
+from tmdb_analysis.search.why import explain
 
 CONTRIBUTING = Path(__file__).parent.parent / "CONTRIBUTING.md"
 KPIS = all_kpis()
@@ -77,7 +78,7 @@ def test_the_example_in_contributing_works_as_written(demo, tmp_path, monkeypatc
     for row in saved:
         assert row["median_runtime"] == statistics.median(runtimes[row["genre"]])
 
-    answer = why("genre_runtimes", run, "Horror")
+    answer = explain("genre_runtimes", run, "Horror")
     assert answer.definition.startswith("The typical runtime of each genre")
     assert answer.n >= answer.row["n_runtime"] > 0
     recorded = definitions(run, RunRecord(status="ok"))["genre_runtimes"]

@@ -1,4 +1,5 @@
-"A fetch that is killed, damaged or asked twice ends with the same films and the same bytes as one that is left alone."
+"""A fetch that is killed, damaged or asked twice ends with the same films and the same bytes as one
+that is left alone."""
 
 import os
 import random
@@ -65,7 +66,8 @@ def small(monkeypatch, size: int = 50) -> None:
 
 
 def whole(home: Path, undisturbed: dict[int, bytes]) -> None:
-    "The law: ids and bytes are those of an undisturbed fetch, nothing is there twice, nothing half."
+    """The law: ids and bytes are those of an undisturbed fetch, nothing is there twice, nothing
+    half."""
     assert bodies(home) == undisturbed
     assert states(home) == {"done": 1_500, "not_found": 500}
     assert not list(raw(home).glob("*.part"))
@@ -250,7 +252,8 @@ def test_a_transaction_that_is_interrupted_is_undone(tmp_path):
 
 @pytest.fixture
 def half(tmdb, tmp_path, monkeypatch) -> Path:
-    "A home with a finished fetch of six small segments; what is asked for from now on is counted, and nothing is cached."
+    """A home with a finished fetch of six small segments; what is asked for from now on is counted,
+    and nothing is cached."""
     small(monkeypatch)
     go(tmdb.url, tmp_path, ids=FEW)
     (tmp_path / "data" / "cache" / "http.sqlite").unlink()

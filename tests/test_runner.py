@@ -14,13 +14,16 @@ from tmdb_analysis.core.records import StageRecord, record_path, stage_records, 
 from tmdb_analysis.core.settings import TmdbError, settings
 from tmdb_analysis.core.store import Run, open_run, read_counts
 from tmdb_analysis.runs.chain import new_record
-from tmdb_analysis.runs.stages import execute, one_kernel, stages
+from tmdb_analysis.runs.stages import execute_stage, one_kernel, stages
 from tmdb_analysis.use.steps import finish, prepare, scheduled_settings, step_command
 
 pytestmark = pytest.mark.integration
 
 FIRST = ["20_ingest", "23_clean", "27_validate"]
-STEP = "import sys; from tmdb_analysis.use.steps import step_command; sys.exit(step_command(*sys.argv[1:]))"
+STEP = (
+    "import sys; from tmdb_analysis.use.steps import step_command; "
+    "sys.exit(step_command(*sys.argv[1:]))"
+)
 
 SHUFFLED = "spark.sql.shuffle.partitions"
 GET_SESSION = "from tmdb_analysis.core.engine import session\nspark = session()\n"
@@ -38,7 +41,7 @@ def test_a_stage_starts_with_the_same_engine_settings_after_any_other(tmp_path):
     change = notebook(f"{GET_SESSION}spark.conf.set('{SHUFFLED}', '7')")
     with one_server(chosen.spark, tmp_path), one_kernel(chosen) as kernel:
         for name, nb in {"before": read, "change": change, "after": read}.items():
-            execute(name, nb, {}, run, kernel)
+            execute_stage(name, nb, {}, run, kernel)
     printed = [
         nbformat.read(run.report / f"{name}.ipynb", 4).cells[-1].outputs[0].text
         for name in ("before", "after")
@@ -113,6 +116,6 @@ def test_a_step_that_was_killed_counts_as_failed(tmp_path):
     run = Run("x", tmp_path)
     write_record(record_path(run, "20_ingest"), new_record("20_ingest"))
     told = finish("x", tmp_path)
-    reason = "It was stopped before its end."
+    reason = "Its process ended before the stage did."
     assert [told.status, told.failed_stage, told.error] == ["failed", "20_ingest", reason]
     assert reason in (run.report / "index.html").read_text(encoding="utf-8")

@@ -1,4 +1,5 @@
-"""Searching: the grammar reads what it writes, the films are those of plain Python, and an empty answer is explained."""
+"""Searching: the grammar reads what it writes, the films are those of plain Python, and an empty
+answer is explained."""
 
 import csv
 import io
@@ -47,7 +48,7 @@ quick = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-# --- a catalogue, and a search of it in plain Python --------------------------------------------
+# --- a catalogue, and a search of it in plain Python
 
 NAMES = [
     "Bruce Willis",
@@ -76,7 +77,8 @@ films_made = st.fixed_dictionaries(
         "id": st.integers(1, 40),
         "title": st.sampled_from(TITLES),
         "tagline": st.none() | st.sampled_from(TITLES),
-        "genres": st.none() | st.lists(st.sampled_from(GENRES), min_size=1, max_size=3, unique=True),
+        "genres": st.none() | st.lists(st.sampled_from(GENRES), min_size=1, max_size=3,
+                                       unique=True),
         "production_companies": st.none() | st.just(["A|B", "Ünïted"]),
         "original_language": st.none() | st.sampled_from(["en", "fr"]),
         "belongs_to_collection": st.none() | st.just("Alien Collection"),
@@ -85,7 +87,8 @@ films_made = st.fixed_dictionaries(
         "vote_count": st.none() | st.integers(0, 3),
         "credits": st.lists(
             st.tuples(
-                st.sampled_from(["cast", "crew"]), st.none() | st.integers(1, 4), st.none() | st.sampled_from(NAMES),
+                st.sampled_from(["cast", "crew"]), st.none() | st.integers(1, 4),
+                st.none() | st.sampled_from(NAMES),
                 st.sampled_from(["Director", "Screenplay", "Gaffer"]),
             ), max_size=5,
         ),
@@ -259,7 +262,8 @@ def test_the_films_are_those_of_plain_python(catalogue, asked):
 
 
 def assert_explained(catalogue: list[dict], asked: Query, notes: list[str]) -> None:
-    "The counts of each condition alone, and the films that meet all but one, are those of plain Python."
+    """The counts of each condition alone, and the films that meet all but one, are those of plain
+    Python."""
     alone = ", ".join(f"{c} {len(expected(catalogue, Query((c,))))}" for c in asked.conditions)
     assert f"films that meet each condition alone: {alone}" in notes
     for i, condition in enumerate(asked.conditions):
@@ -271,7 +275,7 @@ def assert_explained(catalogue: list[dict], asked: Query, notes: list[str]) -> N
         assert (line in notes) == bool(titles)
 
 
-# --- names ----------------------------------------------------------------------------------------
+# --- names
 
 
 def test_engine_and_python_fold_alike():
@@ -292,16 +296,16 @@ def test_engine_and_python_fold_alike():
 @pytest.mark.parametrize(
     ("a", "b", "same"),
     [
-        ("Penélope Cruz", "penelope cruz", True), ("Bruce Willis", "Bruce Willis Jr.", False), ("Straße", "STRASSE", True),
-        ("İpek", "ipek", True), ("Søren", "soren", True), ("Łukasz", "lukasz", True), ("ガ", "カ", False),
-        ("한", "하", False), ("Æon", "aeon", True),
+        ("Penélope Cruz", "penelope cruz", True), ("Bruce Willis", "Bruce Willis Jr.", False),
+        ("Straße", "STRASSE", True), ("İpek", "ipek", True), ("Søren", "soren", True),
+        ("Łukasz", "lukasz", True), ("ガ", "カ", False), ("한", "하", False), ("Æon", "aeon", True),
     ],
 )  # fmt: skip
 def test_what_counts_as_one_name(a, b, same):
     assert (fold(a) == fold(b)) is same
 
 
-# --- the grammar ------------------------------------------------------------------------------------
+# --- the grammar
 
 values = st.text(
     st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12
@@ -370,12 +374,13 @@ def test_numbers():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("gnere:Horror", "did you mean genre?"), ('cast:"Bruce Willis', "a quote is not closed"), ("year:90s", "write a number or a range"),
-        ("year:99", "four digits"), ("year:1999-1990", "ends before it begins"), ("sort:-ratng", "did you mean rating?"),
-        ("genre>3", "is not a number"), ("genre:", "needs a value"), ("cast:#me", "write an id as #62"),
-        ("limit:0", "a whole number from 1"),
-        ("x -sort:year", "given once"), ("sort:year sort:votes", "given once"), ("", "the query is empty"), ("  ", "the query is empty"),
-        ("a\udcffb", "UTF-8"),
+        ("gnere:Horror", "did you mean genre?"), ('cast:"Bruce Willis', "a quote is not closed"),
+        ("year:90s", "write a number or a range"), ("year:99", "four digits"),
+        ("year:1999-1990", "ends before it begins"), ("sort:-ratng", "did you mean rating?"),
+        ("genre>3", "is not a number"), ("genre:", "needs a value"),
+        ("cast:#me", "write an id as #62"), ("limit:0", "a whole number from 1"),
+        ("x -sort:year", "given once"), ("sort:year sort:votes", "given once"),
+        ("", "the query is empty"), ("  ", "the query is empty"), ("a\udcffb", "UTF-8"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_said_in_a_line_and_exits_2(text, said, demo, capsys):
@@ -389,7 +394,7 @@ def test_a_mistake_is_said_in_a_line_and_exits_2(text, said, demo, capsys):
     )
 
 
-# --- the sample ---------------------------------------------------------------------------------------
+# --- the sample
 
 ASKED = [
     *SAVED_SEARCHES.values(),
@@ -415,13 +420,16 @@ def test_both_engines_answer_alike(demo):
     if java_version() not in (17, 21):
         pytest.skip("Apache Spark needs Java 17 or 21")
     code = (
-        "import sys, json; from tests.test_search import *; from tmdb_analysis.core.engine import one_server, session, session_for\n"
-        "from tmdb_analysis.core.settings import settings; from tmdb_analysis.core.store import Run\n"
+        "import sys, json; from tests.test_search import *; from tmdb_analysis.core.engine "
+        "import one_server, session, session_for\n"
+        "from tmdb_analysis.core.settings import settings; from tmdb_analysis.core.store "
+        "import Run\n"
         "run = Run('demo', Path(sys.argv[1]))\n"
         "with one_server(settings(engine=sys.argv[2]).spark):\n"
         "    session_for(session(), 1000)\n"
         "    told = [search_run(query(text), run) for text in ASKED]\n"
-        "    print(json.dumps([(t.films.to_pylist(), t.total, t.notes) for t in told], default=str))"
+        "    print(json.dumps([(t.films.to_pylist(), t.total, t.notes) for t in told], "
+        "default=str))"
     )
     env = {k: v for k, v in os.environ.items() if k != "SPARK_REMOTE"} | {"PYTHONPATH": str(ROOT)}
     both = [
@@ -479,7 +487,10 @@ def test_namesakes_are_told_apart():
     told = answer_query(films, credits, query('person:"ana ruiz" sort:year'))
     assert told.films["id"].to_pylist() == [1, 2, 3]
     assert told.notes == [
-        "2 people are named ana ruiz, and the search includes all: #7 (2 films, Three); #8 (1 film, Two)"
+        (
+            "2 people are named ana ruiz, and the search includes all: #7 (2 films, Three); "
+            "#8 (1 film, Two)"
+        )
     ]
     assert answer_query(films, credits, query("person:#7")).films["id"].to_pylist() == [1, 3]
     assert not answer_query(films, credits, query("person:#7")).notes
@@ -499,7 +510,7 @@ def test_nearest_names_are_few_and_sensible(demo):
     )
 
 
-# --- the command and the notebook -----------------------------------------------------------------------
+# --- the command and the notebook
 
 
 def tmdb(*args: str) -> subprocess.CompletedProcess:

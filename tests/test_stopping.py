@@ -1,4 +1,5 @@
-"A run that is stopped or killed, or that loses its kernel: it ends soon, says why, leaves no process, and can be run again."
+"""A run that is stopped or killed, or that loses its kernel: it ends soon, says why, leaves no
+process, and can be run again."""
 
 import json
 import os
@@ -77,7 +78,10 @@ def ended(process: subprocess.Popen, seconds: float = 15) -> tuple[str, list[str
     [
         (
             "ipykernel",
-            r"the kernel died in stage \d\d\w+ \(killed by signal 9; most often memory ran out\): free some memory",
+            (
+                r"the kernel died in stage \d\d\w+ \(killed by signal 9; "
+                r"most often memory ran out\): free some memory"
+            ),
         ),
         ("pysail", r"the engine (died in stage|is gone before) \d\d\w+"),
     ],
@@ -101,7 +105,8 @@ def test_a_run_whose_kernel_or_engine_dies_says_so(program, said, tmp_path):
 
 
 def stopped(home: Path, how: int, words: str, delay: float) -> None:
-    "Stop a run some seconds after a line: it must end at once, cleanly, and with all that it started."
+    """Stop a run some seconds after a line: it must end at once, cleanly, and with all that it
+    started."""
     with going(home) as process:
         until(process, words)
         time.sleep(delay)
@@ -219,7 +224,7 @@ def test_a_run_that_did_not_finish_may_begin_again(status, tmp_path):
     [
         ("ok", {}, "run x is finished: choose another --run-id, or delete it"),
         ("running", {"scheduled": True}, "run x is running"),
-        ("unreadable", {}, "holds files of something else"),
+        ("unreadable", {}, "has files but no readable run.json"),
     ],
 )
 def test_a_run_that_is_finished_or_going_on_may_not(status, facts, said, tmp_path):

@@ -1,4 +1,5 @@
-"""The traps that other projects fall into: each naive line really gives a wrong answer here, and the package does not."""
+"""The traps that other projects fall into: each naive line really gives a wrong answer here, and
+the package does not."""
 
 import io
 import json
@@ -31,7 +32,7 @@ from tmdb_analysis.report.group_charts import roi_by_genre
 from tmdb_analysis.search.lookup import answer_query
 from tmdb_analysis.search.query import query
 from tmdb_analysis.search.search import search_films
-from tmdb_analysis.tmdb.files import records
+from tmdb_analysis.tmdb.tables import records
 from tmdb_analysis.use.cli import main
 
 MILLION = 1_000_000
@@ -110,7 +111,8 @@ def test_trap_01_joining_nothing_gives_an_empty_text(land):
 
 
 def test_trap_02_the_approximate_median_of_two_is_the_lower(land):
-    "percentile_approx gives 7.91 on Apache Spark; Sail interpolates, so the naive answer is plain Python here."
+    """percentile_approx gives 7.91 on Apache Spark; Sail interpolates, so the naive answer is plain
+    Python here."""
     t = land(
         film(1, budget=100 * MILLION, revenue=791 * MILLION),
         film(2, budget=100 * MILLION, revenue=1133 * MILLION),
@@ -181,7 +183,8 @@ def test_trap_05_nan_is_not_null(land):
 
 
 def test_trap_06_the_size_of_nothing(land):
-    "size(null) is -1 or null by a setting; a missing cast is unknown, an empty one is 0, whatever the setting."
+    """size(null) is -1 or null by a setting; a missing cast is unknown, an empty one is 0, whatever
+    the setting."""
     t = land(
         film(1),
         film(2, credits={"crew": []}),
@@ -228,7 +231,8 @@ def test_trap_07_a_name_inside_a_name(land):
 
 
 def test_trap_08_a_pipe_is_a_pattern(land):
-    "split by an unescaped pipe splits every character; lists stay lists, and the CSV can be split again."
+    """split by an unescaped pipe splits every character; lists stay lists, and the CSV can be split
+    again."""
     t = land(
         film(
             1, genres=named("Action", "Drama"), production_companies=named("Fox|Searchlight", "A24")
@@ -356,7 +360,8 @@ def test_trap_13_nobody_is_cut_from_the_cast(land):
 
 
 def test_trap_14_tiny_budgets_are_marked_not_mended(land):
-    "218 dollars are true (Tarnation) and 30 meant 30 million: no rule can tell, so both stay, with a doubt."
+    """218 dollars are true (Tarnation) and 30 meant 30 million: no rule can tell, so both stay,
+    with a doubt."""
     budgets = {1: 218, 2: 30, 3: 20 * MILLION}
     t = land(*[film(i, budget=b, revenue=60 * MILLION) for i, b in budgets.items()])
     times = t.raw.select(
@@ -386,7 +391,8 @@ def test_trap_14_tiny_budgets_are_marked_not_mended(land):
 
 
 def test_without_ids_names_count(land):
-    "Comparing ids that are null makes all genres one and nobody a director; without ids the names are compared, and the answer says so."
+    """Comparing ids that are null makes all genres one and nobody a director; without ids the names
+    are compared, and the answer says so."""
     named_only = lambda *names: [{"name": name} for name in names]  # noqa: E731
     crew = {
         "cast": named_only("Sam Neill"),
@@ -441,7 +447,8 @@ def test_without_ids_names_count(land):
     )
 
 
-# Trap 15: what a run says about itself. One home, three runs: a good one, its id again, and one with a stricter gate.
+# Trap 15: what a run says about itself. One home, three runs: a good one, its id again, and one
+# with a stricter gate.
 
 SECRETS = {
     "TMDB_API_KEY": "canary0key0of0the0traps",
@@ -501,7 +508,8 @@ def told(tmp_path_factory):
 
 @pytest.mark.integration
 def test_trap_15_a_failed_run_does_not_say_done(told):
-    "An error that is caught and followed by 'completed successfully'; here it is exit 1, a line and a page."
+    """An error that is caught and followed by 'completed successfully'; here it is exit 1, a line
+    and a page."""
 
     def naive():
         try:
@@ -538,7 +546,8 @@ def test_trap_15_a_failed_run_does_not_say_done(told):
 
 @pytest.mark.integration
 def test_trap_15_the_threshold_is_read(told):
-    "A threshold that nothing reads gives the same end to every run; here one input ends in two ways."
+    """A threshold that nothing reads gives the same end to every run; here one input ends in two
+    ways."""
     assert (told.good.code, told.strict.code) == (0, 1)
     gates = {
         name: json.loads((told.home / "reports" / name / "quality.json").read_text())
@@ -574,7 +583,8 @@ def test_trap_15_no_secret_is_told(told):
 
 @pytest.mark.integration
 def test_trap_15_a_second_run_appends_nothing(told, tmp_path):
-    "Appending on a second run doubles every film; here a finished run stays as it is, and each run has tables of its own."
+    """Appending on a second run doubles every film; here a finished run stays as it is, and each
+    run has tables of its own."""
     rows = session().createDataFrame([(1,), (2,)], "id long")
     for _ in range(2):
         rows.write.mode("append").parquet(str(tmp_path / "naive"))

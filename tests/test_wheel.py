@@ -72,7 +72,10 @@ def test_wheel_runs_the_demo_anywhere(wheel, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     env = {"PATH": os.defpath, "HOME": str(elsewhere), "PYTHONPATH": str(place)}
-    code = "import sys; from tmdb_analysis.use.cli import main; sys.exit(main(['demo', '--run-id', 'x']))"
+    code = (
+        "import sys; from tmdb_analysis.use.cli import main; sys.exit(main(['demo', "
+        "'--run-id', 'x']))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=elsewhere,

@@ -11,7 +11,7 @@ from tmdb_analysis.core.settings import UsageError
 from tmdb_analysis.core.store import Run, published, read_kpi
 from tmdb_analysis.kpis.registry import all_kpis
 from tmdb_analysis.runs.catalog import run_named
-from tmdb_analysis.search.why import why
+from tmdb_analysis.search.why import explain
 from tmdb_analysis.use.cli import main
 
 KPIS = all_kpis()
@@ -40,10 +40,12 @@ def test_a_definition_is_a_sentence_of_its_own(name):
     )
 
 
-@pytest.mark.parametrize("name", KPIS)
+@pytest.mark.parametrize(
+    "name", [n for n in KPIS if n not in ("money_disagreements", "money_sources")]
+)  # these two are empty without a second source of money
 def test_the_films_behind_the_first_row(name, run):
     table = read_kpi(name, run)
-    answer = why(name, run, str(table[KPIS[name].label].iloc[0]))
+    answer = explain(name, run, str(table[KPIS[name].label].iloc[0]))
     records, row = landed(run), answer.row
     assert answer.n == len(answer.films) and answer.n > 0
     for film in answer.films.to_dict("records"):
@@ -71,7 +73,7 @@ def test_the_films_behind_the_first_row(name, run):
 
 @pytest.mark.parametrize("name", KPIS)
 def test_the_funnel_leads_from_the_records_to_the_films(name, run):
-    answer = why(name, run)
+    answer = explain(name, run)
     left, taken = answer.funnel["left"].tolist(), answer.funnel["taken"].tolist()
     assert (
         left[0] == len(landed(run)) + pq.read_metadata(run.tables / "quarantine.parquet").num_rows
@@ -85,7 +87,7 @@ def test_the_funnel_leads_from_the_records_to_the_films(name, run):
 
 def test_a_ranking_is_chosen_from_the_end_of_its_funnel(run):
     counted = json.loads((run.tables / "rankings.counts.json").read_text())["eligible"]
-    assert {name: int(why(name, run).funnel["left"].iloc[-1]) for name in counted} == counted
+    assert {name: int(explain(name, run).funnel["left"].iloc[-1]) for name in counted} == counted
 
 
 def test_of_the_command(run, capsys):

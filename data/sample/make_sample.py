@@ -1,10 +1,12 @@
-"""Make the embedded sample from saved answers of the API: facts and figures only, chosen so that every number has something to show.
+"""Make the embedded sample from saved answers of the API: facts and figures only, chosen so that
+every number has something to show.
 
     python data/sample/make_sample.py ANSWERS... [--collections CSV] [--films 1000]
 
-ANSWERS are files or folders in any form that `tmdb run --source files` reads, older ones first; `--collections` adds franchises
-(columns movie_id, collection_id, collection_name) to answers that came without them. The choice depends on the answers alone:
-the same answers give the same bytes.
+ANSWERS are files or folders in any form that `tmdb run --source files` reads, older ones first;
+`--collections` adds franchises (columns movie_id, collection_id, collection_name) to answers
+that came without them. The choice depends on the answers alone: the same answers give the same
+bytes.
 """
 
 import argparse
@@ -17,7 +19,8 @@ import orjson
 import zstandard
 
 from tmdb_analysis.films.ingest import raw_row
-from tmdb_analysis.tmdb.files import BadRecord, records
+from tmdb_analysis.tmdb.files import BadRecord
+from tmdb_analysis.tmdb.tables import records
 
 HERE = Path(__file__).parent
 NAMED = ("id", "name")
@@ -28,7 +31,8 @@ LISTS = {
     "spoken_languages": ("iso_639_1", "name", "english_name"),
 }
 FACTS = (
-    "id title original_title status release_date original_language adult video imdb_id budget revenue runtime "
+    "id title original_title status release_date original_language adult video imdb_id budget "
+    "revenue runtime "
     "popularity vote_average vote_count belongs_to_collection"
 ).split()
 ERROR = {
@@ -108,7 +112,8 @@ def searched(film: dict) -> bool:
 
 
 def choose(films: list[dict], size: int) -> set[int]:
-    "The ids of the sample: franchises, searches, both ends of every ranking, every flaw, then films by decade in a fixed shuffle."
+    """The ids of the sample: franchises, searches, both ends of every ranking, every flaw, then
+    films by decade in a fixed shuffle."""
     answers = [f["id"] for f in films]
     ids = {i for i in answers if answers.count(i) > 1} | {
         f["id"] for f in films if searched(f) or f["belongs_to_collection"]
@@ -129,7 +134,7 @@ def choose(films: list[dict], size: int) -> set[int]:
 
 def main() -> None:
     "Read, choose, write."
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("answers", nargs="+")
     parser.add_argument("--collections", type=Path)
     parser.add_argument("--films", type=int, default=1000)

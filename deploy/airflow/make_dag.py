@@ -1,5 +1,6 @@
-"""Write dags/tmdb.json: the stages of this version, what they can be asked, and the tables they make. Run it in the environment of the
-package after a stage or a setting has changed: python deploy/airflow/make_dag.py"""
+"""Write dags/tmdb.json: the stages of this version, what they can be asked, and the tables they
+make. Run it in the environment of the package after a stage or a setting has changed:
+python deploy/airflow/make_dag.py"""
 
 import json
 from pathlib import Path

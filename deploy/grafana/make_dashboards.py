@@ -45,7 +45,8 @@ class Postgres(Dataquery):
     def to_json(self) -> dict[str, Any]:
         "As Grafana stores it."
         return {
-            "refId": "A", "datasource": SOURCE, "format": self.form, "editorMode": "code", "rawQuery": True, "rawSql": self.query,
+            "refId": "A", "datasource": SOURCE, "format": self.form, "editorMode": "code",
+            "rawQuery": True, "rawSql": self.query,
         }  # fmt: skip
 
 
@@ -132,50 +133,73 @@ def made(
 def of_runs(name: str, labelled: bool = False) -> str:
     "The query for a number of each run over time, a line for each of its labels if it has some."
     metric = "m.label" if labelled else f"'{name.replace('_', ' ')}'"
-    return f"""select r.finished as time, {metric} as metric, m.value from tmdb.metrics m join tmdb.runs r using (run_id)
+    return f"""select r.finished as time, {metric} as metric, m.value from tmdb.metrics m
+        join tmdb.runs r using (run_id)
         where m.name = '{name}' and $__timeFilter(r.finished) order by 1, 2"""
 
 
 LAST = "from tmdb.runs order by finished desc limit 1"
 PIPELINE = [
     (4, [
-        Panel("stat", 4, "Last run", "How the newest published run ended, whether it succeeded or not.", "string",
+        Panel("stat", 4, "Last run",
+              "How the newest published run ended, whether it succeeded or not.", "string",
               f"select status {LAST}"),
-        Panel("stat", 4, "Since the last success", "Time since the newest run that succeeded ended.", "s",
-              "select extract(epoch from now() - max(finished)) as seconds from tmdb.runs where status = 'ok'",
+        Panel("stat", 4, "Since the last success",
+              "Time since the newest run that succeeded ended.", "s",
+              "select extract(epoch from now() - max(finished)) as seconds from tmdb.runs "
+              "where status = 'ok'",
               ((None, GREEN), (26 * 3600, AMBER), (8 * 86400, RED))),
-        Panel("stat", 4, "Duration", "How long the newest run took.", "s", f"select seconds {LAST}"),
-        Panel("stat", 4, "Films", "Films in the current run, after cleaning.", "none", "select films from tmdb.runs where current"),
-        Panel("stat", 4, "Failures", "What failed in the newest run, all kinds together: films, records, answers, cache, stages.", "none",
-              f"select sum(value) as failures from tmdb.metrics where name = 'failures' and run_id = (select run_id {LAST})",
+        Panel("stat", 4, "Duration", "How long the newest run took.", "s",
+              f"select seconds {LAST}"),
+        Panel("stat", 4, "Films", "Films in the current run, after cleaning.", "none",
+              "select films from tmdb.runs where current"),
+        Panel("stat", 4, "Failures",
+              "What failed in the newest run, all kinds together: films, records, answers, cache, "
+              "stages.", "none",
+              "select sum(value) as failures from tmdb.metrics where name = 'failures' "
+              f"and run_id = (select run_id {LAST})",
               ((None, GREEN), (1, AMBER), (100, RED))),
         Panel("stat", 4, "Runs", "Published runs in the chosen time.", "none",
               "select count(*) as runs from tmdb.runs where $__timeFilter(finished)"),
     ]),
     (8, [
-        Panel("bars", 12, "Time by stage", "How long each stage of a run took; a bar is a run.", "s", of_runs("stage_seconds", True)),
-        Panel("lines", 12, "Time of a run", "From the start of the engine to the last page.", "s", of_runs("run_seconds")),
+        Panel("bars", 12, "Time by stage", "How long each stage of a run took; a bar is a run.",
+              "s", of_runs("stage_seconds", True)),
+        Panel("lines", 12, "Time of a run", "From the start of the engine to the last page.", "s",
+              of_runs("run_seconds")),
     ]),
     (8, [
-        Panel("bars", 8, "API calls", "Requests that were sent to TMDB, each try counted. A run of files or of the sample sends none.",
+        Panel("bars", 8, "API calls",
+              "Requests that were sent to TMDB, each try counted. "
+              "A run of files or of the sample sends none.",
               "none", of_runs("api_calls")),
-        Panel("lines", 8, "Cache hit rate", "Share of the answers that came fresh from the cache. The first fetch of a selection has none.",
+        Panel("lines", 8, "Cache hit rate",
+              "Share of the answers that came fresh from the cache. "
+              "The first fetch of a selection has none.",
               "percentunit", of_runs("cache_hit_ratio")),
         Panel("bars", 8, "Failures by kind",
-              "Films that were not fetched, records in quarantine, answers that were broken, faults of the cache, stages that failed.",
+              "Films that were not fetched, records in quarantine, answers that were broken, "
+              "faults of the cache, stages that failed.",
               "none", of_runs("failures", True)),
     ]),
     (8, [
-        Panel("lines", 12, "Rows by table", "Rows of the tables of a run; credits are left out, for there are some sixty to a film.",
+        Panel("lines", 12, "Rows by table",
+              "Rows of the tables of a run; credits are left out, "
+              "for there are some sixty to a film.",
               "short",
               of_runs("rows", True).replace(" and $", " and m.label <> 'credits' and $")),
-        Panel("bars", 12, "Spark jobs and stages", "What Apache Spark ran; the embedded engine has no such numbers.", "none",
-              """select r.finished as time, m.name as metric, m.value from tmdb.metrics m join tmdb.runs r using (run_id)
-              where m.name in ('spark_jobs', 'spark_stages') and $__timeFilter(r.finished) order by 1, 2"""),
+        Panel("bars", 12, "Spark jobs and stages",
+              "What Apache Spark ran; the embedded engine has no such numbers.", "none",
+              """select r.finished as time, m.name as metric, m.value from tmdb.metrics m
+              join tmdb.runs r using (run_id)
+              where m.name in ('spark_jobs', 'spark_stages') and $__timeFilter(r.finished)
+              order by 1, 2"""),
     ]),
     (9, [
-        Panel("table", 24, "The last 50 runs", "Newest first. The current run is the one that the dashboard of films shows.", "none",
-              """select finished, run_id as run, status, gate, score, films, round(seconds::numeric, 1) as seconds, source, engine,
+        Panel("table", 24, "The last 50 runs",
+              "Newest first. The current run is the one that the dashboard of films shows.", "none",
+              """select finished, run_id as run, status, gate, score, films,
+              round(seconds::numeric, 1) as seconds, source, engine,
               "current", failed_stage, error from tmdb.runs order by finished desc limit 50"""),
     ]),
 ]  # fmt: skip
@@ -185,82 +209,117 @@ LATEST_QUALITY = (
 )
 QUALITY = [
     (4, [
-        Panel("stat", 6, "Score", "Score of quality of the newest run that was looked at, 0 to 100.", "none",
+        Panel("stat", 6, "Score",
+              "Score of quality of the newest run that was looked at, 0 to 100.", "none",
               "select score from tmdb.runs where score is not null order by finished desc limit 1",
               ((None, RED), (70, AMBER), (80, GREEN))),
         Panel("stat", 6, "Gate", "Whether the quality gate let the newest run pass.", "string",
               "select gate from tmdb.runs where gate is not null order by finished desc limit 1"),
-        Panel("stat", 6, "Broken rules", "Rules that more records break than the rule allows, in the newest run.", "none",
-              f"select count(*) as rules from tmdb.quality_rules where not passed and {LATEST_QUALITY}", ((None, GREEN), (1, AMBER))),
-        Panel("stat", 6, "Flagged films", "Films of the current run that break at least one rule.", "none",
+        Panel("stat", 6, "Broken rules",
+              "Rules that more records break than the rule allows, in the newest run.", "none",
+              "select count(*) as rules from tmdb.quality_rules "
+              f"where not passed and {LATEST_QUALITY}", ((None, GREEN), (1, AMBER))),
+        Panel("stat", 6, "Flagged films", "Films of the current run that break at least one rule.",
+              "none",
               "select count(distinct movie_id) as films from tmdb.flags"),
     ]),
     (8, [
-        Panel("lines", 12, "Score over runs", "Score of quality of each run, 0 to 100.", "none", of_runs("quality_score")),
-        Panel("lines", 12, "Dimensions over runs", "Score of each dimension of quality, 0 to 100.", "none",
+        Panel("lines", 12, "Score over runs", "Score of quality of each run, 0 to 100.", "none",
+              of_runs("quality_score")),
+        Panel("lines", 12, "Dimensions over runs", "Score of each dimension of quality, 0 to 100.",
+              "none",
               of_runs("quality_dimension_score", True)),
     ]),
     (8, [
-        Panel("gauge", 12, "Dimensions now", "Score of each dimension of quality in the newest run, 0 to 100.", "none",
-              f"select dimension, score from tmdb.quality_dimensions where {LATEST_QUALITY} order by dimension",
+        Panel("gauge", 12, "Dimensions now",
+              "Score of each dimension of quality in the newest run, 0 to 100.", "none",
+              f"select dimension, score from tmdb.quality_dimensions where {LATEST_QUALITY} "
+              "order by dimension",
               ((None, RED), (70, AMBER), (80, GREEN))),
-        Panel("bars", 12, "Broken rules by severity", "Rules that more records break than the rule allows.", "none",
+        Panel("bars", 12, "Broken rules by severity",
+              "Rules that more records break than the rule allows.", "none",
               of_runs("rules_broken", True)),
     ]),
     (10, [
-        Panel("table", 14, "Failing rules", "Rules that the newest run breaks, the largest share of the records that were asked first.",
+        Panel("table", 14, "Failing rules",
+              "Rules that the newest run breaks, the largest share of the records that were asked "
+              "first.",
               "none",
-              f"""select rule, dimension, severity, about, failed, evaluated, round((100 * share)::numeric, 2) as "share in %"
-              from tmdb.quality_rules where not passed and {LATEST_QUALITY} order by share desc, rule_id"""),
-        Panel("table", 10, "Flagged films", "The films of the current run with the most broken rules.", "none",
-              """select title, count(*) as rules, string_agg(distinct rule_id, ', ') as broken from tmdb.flags
+              f"""select rule, dimension, severity, about, failed, evaluated,
+              round((100 * share)::numeric, 2) as "share in %"
+              from tmdb.quality_rules where not passed and {LATEST_QUALITY}
+              order by share desc, rule_id"""),
+        Panel("table", 10, "Flagged films",
+              "The films of the current run with the most broken rules.", "none",
+              """select title, count(*) as rules, string_agg(distinct rule_id, ', ') as broken
+              from tmdb.flags
               group by movie_id, title order by 2 desc, title limit 50"""),
     ]),
 ]  # fmt: skip
 
-RANKED = """select rank, title, extract(year from release_date)::int as year, round(value::numeric, 2) as "{value}"
+RANKED = """select rank, title, extract(year from release_date)::int as year,
+    round(value::numeric, 2) as "{value}"
     from tmdb.{name} order by rank"""
 FILMS = [
     (4, [
-        Panel("stat", 6, "Films", "Films of the current run.", "none", "select count(*) as films from tmdb.movies"),
-        Panel("stat", 6, "Known revenue", "Sum of the revenues that are known, in million USD.", "suffix: M USD",
+        Panel("stat", 6, "Films", "Films of the current run.", "none",
+              "select count(*) as films from tmdb.movies"),
+        Panel("stat", 6, "Known revenue", "Sum of the revenues that are known, in million USD.",
+              "suffix: M USD",
               "select sum(revenue_musd) as revenue from tmdb.movies"),
         Panel("stat", 6, "People", "People who are credited in the films, by TMDB id.", "none",
               "select count(distinct person_id) as people from tmdb.credits"),
         Panel("stat", 6, "As of", "When the current run ended.", "dateTimeAsIso",
-              "select (extract(epoch from finished) * 1000)::bigint as ended from tmdb.runs where current"),
+              "select (extract(epoch from finished) * 1000)::bigint as ended from tmdb.runs "
+              "where current"),
     ]),
     (10, [
-        Panel("table", 8, "Highest revenue", "Worldwide gross in million USD, not adjusted for prices.", "none",
+        Panel("table", 8, "Highest revenue",
+              "Worldwide gross in million USD, not adjusted for prices.", "none",
               RANKED.format(name="highest_revenue", value="revenue (M USD)")),
-        Panel("table", 8, "Highest return", "Revenue / budget, among films whose budget is known and not tiny.", "none",
+        Panel("table", 8, "Highest return",
+              "Revenue / budget, among films whose budget is known and not tiny.", "none",
               RANKED.format(name="highest_roi", value="revenue / budget")),
-        Panel("table", 8, "Highest rated", "Mean rating, 0 to 10, among films with enough votes; n is the votes.", "none",
+        Panel("table", 8, "Highest rated",
+              "Mean rating, 0 to 10, among films with enough votes; n is the votes.", "none",
               RANKED.format(name="highest_rated", value="rating\", vote_count as \"n")),
     ]),
     (9, [
-        Panel("chart", 12, "Genres by films", "Films of each genre; a film counts in each of its genres, so bars add up to more than all.",
+        Panel("chart", 12, "Genres by films",
+              "Films of each genre; a film counts in each of its genres, "
+              "so bars add up to more than all.",
               "none",
               "select genre, films from tmdb.genres order by rank"),
         Panel("chart", 12, "Typical return by genre",
-              "Median of revenue / budget of the n films in the numbers on money; genres with enough films for a firm number.", "none",
-              """select genre || ' (n=' || n_return || ')' as genre, median_return as "median of revenue / budget" from tmdb.genre_returns
+              "Median of revenue / budget of the n films in the numbers on money; "
+              "genres with enough films for a firm number.", "none",
+              """select genre || ' (n=' || n_return || ')' as genre,
+              median_return as "median of revenue / budget" from tmdb.genre_returns
               where shown = 'firm' order by median_return desc"""),
     ]),
     (9, [
         Panel("chart", 24, "Revenue by year",
-              "Sum of the n known revenues by the year of release, in million USD, not adjusted for prices.", "suffix: M USD",
-              """select "year" || ' (n=' || n_revenue || ')' as "year", total_revenue_musd as revenue from tmdb.yearly
+              "Sum of the n known revenues by the year of release, in million USD, "
+              "not adjusted for prices.", "suffix: M USD",
+              """select "year" || ' (n=' || n_revenue || ')' as "year",
+              total_revenue_musd as revenue from tmdb.yearly
               where total_revenue_musd is not null order by 1"""),
     ]),
     (10, [
-        Panel("table", 12, "Directors", "By the total revenue of their films, co-directed ones too; n is the films with a known revenue.",
+        Panel("table", 12, "Directors",
+              "By the total revenue of their films, co-directed ones too; "
+              "n is the films with a known revenue.",
               "none",
-              """select rank, director, films, round(total_revenue_musd::numeric) as "revenue (M USD)", n_revenue as n,
-              round(mean_rating::numeric, 2) as "mean rating" from tmdb.directors order by rank limit 50"""),
-        Panel("table", 12, "Franchises", "By the total revenue of their films; n is the films with a known revenue.", "none",
-              """select rank, collection as franchise, films, round(total_revenue_musd::numeric) as "revenue (M USD)", n_revenue as n,
-              round(mean_rating::numeric, 2) as "mean rating" from tmdb.franchises order by rank limit 50"""),
+              """select rank, director, films,
+              round(total_revenue_musd::numeric) as "revenue (M USD)", n_revenue as n,
+              round(mean_rating::numeric, 2) as "mean rating" from tmdb.directors
+              order by rank limit 50"""),
+        Panel("table", 12, "Franchises",
+              "By the total revenue of their films; n is the films with a known revenue.", "none",
+              """select rank, collection as franchise, films,
+              round(total_revenue_musd::numeric) as "revenue (M USD)", n_revenue as n,
+              round(mean_rating::numeric, 2) as "mean rating" from tmdb.franchises
+              order by rank limit 50"""),
     ]),
 ]  # fmt: skip
 

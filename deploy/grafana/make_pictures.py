@@ -1,6 +1,8 @@
-"""Draw what the panels of the dashboards hold, for the documentation: python deploy/grafana/make_pictures.py postgresql://reader@host/db
+"""Draw what the panels of the dashboards hold, for the documentation:
+python deploy/grafana/make_pictures.py postgresql://reader@host/db
 
-These are plain figures of the data, one picture a dashboard, not the look of Grafana. The queries are those of the committed dashboards.
+These are plain figures of the data, one picture a dashboard, not the look of Grafana. The
+queries are those of the committed dashboards.
 """
 
 import json
@@ -23,7 +25,8 @@ IMAGES = HERE.parent.parent / "docs" / "images"
 
 
 def expanded(query: str, since: str = "now() - interval '30 days'", until: str = "now()") -> str:
-    "A query with Grafana's macros filled in, as Grafana does. Raises `ValueError` for one that is not known."
+    """A query with Grafana's macros filled in, as Grafana does. Raises `ValueError` for one that is
+    not known."""
     query = re.sub(r"\$__timeFilter\(([^)]*)\)", rf"\1 between {since} and {until}", query)
     if "$" in query:
         raise ValueError(f"there is a macro or variable left in {query}")
@@ -88,7 +91,8 @@ def draw(axes: Any, panel: dict[str, Any], data: pd.DataFrame) -> None:
         if kind == "table":
             widths = [0.06 + cells[c].str.len().max() for c in cells]
             drawn = axes.table(
-                cells.values.tolist(), colLabels=list(cells.columns), loc="upper left", edges="horizontal", cellLoc="left",
+                cells.values.tolist(), colLabels=list(cells.columns), loc="upper left",
+                edges="horizontal", cellLoc="left",
                 colWidths=[width / sum(widths) for width in widths],
             )  # fmt: skip
             drawn.auto_set_font_size(False)

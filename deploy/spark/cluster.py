@@ -1,8 +1,11 @@
-"""A small Apache Spark cluster on this machine: a master, two workers and a Spark Connect server that asks for a token.
+"""A small Apache Spark cluster on this machine: a master, two workers and a Spark Connect server
+that asks for a token.
 
-python deploy/spark/cluster.py up|down|status [--home DIR] [--port 7077] [--connect 15002] [--ui 8080]
+python deploy/spark/cluster.py up|down|status [--home DIR] [--port 7077] [--connect 15002]
+    [--ui 8080]
 
-Everything listens on loopback. Process ids, logs and the token (readable for you alone) are in HOME/data/spark.
+Everything listens on loopback. Process ids, logs and the token (readable for you alone) are in
+HOME/data/spark.
 
 python deploy/spark/cluster.py serve --master URL --host NAME [--memory 1g] [--conf NAME=VALUE ...]
 
@@ -110,7 +113,8 @@ def serve(master: str, host: str, memory: str, connect: int, more: list[str]) ->
 
 
 def running(place: Path, name: str) -> int | None:
-    "The id of a process that was started here and is still there; an id that another process has by now does not count."
+    """The id of a process that was started here and is still there; an id that another process has
+    by now does not count."""
     try:
         pid = int((place / f"{name}.pid").read_text())
     except (OSError, ValueError):
@@ -175,7 +179,8 @@ def wait(place: Path, name: str, ready, seconds: float = 180) -> None:
     while not ready():
         if not running(place, name) or time.monotonic() > deadline:
             raise TmdbError(
-                f"the {name} did not start: see {place / name}.log; `make cluster-down` stops the others"
+                f"the {name} did not start: see {place / name}.log; "
+                "`make cluster-down` stops the others"
             )
         time.sleep(0.2)
 
@@ -187,7 +192,8 @@ def up(place: Path, port: int, connect: int, ui: int) -> None:
     for name, number in {"master": port, "connect": connect}.items():
         if not running(place, name) and is_reachable("127.0.0.1", number):
             raise TmdbError(
-                f"port {number} is taken by something else: choose another with --{'port' if name == 'master' else name}"
+                f"port {number} is taken by something else: choose another with "
+                f"--{'port' if name == 'master' else name}"
             )
     secret, chain = token(place), commands(place, port, connect, ui)
     small = {
@@ -203,7 +209,8 @@ def up(place: Path, port: int, connect: int, ui: int) -> None:
     with environment_variables({TOKEN_VARIABLE: None}):
         wait(place, "connect", lambda: is_answering(f"sc://127.0.0.1:{connect}", 1))
     print(
-        f"cluster up: master spark://127.0.0.1:{port} (http://127.0.0.1:{ui}), {WORKERS} workers, Connect at sc://localhost:{connect}"
+        f"cluster up: master spark://127.0.0.1:{port} (http://127.0.0.1:{ui}), "
+        f"{WORKERS} workers, Connect at sc://localhost:{connect}"
     )
     print(f"  tmdb run --engine spark://127.0.0.1:{port}")
     print(f"  TMDB_SPARK_TOKEN=$(cat {place / 'token'}) tmdb run --engine sc://localhost:{connect}")

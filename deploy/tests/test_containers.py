@@ -63,7 +63,10 @@ class Stack:
 
     def make(self, verb: str, timeout: float = 3600) -> subprocess.CompletedProcess:
         "A verb of the Makefile for this stack."
-        compose = f"docker compose --project-name tmdb-test --env-file {self.file} --file deploy/compose.yaml"
+        compose = (
+            f"docker compose --project-name tmdb-test --env-file {self.file} "
+            "--file deploy/compose.yaml"
+        )
         return command(
             "make",
             "--no-print-directory",
@@ -165,7 +168,10 @@ def test_a_run_from_the_form_reaches_postgresql_though_a_worker_dies(stack):
         facts["status"] == "ok"
         and stack.inside("jupyter", "test", "-s", f"{reports}/index.html") == ""
     )
-    count = f"select count(*) from tmdb.movies where exists (select from tmdb.runs where run_id = '{RUN}')"
+    count = (
+        "select count(*) from tmdb.movies "
+        f"where exists (select from tmdb.runs where run_id = '{RUN}')"
+    )
     url = f"postgresql://films:{stack.values['FILMS_DB_PASSWORD']}@127.0.0.1/films"
     assert stack.inside("postgres", "psql", url, "-Atc", count) == str(facts["films"])
 
@@ -175,7 +181,10 @@ def test_a_run_from_the_form_reaches_postgresql_though_a_worker_dies(stack):
 
 
 def test_a_dag_that_cannot_be_read_makes_the_stack_unhealthy(stack):
-    broken = "cp /srv/dags/tmdb.py /srv/dags/broken.py && echo 'raise IndexError(2)  # dag airflow' >> /srv/dags/broken.py"
+    broken = (
+        "cp /srv/dags/tmdb.py /srv/dags/broken.py && echo 'raise IndexError(2)  "
+        "# dag airflow' >> /srv/dags/broken.py"
+    )
     command(
         "docker", "exec", "--user", "0", "tmdb-test-airflow-dag-processor-1", "sh", "-c", broken
     )

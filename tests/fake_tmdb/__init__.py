@@ -1,4 +1,5 @@
-"""A local TMDB for tests: `with fake_tmdb("sample") as tmdb:` starts it as a process of its own and gives its address."""
+"""A local TMDB for tests: `with fake_tmdb("sample") as tmdb:` starts it as a process of its own and
+gives its address."""
 
 import json
 import subprocess
@@ -32,7 +33,8 @@ class FakeTmdb:
             raise ValueError(json.load(e)["status_message"]) from None
 
     def stats(self, paths: bool = False) -> dict:
-        "Requests by kind and status, busiest second, connections; with paths, how often each was asked for."
+        """Requests by kind and status, busiest second, connections; with paths, how often each was
+        asked for."""
         return self.read(f"{self.url}/_fake/stats" + ("?paths=1" if paths else ""))
 
     def faults(self, spec: str = "") -> None:

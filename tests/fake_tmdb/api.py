@@ -12,7 +12,10 @@ from .reference import BLANK, CONSTANT, DEPARTMENTS, ERRORS
 Query = dict[str, str]
 Section = Callable[[Catalogue, dict, Query], dict]
 PAGES = 500  # pages above are refused, whatever total_pages says
-LONG = "adult backdrop_path genre_ids id original_language original_title overview popularity poster_path release_date title video".split()
+LONG = (
+    "adult backdrop_path genre_ids id original_language original_title overview popularity "
+    "poster_path release_date title video"
+).split()
 ITEM = [*LONG, "vote_average", "vote_count"]
 
 
@@ -26,7 +29,8 @@ class ApiError(Exception):
 
 
 def fill(record: dict, blank: str, **more: Any) -> dict:
-    "A record with every key of TMDB's answer; what is there stays as it is, unknown keys come last."
+    """A record with every key of TMDB's answer; what is there stays as it is, unknown keys come
+    last."""
     return {**BLANK[blank], **more, **record}
 
 
@@ -89,7 +93,8 @@ def items(cat: Catalogue, keys: Iterable[int], **more: Any) -> list[dict]:
 
 
 def paged(q: Query, rows: list, show: Callable[[list], list], size: int = 20, **head: Any) -> dict:
-    "One page of rows. `_repeat` comes from a fault: so many items of a page stand on the next one again."
+    """One page of rows. `_repeat` comes from a fault: so many items of a page stand on the next one
+    again."""
     page, again = convert(q.get("page") or "1", int, 22), min(int(q.get("_repeat", 0)), size - 1)
     if not 1 <= page <= PAGES:
         raise ApiError(22)
@@ -219,7 +224,8 @@ def is_day(text: str) -> bool:
 
 
 def window(first: int, last: int, cat: Catalogue, q: Query) -> dict:
-    "A list of films that came out between two days, counted from today, or from the newest film of an older catalogue."
+    """A list of films that came out between two days, counted from today, or from the newest film
+    of an older catalogue."""
     real = today().isoformat()
     newest = date.fromisoformat(
         max((d for d in cat.column("release_date") if d <= real and is_day(d)), default=real)
@@ -238,7 +244,8 @@ def trending(cat: Catalogue, q: Query) -> dict:
 
 
 def span(q: Query) -> tuple[str, str]:
-    "First and last day of a changes call, at most 14 days apart; a day and the one before unless both are given."
+    """First and last day of a changes call, at most 14 days apart; a day and the one before unless
+    both are given."""
     start, end = (
         convert(q[k][:10], date.fromisoformat, 23) if q.get(k) else None
         for k in ("start_date", "end_date")
@@ -377,7 +384,8 @@ def translations(cat: Catalogue, thing: dict, q: Query, blank: str = "translatio
 
 
 def near(first: int, last: int, cat: Catalogue, film: dict, q: Query, **more: Any) -> dict:
-    "Recommendations and similar films: neighbours by id that share a genre, or else the first films."
+    """Recommendations and similar films: neighbours by id that share a genre, or else the first
+    films."""
     genres = set(cat.fact("genres", film["id"]))
     keys = [
         key
@@ -558,7 +566,8 @@ KINDS = {
 
 
 def find(cat: Catalogue, kind: str, key: str) -> dict:
-    "A film, person, collection, company or keyword by the id in a path; `550-fight-club` and ids of IMDb are ids too."
+    """A film, person, collection, company or keyword by the id in a path; `550-fight-club` and ids
+    of IMDb are ids too."""
     if kind == "movie" and re.fullmatch(r"tt\d+", key):
         key = str(cat.by_imdb(key) or 999_999_999)
     digits = re.match(r"\d{1,18}(?=-|$)", key)
@@ -600,7 +609,8 @@ def thing(cat: Catalogue, q: Query, kind: str, key: str, section: str = "") -> d
 
 
 def matches(q: Query, names: Iterable[tuple[int, str]]) -> list[int]:
-    "Ids whose name holds every word of the query; the very name first, then names that begin with it."
+    """Ids whose name holds every word of the query; the very name first, then names that begin with
+    it."""
     query = q.get("query", "").casefold().strip()
     words = query.split()
     found = (
@@ -747,7 +757,8 @@ EXPORTS = {
 
 
 def export_rows(cat: Catalogue, kind: str) -> Iterator[dict]:
-    "The lines of a daily export: films (adult ones in a file of their own), people, collections, keywords or companies."
+    """The lines of a daily export: films (adult ones in a file of their own), people, collections,
+    keywords or companies."""
     if kind in ("movie", "adult_movie"):
         fields = ("original_title", "popularity", "video")
         keys = (key for key in cat.ids if cat.fact("adult", key) is (kind == "adult_movie"))

@@ -1,4 +1,5 @@
-"""What the local TMDB knows: films from files, or films made from a seed. Both kinds of catalogue answer the same questions."""
+"""What the local TMDB knows: films from files, or films made from a seed. Both kinds of catalogue
+answer the same questions."""
 
 import gzip
 from collections.abc import Callable, Iterable, Iterator
@@ -68,7 +69,8 @@ NAMED: dict[str, Callable[["Catalogue", dict], list[dict]]] = {
 
 
 class Catalogue:
-    "Films by id, with edits on top. A subclass says what lies below the edits: the methods whose names begin with `made`."
+    """Films by id, with edits on top. A subclass says what lies below the edits: the methods whose
+    names begin with `made`."""
 
     def __init__(self) -> None:
         self.edits: dict[int, dict | None] = {}  # None: deleted
@@ -152,7 +154,8 @@ class Catalogue:
     def edit(
         self, op: str, day: str, id: int = 0, fields: dict | None = None, film: dict | None = None
     ) -> None:
-        "Change fields of a film, delete a film or add one; the feed of changes has it under that day."
+        """Change fields of a film, delete a film or add one; the feed of changes has it under that
+        day."""
         key = film["id"] if film else id
         old, day = self.film(key) or {}, date.fromisoformat(day).isoformat()
         if op != "add" and not old:
@@ -263,9 +266,9 @@ PLACE = [
     for place, weight in {"en US": 46, "en GB": 8, "fr FR": 8, "ja JP": 7, "de DE": 6}.items()
     for _ in range(weight)
 ]
-PLACE += "es ES,es ES,es MX,zh CN,zh CN,zh TW,hi IN,hi IN,hi IN,pt BR,pt BR,ko KR,ko KR,it IT,it IT".split(
-    ","
-)
+PLACE += (
+    "es ES,es ES,es MX,zh CN,zh CN,zh TW,hi IN,hi IN,hi IN,pt BR,pt BR,ko KR,ko KR,it IT,it IT"
+).split(",")
 CREW = [
     "Director",
     "Producer",
@@ -309,7 +312,8 @@ def status(s: "Synthetic", key: int) -> str:
     )
 
 
-# The fields of a synthetic film, each from the seed and the id alone. Few films are popular; votes and money go to those.
+# The fields of a synthetic film, each from the seed and the id alone. Few films are popular; votes
+# and money go to those.
 MADE: dict[str, Callable[["Synthetic", int], Any]] = {
     "popularity": lambda s, i: round(0.6 * ((1 - s.u(i, 1)) ** -0.55 - 0.98), 4),
     "vote_count": lambda s, i: int(25 * MADE["popularity"](s, i) ** 1.2 * (0.2 + 2 * s.u(i, 2))),
@@ -368,10 +372,11 @@ def next_prime(n: int) -> int:
 
 
 class Synthetic(Catalogue):
-    """Films made from a seed, each when it is asked for, so that a million of them cost nothing to start.
+    """Films made from a seed, each when it is asked for, so that a million of them cost nothing to
+    start.
 
-    Who plays in a film is a multiplication modulo a prime, one prime a slot; so the films of a person come from the inverse,
-    without a look through the catalogue.
+    Who plays in a film is a multiplication modulo a prime, one prime a slot; so the films of a
+    person come from the inverse, without a look through the catalogue.
     """
 
     def __init__(self, n: int, seed: int = 1) -> None:

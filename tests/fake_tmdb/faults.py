@@ -30,7 +30,8 @@ PAGE = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></
 
 @dataclass
 class Reply:
-    "An answer on its way out. `wire` says how head and body are written, when it is not just so; such a connection ends."
+    """An answer on its way out. `wire` says how head and body are written, when it is not just so;
+    such a connection ends."""
 
     status: int
     body: bytes = b""
@@ -41,7 +42,8 @@ class Reply:
 
 @dataclass
 class Call:
-    "A request as a fault sees it. `ask` gives the body for another path and query; `memory` is the fault's own."
+    """A request as a fault sees it. `ask` gives the body for another path and query; `memory` is
+    the fault's own."""
 
     number: int
     path: str
@@ -363,7 +365,8 @@ def parse(spec: str) -> list[Fault]:
 
 
 def one(kind: str, *words: str) -> Fault:
-    "One fault, from its kind and its `key=value` words; %3A and %2C stand for a colon and a comma in a value."
+    """One fault, from its kind and its `key=value` words; %3A and %2C stand for a colon and a comma
+    in a value."""
     options: dict[str, Any] = {"status": int(kind)} if kind.isdecimal() else {}
     kind, select = ("status" if options else kind), dict(SELECT)
     if kind not in KINDS:

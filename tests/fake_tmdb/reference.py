@@ -1,4 +1,5 @@
-"""What every TMDB knows before its first film, from reference.json: errors, genres, countries, jobs, and what blank fields look like."""
+"""What every TMDB knows before its first film, from reference.json: errors, genres, countries,
+jobs, and what blank fields look like."""
 
 from pathlib import Path
 

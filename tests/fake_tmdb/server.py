@@ -1,4 +1,5 @@
-"""The HTTP side: keep-alive connections on loopback, secrets, caching headers, packing, statistics, and the switches of the tests."""
+"""The HTTP side: keep-alive connections on loopback, secrets, caching headers, packing, statistics,
+and the switches of the tests."""
 
 import asyncio
 import gzip

@@ -1,10 +1,12 @@
 """Settings, engines, tables on disk, and how values read to people."""
 
+from pkgutil import iter_modules
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["display", "engine", "isolation", "records", "schema", "settings", "stopping", "store"],
+    submodules=[chapter.name for chapter in iter_modules(__path__)],
     submod_attrs={
         "engine": ["session"],
         "settings": ["TmdbError", "TryLater", "UsageError"],

@@ -72,6 +72,11 @@ RAW = Table(
                 TEXT,
                 "source of a fetched answer: live, cache, stale, previous or unchanged",
             ),
+            column(
+                "unreadable",
+                TEXTS,
+                "fields with a value that could not be read; null if there are none",
+            ),
             column("id", INT, "TMDB id of the film", null=False),
             column("title", TEXT, "title in the language of the request"),
             column("original_title", TEXT, "title in the original language"),

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['RESERVED_NAMES', 'WINDOWS_NAMES', 'PLAIN_URL', 'SOURCE_OF', 'SECRETS', 'SECTIONS', 'SECTION_OF', 'SCOPE', 'TmdbError',
            'UsageError', 'TryLater', 'package', 'checkout', 'book', 'root', 'local_path', 'refuse_mixed_url',
-           'is_loopback', 'split_commas', 'Section', 'Api', 'Spark', 'Pipeline', 'Quality', 'Report', 'name_hint',
-           'safe_name', 'group_by_section', 'refuse_secret', 'is_given', 'with_implied_source', 'of_one_source',
-           'from_environment', 'refuse_misplaced', 'from_yaml', 'from_dotenv', 'Settings', 'settings', 'parameters']
+           'is_loopback', 'split_commas', 'Section', 'Api', 'Spark', 'yaml_pairs', 'Pipeline', 'Quality', 'Report',
+           'name_hint', 'safe_name', 'group_by_section', 'refuse_secret', 'is_given', 'with_implied_source',
+           'of_one_source', 'from_environment', 'refuse_misplaced', 'from_yaml', 'from_dotenv', 'Settings', 'settings',
+           'parameters']
 
 # %% ../../nbs/0_core/00_settings.ipynb #1c79fe83
 import difflib
@@ -321,10 +322,21 @@ class Spark(Section):
         return self
 
 # %% ../../nbs/0_core/00_settings.ipynb #30cf3405
-SOURCE_OF = {"input": "files", "fetched_on": "files"} | dict.fromkeys(
+SOURCE_OF = dict.fromkeys(("input", "fetched_on", "columns", "strict"), "files") | dict.fromkeys(
     ("ids", "ids_file", "discover", "tmdb_list", "export", "expand", "update", "refresh"), "api"
 )  # setting -> the source that it implies if none is named
 SECRETS = ("read_token", "api_key", "redis_url", "spark_token", "postgres_url")
+
+
+def yaml_pairs(path: Path) -> list[str]:
+    "The entries of a YAML file as field=column. Raises `ValueError`."
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        raise ValueError(f"{path.name} cannot be read as YAML") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name}: write one line per field, such as budget: Cost")
+    return [f"{field}={column}" for field, column in content.items()]
 
 
 class Pipeline(Section):
@@ -345,6 +357,15 @@ class Pipeline(Section):
     fetched_on: str = Field(
         "",
         description="date of saved answers that contain none, such as 2026-11-22, for source=files",
+    )
+    columns: list[str] = Field(
+        [],
+        description="columns of CSV files by field, such as budget=Cost, or a YAML file of them, "
+        "for source=files",
+    )
+    strict: bool = Field(
+        False,
+        description="refuse a folder with files that would be skipped, for source=files",
     )
     ids: list[str] = Field([], description="films to fetch, by TMDB id, for source=api")
     ids_file: str = Field("", description="file with one TMDB id per line, for source=api")
@@ -373,6 +394,10 @@ class Pipeline(Section):
         False,
         description="fetch answers again that are older than six months",
     )
+    money_from: str = Field(
+        "",
+        description="CSV file with budget and revenue of a second source, shown beside TMDB's",
+    )
     postgres_url: SecretStr | None = Field(
         None,
         description="postgresql://user@host/db that `tmdb publish` writes to",
@@ -383,7 +408,9 @@ class Pipeline(Section):
         description="name of the run and of its folder",
     )
 
-    split_lists = field_validator("input", "ids", "discover", "expand", mode="before")(split_commas)
+    split_lists = field_validator("input", "columns", "ids", "discover", "expand", mode="before")(
+        split_commas
+    )
     check_postgres_url = field_validator("postgres_url")(refuse_mixed_url)
 
     @field_validator("discover")
@@ -395,6 +422,20 @@ class Pipeline(Section):
         if any(condition.partition("=")[0].strip().lower() in SECRETS for condition in value):
             raise ValueError("a secret cannot be a condition; put it into .env")
         return value
+
+    @field_validator("columns")
+    @classmethod
+    def read_columns(cls, value: list[str]) -> list[str]:
+        "The columns as field=column; those of a YAML file if its name is given."
+        pairs: list[str] = []
+        for text in value:
+            if text.endswith((".yaml", ".yml")):
+                pairs += yaml_pairs(local_path(text, "file"))
+            elif "=" in text:
+                pairs.append("=".join(map(str.strip, text.split("=", 1))))
+            else:
+                raise ValueError("write each column as field=column, such as budget=Cost")
+        return pairs
 
     @field_validator("fetched_on", mode="before")
     @classmethod
@@ -428,7 +469,7 @@ class Pipeline(Section):
         "The absolute paths of local files and folders."
         return [str(local_path(path, "file or folder")) for path in paths]
 
-    @field_validator("ids_file")
+    @field_validator("ids_file", "money_from")
     @classmethod
     def resolve_file(cls, path: str) -> str:
         "The absolute path of a local file, or an empty text."
@@ -568,6 +609,16 @@ class Report(Section):
         2.5,
         gt=0,
         description="revenue / budget at which a film breaks even, by rule of thumb",
+    )
+    break_even_low: float = Field(
+        2.0,
+        gt=0,
+        description="revenue / budget: low end of the band in which films break even",
+    )
+    break_even_high: float = Field(
+        3.0,
+        gt=0,
+        description="revenue / budget: high end of the band in which films break even",
     )
     min_group: int = Field(10, ge=1, description="films that a group needs to be shown")
     firm_group: int = Field(

@@ -1,10 +1,12 @@
 """From records to films, credits, collections and a quality score."""
 
+from pkgutil import iter_modules
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["checks", "clean", "cohort", "drift", "ingest", "outliers", "rules", "scope", "validate"],
+    submodules=[chapter.name for chapter in iter_modules(__path__)],
     submod_attrs={
         "clean": ["movies"],
         "cohort": ["cohort_table", "money_cohort"],

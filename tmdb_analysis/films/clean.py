@@ -211,10 +211,15 @@ def has_details() -> Column:
 
 
 def detail_parts() -> Column:
-    "The number of parts of the details in a raw record, 0 to 2: any list of names, and credits."
+    """The number of parts of the details in a raw record, 0 to 3: any list of names, credits, and
+    any id of a genre or a person."""
     names = ("genres", "production_companies", "production_countries", "spoken_languages")
     has_names = reduce(or_, [F.col(name).isNotNull() for name in names])
-    return has_names.cast("int") + F.col("credits").isNotNull().cast("int")
+    lists = ("genres", "credits.cast", "credits.crew")
+    ids = [F.exists(objects, lambda x: x["id"].isNotNull()) for objects in lists]
+    has_ids = reduce(or_, [F.coalesce(has_id, F.lit(False)) for has_id in ids])
+    parts = (has_names, F.col("credits").isNotNull(), has_ids)
+    return sum((part.cast("int") for part in parts), F.lit(0))
 
 
 def with_values(
@@ -244,7 +249,7 @@ def with_values(
         "director": director_names(),
         "crew_size": list_size("credits.crew"),
     }
-    kept = "seq origin fetched_at adult video id status vote_count popularity".split()
+    kept = "seq origin unreadable fetched_at adult video id status vote_count popularity".split()
     return raw.select(*kept, *[column.alias(name) for name, column in columns.items()])
 
 # %% ../../nbs/2_films/23_clean.ipynb #3399d8e5
@@ -323,12 +328,13 @@ def data_date_source(
 # %% ../../nbs/2_films/23_clean.ipynb #d03bf0ba
 def best_first() -> Column:
     """The rank of a record among those of the same film; 1 is the record that counts. The order:
-    details, no faults, most parts, newest, last in the input."""
+    details, no faults, most parts, newest, released, last in the input."""
     best = (
         F.desc("detailed"),
         F.desc("sound"),
         F.desc("parts"),
         F.col("fetched_at").desc_nulls_last(),
+        F.col("status").eqNullSafe("Released").desc(),
         F.desc("seq"),
     )
     return F.row_number().over(Window.partitionBy("id").orderBy(*best))
@@ -386,7 +392,9 @@ def with_verdicts(
         ~F.col("status").eqNullSafe("Released") if has_status else is_after_data(),
         F.size("broken") > 0,
     )
-    films = films.withColumn("sound", ~reduce(or_, faults)).withColumn("copy", best_first())
+    title, few, _, impossible = faults
+    unsound = (title, few, F.col("status").isNull(), impossible, F.col("unreadable").isNotNull())
+    films = films.withColumn("sound", ~reduce(or_, unsound)).withColumn("copy", best_first())
     drops = dict(zip(DROP_RULES, (F.col("copy") > 1, *faults), strict=True))
     ids = [
         F.when(when, F.lit(rule.replace(" ", "_")))

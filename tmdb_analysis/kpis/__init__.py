@@ -1,10 +1,12 @@
 """From films to KPI tables, one family a chapter."""
 
+from pkgutil import iter_modules
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["directors", "franchises", "genres", "groups", "origins", "rankings", "ratings", "registry", "trends"],
+    submodules=[chapter.name for chapter in iter_modules(__path__)],
     submod_attrs={
         "directors": ["director_scores"],
         "franchises": ["franchise_effect"],

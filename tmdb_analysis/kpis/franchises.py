@@ -5,13 +5,12 @@
 # %% auto #0
 __all__ = ['FIRST_FILM_NOTE', 'NO_COLLECTIONS_NOTE', 'FRANCHISE_VS_STANDALONE', 'FRANCHISE_COLUMNS', 'FRANCHISES',
            'FRANCHISE_PATH', 'COMPARED_GROUPS', 'FRANCHISE_GROUPS', 'GROUP_PAIRS', 'FRANCHISE_EFFECT', 'INSTALMENTS',
-           'franchise_vs_standalone', 'franchises', 'franchise_path', 'pooled_return', 'group_summary',
-           'films_of_groups', 'franchise_groups', 'effect_size', 'franchise_effect', 'instalments', 'instalment_counts']
+           'franchise_vs_standalone', 'franchises', 'franchise_path', 'films_of_groups', 'franchise_groups',
+           'effect_size', 'franchise_effect', 'instalments', 'instalment_counts']
 
 # %% ../../nbs/4_kpis/43_franchises.ipynb #b06dd513
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame, Window
@@ -33,7 +32,6 @@ from tmdb_analysis.kpis.registry import (
 )
 from tmdb_analysis.stats.intervals import (
     Estimate,
-    clustered_interval,
     delta_interval,
     median_interval,
     shift_interval,
@@ -180,30 +178,6 @@ def franchise_path(
 # %% ../../nbs/4_kpis/43_franchises.ipynb #246fba72
 COMPARED_GROUPS = ("first", "sequel", "standalone")
 
-
-def pooled_return(
-    revenue: np.ndarray,  # of each film
-    budget: np.ndarray,  # of each film, the same unit
-) -> float:
-    "The pooled return: sum of the revenues / sum of the budgets."
-    return float(revenue.sum() / budget.sum())
-
-
-def group_summary(
-    films: pd.DataFrame,  # some rows of the COHORT contract
-    earned_back: float = 2.5,  # revenue / budget at which a film counts as earned back
-) -> dict[str, Estimate]:
-    """The measures of `money_summary`, with intervals that resample whole franchises if films share
-    one."""
-    summary = money_summary(films, earned_back)
-    if films["cluster"].is_unique:
-        return summary
-    median = clustered_interval(np.median, (films["roi"],), films["cluster"])
-    ratio = clustered_interval(
-        pooled_return, (films["revenue_musd"], films["budget_musd"]), films["cluster"]
-    )
-    return summary | {"median_return": median, "pooled_return": ratio}
-
 # %% ../../nbs/4_kpis/43_franchises.ipynb #af5f06a1
 FRANCHISE_GROUPS = Table(
     "franchise_groups",
@@ -237,7 +211,7 @@ def films_of_groups(
 
 @cohort_kpi(
     FRANCHISE_GROUPS,
-    version=2,
+    version=3,
     label="group",
     behind=lambda tables, row: films_of_groups(tables, [row["group"]]),
     parameters=("earned_back",),
@@ -251,14 +225,15 @@ def franchise_groups(
     title says that earlier films are missing is in no group. `sequel` is a later film of a
     collection, and `standalone` a film without a collection. `median_return` is the median of
     revenue / budget, `pooled_return` the sum of the revenues / the sum of the budgets; their 95 %
-    intervals come from a bootstrap that resamples whole franchises. `earned_back` is the share
-    of films that return at least the given multiple of their budget; its 95 % interval is
-    Wilson's, which treats films as independent. Each `n_` is the number of films."""
+    intervals allow for films of one franchise, which share its luck, and are unknown for fewer than
+    six independent films. `earned_back` is the share of films that return at least the given
+    multiple of their budget; its 95 % interval is Wilson's, which treats films as independent. Each
+    `n_` is the number of films."""
     rows: list[dict[str, Any]] = []
     for group in COMPARED_GROUPS:
         members = films[films["group"] == group]
         rows.append({"group": group, "films": len(members)})
-        for measure, estimate in group_summary(members, earned_back).items():
+        for measure, estimate in money_summary(members, earned_back).items():
             rows[-1] |= interval_values(measure, estimate)
     return pa.Table.from_pylist(rows, FRANCHISE_GROUPS.schema)
 
@@ -307,7 +282,7 @@ FRANCHISE_EFFECT = Table(
 
 @cohort_kpi(
     FRANCHISE_EFFECT,
-    version=2,
+    version=3,
     label="comparison",
     behind=lambda tables, row: films_of_groups(tables, row["comparison"].split(" vs ")),
 )
@@ -317,10 +292,11 @@ def franchise_effect(
     """How the returns (revenue / budget) of two groups a and b differ, over all pairs of a film in
     a and a film in b from the money cohort. `times` is the median of return in a / return in b,
     computed on the log2 scale (Hodges-Lehmann). `cliffs_delta` is the share of pairs with the
-    larger return in a minus the share with the smaller return in a. The 95 % intervals come from a
-    bootstrap that resamples whole franchises, because a franchise can have films in both groups.
-    `n_a` and `n_b` are the numbers of films. The first film is the earliest known film of its
-    collection; a film whose title says that earlier films are missing is in no group."""
+    larger return in a minus the share with the smaller return in a. The 95 % intervals are those of
+    the rank test, and allow for franchises, which can have films in both groups; they are unknown
+    if a group has fewer than six independent films. `n_a` and `n_b` are the numbers of films. The
+    first film is the earliest known film of its collection; a film whose title says that earlier
+    films are missing is in no group."""
     rows = [
         {"comparison": f"{a} vs {b}"}
         | effect_size(films[films["group"] == a], films[films["group"] == b])
@@ -358,7 +334,7 @@ INSTALMENTS = Table(
 
 @cohort_kpi(
     INSTALMENTS,
-    version=2,
+    version=3,
     label="instalment",
     behind=films_where(lambda row: F.col("instalment") == row["instalment"]),
     needs=requires_value("a franchise", "collection_id"),
@@ -371,19 +347,20 @@ def instalments(
     in the data. `films` is the number of such films. `median_return` is the median of revenue /
     budget over those in the money cohort. `revenue_vs_first` is the median of revenue / revenue of
     the first instalment, both in real dollars, if both films are in the cohort. Each `n_` is the
-    number of films, and both intervals are 95 %. Only franchises that continued have later
-    instalments. The first film is the earliest film of its collection in these data; some are
-    sequels whose predecessors are missing."""
+    number of films, and both intervals are 95 %, unknown for fewer than six franchises. Only
+    franchises that continued have later instalments. The first film is the earliest film of its
+    collection in these data; some are sequels whose predecessors are missing."""
     first = films[films["group"] == "first"].set_index("cluster")["real_revenue_musd"]
     relative = films["real_revenue_musd"] / films["cluster"].map(first).astype("float64")
     rows: list[dict[str, Any]] = []
     for number, n in sorted(counts.items()):
         members = (films["instalment"] == number).fillna(False)
-        rows.append(
-            {"instalment": number, "films": n}
-            | interval_values("median_return", median_interval(films["roi"][members]))
-        )
-        rows[-1] |= interval_values("revenue_vs_first", median_interval(relative[members]))
+        clusters = films["cluster"][members]
+        returned = median_interval(films["roi"][members], clusters)
+        compared = median_interval(relative[members], clusters)
+        rows.append({"instalment": number, "films": n})
+        rows[-1] |= interval_values("median_return", returned)
+        rows[-1] |= interval_values("revenue_vs_first", compared)
     return pa.Table.from_pylist(rows, INSTALMENTS.schema)
 
 

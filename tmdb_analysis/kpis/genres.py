@@ -107,6 +107,7 @@ GENRE_RETURNS = Table(
     label="genre",
     behind=cohort_where(lambda row: F.array_contains("genres", row["genre"])),
     parameters=("earned_back", "min_group", "firm_group"),
+    version=2,
 )
 def genre_returns(
     cohort: pd.DataFrame,  # as `returns_with` gives it, with `genres`
@@ -120,7 +121,9 @@ def genre_returns(
     return, is the median of revenue / budget over `n_return` films. `pooled_return` is the sum of
     the revenues / the sum of the budgets, where a film with k genres counts 1/k in each; `n_pooled`
     is the sum of these weights. `earned_back` is the share of the `n_return` films that return at
-    least the given multiple of their budget. The intervals are 95 %."""
+    least the given multiple of their budget. The intervals are 95 %. Those of `median_return` and
+    `pooled_return` allow for films of one franchise, which share its luck, and are unknown for
+    fewer than six independent films."""
     cohort = cohort.assign(
         weight=1 / cohort["genres"].map(len, na_action="ignore").where(lambda k: k > 0)
     )
@@ -141,9 +144,11 @@ def genre_money(
     `earned_back_high`."""
     weight = films["weight"]
     back = wilson(int((films["roi"] >= earned_back).sum()), len(films))
-    pooled = pooled_interval(films["revenue_musd"] * weight, films["budget_musd"] * weight)
+    pooled = pooled_interval(
+        films["revenue_musd"] * weight, films["budget_musd"] * weight, films["cluster"]
+    )
     return (
-        median_return(films["roi"])
+        median_return(films)
         | estimate_values("pooled_return", pooled)
         | {"n_pooled": float(weight.sum())}
         | estimate_values("earned_back", back)

@@ -38,14 +38,17 @@ def money_summary(
 ) -> dict[str, Estimate]:
     """Four measures of return, each with its interval and its number of films n. `median_return`,
     the typical return, is the median of revenue / budget. `pooled_return` is the sum of the
-    revenues / the sum of the budgets. `grossed_budget` is the share of films with revenue / budget
-    of 1 or more. `earned_back` is the share of films that return at least the given multiple of
-    their budget. Cinemas keep about half of the gross and marketing costs extra, so by rule of
-    thumb a film breaks even at two to three times its budget."""
+    revenues / the sum of the budgets. Their intervals allow for films of one franchise, which share
+    its luck, and are unknown for fewer than six independent films. `grossed_budget` is the share of
+    films with revenue / budget of 1 or more. `earned_back` is the share of films that return at
+    least the given multiple of their budget. Cinemas keep about half of the gross and marketing
+    costs extra, so by rule of thumb a film breaks even at two to three times its budget."""
     n = len(films)
     return {
-        "median_return": median_interval(films["roi"], level),
-        "pooled_return": pooled_interval(films["revenue_musd"], films["budget_musd"], level),
+        "median_return": median_interval(films["roi"], films["cluster"], level),
+        "pooled_return": pooled_interval(
+            films["revenue_musd"], films["budget_musd"], films["cluster"], level
+        ),
         "grossed_budget": wilson(int((films["roi"] >= 1).sum()), n, level),
         "earned_back": wilson(int((films["roi"] >= earned_back).sum()), n, level),
     }
@@ -68,12 +71,13 @@ def estimate_values(
 
 
 def median_return(
-    roi: Any,  # revenue / budget of some films of the cohort
+    films: pd.DataFrame,  # some films of the cohort: `roi, cluster`
 ) -> dict[str, Any]:
     """The typical return: the median of revenue / budget over the given films of the cohort, with
-    its 95 % bootstrap interval. `n_return` is the number of films. The interval is unknown for a
-    single film, and median and interval are unknown without films."""
-    estimate = median_interval(roi)
+    its 95 % sign-test interval, which allows for films of one franchise. `n_return` is the number
+    of films. The interval is unknown for fewer than six independent films, and the median without
+    films."""
+    estimate = median_interval(films["roi"], films["cluster"])
     return estimate_values("median_return", estimate) | {"n_return": estimate.n}
 
 
@@ -82,7 +86,7 @@ def median_returns(
     key: str,  # column that defines the group; rows without a value are left out
 ) -> dict[Any, dict[str, Any]]:
     "The typical return of each group, by the value of `key`."
-    return {group: median_return(roi) for group, roi in films.groupby(key)["roi"]}
+    return {group: median_return(of_group) for group, of_group in films.groupby(key)}
 
 # %% ../../nbs/4_kpis/41_groups.ipynb #ace963a2
 SHOWN_COLUMN = column(

@@ -53,7 +53,7 @@ def origin_table(
     wanted = cohort.explode(column)
     typical = median_returns(wanted[wanted[column].isin([row[name] for row in rows])], column)
     for row in rows:
-        row |= typical.get(row[name]) or median_return([])
+        row |= typical.get(row[name]) or median_return(cohort[:0])
         row["shown"] = display_mode(row["n_return"], min_group, firm_group)
     return pa.Table.from_pylist(rows, contract.schema)
 
@@ -93,6 +93,7 @@ COMPANIES = Table(
     behind=films_where(lambda row: F.array_contains("production_companies", row["company"])),
     needs=requires_value("a production company", "production_companies"),
     parameters=ORIGIN_PARAMETERS,
+    version=2,
 )
 def companies(
     films: DataFrame,  # MOVIES contract
@@ -102,8 +103,9 @@ def companies(
 ) -> pa.Table:  # COMPANIES contract
     """Films by production company. A film counts once in each of its companies. `median_return`,
     the typical return, is the median of revenue / budget over the `n_return` films in the money
-    cohort, with its 95 % interval. `median_roi` is the same median over all films with known budget
-    and revenue. Groups with fewer than `min_group` films are not in the table. Rows are sorted by
+    cohort, with its 95 % interval, which allows for films of one franchise and is unknown for fewer
+    than six independent films. `median_roi` is the same median over all films with known budget and
+    revenue. Groups with fewer than `min_group` films are not in the table. Rows are sorted by
     number of films, largest first; equal numbers are sorted by name."""
     return origin_table(films, cohort, "production_companies", COMPANIES, min_group, firm_group)
 
@@ -126,6 +128,7 @@ COUNTRIES = Table(
     behind=films_where(lambda row: F.array_contains("production_countries", row["country"])),
     needs=requires_value("a production country", "production_countries"),
     parameters=ORIGIN_PARAMETERS,
+    version=2,
 )
 def countries(
     films: DataFrame,  # MOVIES contract
@@ -135,8 +138,9 @@ def countries(
 ) -> pa.Table:  # COUNTRIES contract
     """Films by production country. A film counts once in each of its countries. `median_return`,
     the typical return, is the median of revenue / budget over the `n_return` films in the money
-    cohort, with its 95 % interval. `median_roi` is the same median over all films with known budget
-    and revenue. Groups with fewer than `min_group` films are not in the table. Rows are sorted by
+    cohort, with its 95 % interval, which allows for films of one franchise and is unknown for fewer
+    than six independent films. `median_roi` is the same median over all films with known budget and
+    revenue. Groups with fewer than `min_group` films are not in the table. Rows are sorted by
     number of films, largest first; equal numbers are sorted by name."""
     return origin_table(films, cohort, "production_countries", COUNTRIES, min_group, firm_group)
 
@@ -159,6 +163,7 @@ LANGUAGES = Table(
     behind=films_where(lambda row: F.col("original_language") == row["language"]),
     needs=requires_value("an original language", "original_language"),
     parameters=ORIGIN_PARAMETERS,
+    version=2,
 )
 def languages(
     films: DataFrame,  # MOVIES contract
@@ -168,7 +173,8 @@ def languages(
 ) -> pa.Table:  # LANGUAGES contract
     """Films by original language. A film has one original language. `median_return`, the typical
     return, is the median of revenue / budget over the `n_return` films in the money cohort, with
-    its 95 % interval. `median_roi` is the same median over all films with known budget and revenue.
+    its 95 % interval, which allows for films of one franchise and is unknown for fewer than six
+    independent films. `median_roi` is the same median over all films with known budget and revenue.
     Groups with fewer than `min_group` films are not in the table. Rows are sorted by number of
     films, largest first; equal numbers are sorted by name."""
     return origin_table(films, cohort, "original_language", LANGUAGES, min_group, firm_group)

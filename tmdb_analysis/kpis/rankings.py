@@ -432,6 +432,7 @@ MONEY = Table(
     label="measure",
     behind=WHOLE_COHORT,
     parameters=("earned_back",),
+    version=2,
 )
 def money_kpis(
     cohort: pd.DataFrame,  # COHORT contract
@@ -440,9 +441,10 @@ def money_kpis(
     """The measures of `money_summary` over all films of the money cohort, each with its 95 %
     interval and its number of films n. `median_real_budget` and `median_real_revenue` are medians
     in real dollars: million USD of the last year with consumer prices. They leave out films of
-    years without prices."""
+    years without prices. The intervals of medians and sums allow for films of one franchise, which
+    share its luck, and are unknown for fewer than six independent films."""
     medians = {
-        f"median_real_{name}": median_interval(cohort[f"real_{name}_musd"])
+        f"median_real_{name}": median_interval(cohort[f"real_{name}_musd"], cohort["cluster"])
         for name in ("budget", "revenue")
     }
     summary = money_summary(cohort, earned_back) | medians

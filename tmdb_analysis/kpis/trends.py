@@ -104,7 +104,7 @@ def money_by(
     for period, (films, n_money) in counts.groupby(key)[["films", "n_money"]].sum().iterrows():
         members = of_period.get(period, cohort[:0])
         row = {key: period, "films": films, "n_money": n_money, "coverage": n_money / films}
-        row |= median_return(members["roi"]) | quartiles(members["real_revenue_musd"])
+        row |= median_return(members) | quartiles(members["real_revenue_musd"])
         row |= {
             "few": row["n_return"] < min_year,
             "partial": None if last is None else last.year < period + length,
@@ -149,6 +149,7 @@ YEARLY_MONEY = Table(
     label="year",
     behind=cohort_where(lambda row: F.col("release_year") == row["year"]),
     parameters=("min_year",),
+    version=2,
 )
 def yearly_money(
     counts: pd.DataFrame,  # as `release_counts` gives it
@@ -159,10 +160,11 @@ def yearly_money(
     """Money by year of the first release. `coverage` is the share of the year's films with known
     budget and revenue (n_money / films). `median_return`, the typical return, is the median of
     revenue / budget over the `n_return` films of the year in the money cohort, with its 95 %
-    interval. Real revenue is the gross of these films in million USD of the last year with US
-    consumer prices: its exact median and quartiles over `n_real_revenue` films. `few` marks a year
-    with fewer than `min_year` films in the cohort, and `partial` a year that had not ended on the
-    date of the data."""
+    interval, which allows for films of one franchise and is unknown for fewer than six independent
+    films. Real revenue is the gross of these films in million USD of the last year with US consumer
+    prices: its exact median and quartiles over `n_real_revenue` films. `few` marks a year with
+    fewer than `min_year` films in the cohort, and `partial` a year that had not ended on the date
+    of the data."""
     return pa.Table.from_pylist(
         money_by("year", counts, cohort, as_of, 1, min_year), YEARLY_MONEY.schema
     )
@@ -190,6 +192,7 @@ DECADES = Table(
     label="decade",
     behind=cohort_where(lambda row: F.col("release_decade") == row["decade"]),
     parameters=("min_year",),
+    version=2,
 )
 def decades(
     counts: pd.DataFrame,  # as `release_counts` gives it
@@ -200,10 +203,11 @@ def decades(
     """Money by decade of the first release: 1990 means 1990 to 1999. `coverage` is the share of the
     decade's films with known budget and revenue (n_money / films). `median_return` is the median of
     revenue / budget over the `n_return` films of the decade in the money cohort, with its 95 %
-    interval. Real revenue is the gross of these films in million USD of the last year with US
-    consumer prices: its exact median and quartiles over `n_real_revenue` films. `few` marks a
-    decade with fewer than `min_year` films in the cohort, and `partial` a decade that had not ended
-    on the date of the data."""
+    interval, which allows for films of one franchise and is unknown for fewer than six independent
+    films. Real revenue is the gross of these films in million USD of the last year with US consumer
+    prices: its exact median and quartiles over `n_real_revenue` films. `few` marks a decade with
+    fewer than `min_year` films in the cohort, and `partial` a decade that had not ended on the date
+    of the data."""
     return pa.Table.from_pylist(
         money_by("decade", counts, cohort, as_of, 10, min_year), DECADES.schema
     )
@@ -227,7 +231,7 @@ def season_summary(
     "The films released in the given months of any year: number, share of all dated films, return."
     films = int(counts.loc[counts["month"].between(first, last), "films"].sum())
     return {"films": films, "share": films / counts["films"].sum()} | median_return(
-        cohort.loc[cohort["month"].between(first, last), "roi"]
+        cohort[cohort["month"].between(first, last)]
     )
 
 
@@ -251,6 +255,7 @@ MONTHS = Table(
     MONTHS,
     label="month",
     behind=cohort_where(lambda row: F.col("release_month") == row["month"]),
+    version=2,
 )
 def months(
     counts: pd.DataFrame,  # as `release_counts` gives it
@@ -258,7 +263,8 @@ def months(
 ) -> pa.Table:  # MONTHS contract
     """The typical return by month of the first release, over all years. `median_return` is the
     median of revenue / budget over the `n_return` films of the month in the money cohort, with its
-    95 % interval. `share` is the number of films of the month / the number of all films with a
+    95 % interval, which allows for films of one franchise and is unknown for fewer than six
+    independent films. `share` is the number of films of the month / the number of all films with a
     release date. Months without films are left out."""
     return pa.Table.from_pylist(
         [
@@ -294,6 +300,7 @@ WINDOWS = Table(
     behind=cohort_where(
         lambda row: F.col("release_month").between(row["first_month"], row["last_month"])
     ),
+    version=2,
 )
 def windows(
     counts: pd.DataFrame,  # as `release_counts` gives it
@@ -301,7 +308,8 @@ def windows(
 ) -> pa.Table:  # WINDOWS contract
     """The typical return by release window, over all years. `median_return` is the median of
     revenue / budget over the `n_return` films of the window in the money cohort, with its 95 %
-    interval. `share` is the number of films of the window / the number of all films with a release
+    interval, which allows for films of one franchise and is unknown for fewer than six independent
+    films. `share` is the number of films of the window / the number of all films with a release
     date. Winter is January and February, spring March and April, summer May to August, autumn
     September and October, holiday November and December. Windows without films are left out."""
     rows = [

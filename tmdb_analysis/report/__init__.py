@@ -1,10 +1,12 @@
 """From KPI tables to figures, findings and the report."""
 
+from pkgutil import iter_modules
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["findings", "group_charts", "money_charts", "pair_charts", "style", "year_charts"],
+    submodules=[chapter.name for chapter in iter_modules(__path__)],
     submod_attrs={
         "findings": ["Finding"],
         "group_charts": ["return_by_director", "return_by_franchise", "return_by_genre"],

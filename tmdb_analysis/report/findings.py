@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['STRENGTH', 'Finding', 'short_name', 'findings_list', 'section_heading', 'paragraph', 'table_details', 'interval_text',
-           'evidence_text', 'value_text', 'percent', 'is_clear_difference', 'money_finding', 'sorted_by_return',
-           'rivals', 'leaders', 'best_group_sentence', 'best_group_heading', 'first_capital', 'genre_finding',
-           'time_finding', 'ratio_in_words', 'franchise_finding', 'score_text', 'director_finding',
-           'popularity_sentence', 'rating_finding', 'origin_finding', 'quality_finding']
+           'evidence_text', 'value_text', 'percent', 'band_sentence', 'money_finding', 'first_capital',
+           'lowest_group_sentence', 'best_group_sentence', 'best_group_evidence', 'genre_finding', 'time_finding',
+           'ratio_in_words', 'franchise_finding', 'score_text', 'director_finding', 'popularity_sentence',
+           'rating_finding', 'origin_finding', 'bounds_sentence', 'missing_finding', 'quality_finding']
 
 # %% ../../nbs/6_report/65_findings.ipynb #17342021
 import html
@@ -32,6 +32,13 @@ from ..films.clean import BY_NAME
 from ..kpis.franchises import FIRST_FILM_NOTE, NO_COLLECTIONS_NOTE
 from ..kpis.origins import not_measured_note
 from ..kpis.registry import all_kpis
+from tmdb_analysis.report.style import (
+    RETURN_COLUMNS,
+    SCORE_COLUMNS,
+    comparison_note,
+    lead_in_words,
+    leading_groups,
+)
 
 # %% ../../nbs/6_report/65_findings.ipynb #459e8da9
 class Finding(NamedTuple):
@@ -135,23 +142,27 @@ def percent(
     "A share as a percentage: `85%`."
     return f"{share:.0%}"
 
-# %% ../../nbs/6_report/65_findings.ipynb #e00721a2
-def is_clear_difference(
-    a: Mapping[str, Any],  # row of one group
-    b: Mapping[str, Any],  # row of the other
-    name: str,  # of the estimate
-) -> bool:
-    "Whether two groups differ clearly; False if an interval is unknown."
-    ends = [row[f"{name}_{end}"] for row in (a, b) for end in ("low", "high")]
-    if any(map(pd.isna, ends)):
-        return False
-    pairs = ((a, b), (b, a))
-    return not any(y[f"{name}_low"] <= x[name] <= y[f"{name}_high"] for x, y in pairs)
-
 # %% ../../nbs/6_report/65_findings.ipynb #65439897
+def band_sentence(
+    band: pd.DataFrame,  # BREAK_EVEN_SHARES contract
+) -> str:
+    "The shares of all films that reach each multiple at which a film may have broken even."
+    rows = band[band["kind"] == "all"].sort_values("multiple")
+    if rows.empty:
+        return ""
+    multiples, shares = rows["multiple"], rows["share"]
+    reached = [
+        f"{s:.0%} reached {multiple_text(m)}" for m, s in zip(multiples, shares, strict=True)
+    ]
+    ends = f"{multiple_text(multiples.iloc[0])} to {multiple_text(multiples.iloc[-1])}"
+    listed = " and ".join(filter(None, [", ".join(reached[:-1]), reached[-1]]))
+    return f"Films break even at about {ends} their budget, by rule of thumb: {listed}."
+
+
 def money_finding(
     money: pd.DataFrame,  # MONEY contract
     richest: pd.DataFrame,  # table highest_revenue
+    band: pd.DataFrame,  # BREAK_EVEN_SHARES contract
 ) -> Finding:
     "What films return, and which film has the highest gross."
     table = money.set_index("measure").rename(columns={"low": "value_low", "high": "value_high"})
@@ -169,117 +180,92 @@ def money_finding(
         return Finding("money", heading, f"{few} {first}".strip())
     heading = f"Half of the films grossed at least {multiple_text(row.value)} their budget"
     median = f"{heading} (95% confidence interval {interval_text(row, 'value')}, n = {n:,})."
-    back, even = (
-        value_text(table.loc[m], "value", n, percent) for m in ("grossed_budget", "earned_back")
-    )
+    back = value_text(table.loc["grossed_budget"], "value", n, percent)
     shares = f"{back} earned back at least their production budget at the box office."
-    shares += f" {even} broke even, by the usual rule of thumb."
+    shares += f" {band_sentence(band)}"
     sentence = f"{median} {shares} {first}".strip()
     return Finding("money", heading, sentence, evidence_text(row, "value", n))
 
 # %% ../../nbs/6_report/65_findings.ipynb #4759f821
-def sorted_by_return(
-    rows: pd.DataFrame,  # groups with `median_return`
-    label: str,  # column with the name of a group
-) -> pd.DataFrame:
-    "The groups, highest median return first; ties in order of name."
-    return rows.sort_values(["median_return", label], ascending=[False, True])
-
-
-def rivals(
-    rows: pd.DataFrame,  # groups with `median_return` and its interval
-    label: str,  # column with the name of a group
-) -> list[str]:
-    "The groups whose distance to the best group is within the margin of error, best first."
-    best, *others = sorted_by_return(rows, label).to_dict("records")
-    return [
-        short_name(row[label])
-        for row in others
-        if not is_clear_difference(best, row, "median_return")
-    ]
-
-
-def leaders(
-    rows: pd.DataFrame,  # at least two groups with `median_return`
-    label: str,  # column with the name of a group
-) -> str:
-    "The name of the best group, or both names if the first two are level."
-    best, second = sorted_by_return(rows, label).head(2).to_dict("records")
-    is_tie = best["median_return"] == second["median_return"]
-    return f"{short_name(best[label])}{f' and {short_name(second[label])}' if is_tie else ''}"
-
-
-def best_group_sentence(
-    rows: pd.DataFrame,  # groups with `median_return`, its interval and `n_return`
-    label: str,  # column with the name of a group
-) -> str:
-    "Which group has the highest and which the lowest median return; empty for fewer than 2 groups."
-    if len(rows) < 2:
-        return ""
-    ranked = sorted_by_return(rows, label)
-    best, last = ranked.iloc[0], ranked.iloc[-1]
-    high, low = (value_text(row, "median_return", row.n_return) for row in (best, last))
-    names, close = leaders(rows, label), rivals(rows, label)
-    sentence = f"median return is highest for {names}, at {high},"
-    sentence += f" and lowest for {short_name(last[label])}, at {low}."
-    if names != short_name(best[label]) or not close:
-        return sentence
-    more = f" and {len(close) - 1} more" if len(close) > 1 else ""
-    return f"{sentence} The lead over {close[0]}{more} is within the margin of error."
-
-# %% ../../nbs/6_report/65_findings.ipynb #bf319e89
-def best_group_heading(
-    rows: pd.DataFrame,  # at least two groups, as for `best_of`
-    label: str,  # column with the name of a group
-) -> str:
-    "Which group has the highest median return, and whether its lead is within the margin of error."
-    best, names = sorted_by_return(rows, label).iloc[0], leaders(rows, label)
-    heading = f"Median return is highest for {names}: {multiple_text(best.median_return)}"
-    has_lead = names == short_name(best[label]) and rivals(rows, label)
-    margin = ", a lead within the margin of error" if has_lead else ""
-    return f"{heading} the budget{margin}"
-
-
 def first_capital(
     sentence: str,
 ) -> str:
     "The sentence with a capital first letter."
     return sentence[:1].upper() + sentence[1:]
 
+
+def lowest_group_sentence(
+    groups: pd.DataFrame,  # with `median_return`, its interval and `n_return`
+    label: str,  # column with the name of a group
+) -> str:
+    "Which group has the lowest median return; empty if none is clearly behind all others."
+    value, low, high = RETURN_COLUMNS
+    turned = {value: 1 / groups[value], low: 1 / groups[high], high: 1 / groups[low]}
+    last = leading_groups(groups.assign(**turned), label)
+    if len(last) != 1:
+        return ""
+    row = groups.loc[last.index[0]]
+    return f" It is lowest for {row[label]}, at {value_text(row, value, row.n_return)}."
+
+
+def best_group_sentence(
+    groups: pd.DataFrame,  # with `median_return`, its interval and `n_return`
+    label: str,  # column with the name of a group
+) -> str:
+    "Which groups lead in median return, with the evidence; empty for fewer than two groups."
+    lead = lead_in_words(groups, label)
+    if not lead:
+        return ""
+    leaders = leading_groups(groups, label)
+    best = leaders.iloc[0]
+    shown = f"{lead} ({evidence_text(best, 'median_return', best.n_return)})."
+    if len(leaders) > 1:
+        value = value_text(best, "median_return", best.n_return)
+        shown = f"{lead}. The highest median in the data is {value}, for {best[label]}."
+    note = comparison_note(len(groups.dropna(subset=[*RETURN_COLUMNS])))
+    return f"{shown}{lowest_group_sentence(groups, label)} {note}"
+
+
+def best_group_evidence(
+    groups: pd.DataFrame,  # with `median_return`, its interval and `n_return`
+    label: str,  # column with the name of a group
+) -> str:
+    "The interval and n of the group with the highest median return, with its name if several lead."
+    leaders = leading_groups(groups, label)
+    best = leaders.iloc[0]
+    evidence = evidence_text(best, "median_return", best.n_return)
+    return evidence if len(leaders) == 1 else f"{best[label]}: {evidence}"
+
 # %% ../../nbs/6_report/65_findings.ipynb #60414f6c
 def genre_finding(
     returns: pd.DataFrame,  # GENRE_RETURNS contract
 ) -> Finding:
-    "Which genre has the highest median return, among those with enough films."
+    "Which genres lead in median return, among those with enough films."
     firm = returns[returns["shown"] == "firm"]
     comparison = best_group_sentence(firm, "genre")
     if not comparison:
         none = "No film with usable budget and revenue has a genre"
         return Finding("genres", "Too few films to compare genres" if len(returns) else none)
-    best = sorted_by_return(firm, "genre").iloc[0]
-    sentence = f"Among the {len(firm)} genres with enough films, {comparison}"
-    sentence += " A film counts in each of its genres."
-    evidence = evidence_text(best, "median_return", best.n_return)
-    return Finding("genres", best_group_heading(firm, "genre"), sentence, evidence)
+    sentence = f"{comparison} A film counts in each of its genres."
+    evidence = best_group_evidence(firm, "genre")
+    return Finding("genres", lead_in_words(firm, "genre"), sentence, evidence)
 
 
 def time_finding(
     decades: pd.DataFrame,  # DECADES contract
     windows: pd.DataFrame,  # WINDOWS contract
 ) -> Finding:
-    "Which decade and which release season have the highest median return."
+    "Which decades and which release seasons lead in median return."
     firm = decades[~decades["few"] & ~decades["partial"].fillna(False).astype(bool)]
     firm = firm.assign(name="the " + firm["decade"].astype(str) + "s")
     seasons = windows[windows["n_return"] >= 3 * FEW_TO_STATE]
     seasons = seasons.assign(name=seasons["window"].astype(str) + " releases")
     by_decade, by_season = best_group_sentence(firm, "name"), best_group_sentence(seasons, "name")
-    season = f"By season, {by_season}" if by_season else ""
+    season = f"By season: {by_season}" if by_season else ""
     if not by_decade:
         return Finding("time", "Too few films per decade to compare decades", season)
-    best = sorted_by_return(firm, "name").iloc[0]
-    sentence = f"{first_capital(by_decade)} {season}".strip()
-    evidence = evidence_text(best, "median_return", best.n_return)
-    return Finding("time", best_group_heading(firm, "name"), sentence, evidence)
+    sentence = f"{by_decade} {season}".strip()
+    return Finding("time", lead_in_words(firm, "name"), sentence, best_group_evidence(firm, "name"))
 
 # %% ../../nbs/6_report/65_findings.ipynb #0bdb878e
 def ratio_in_words(
@@ -326,27 +312,29 @@ def score_text(
 def director_finding(
     scores: pd.DataFrame,  # DIRECTOR_SCORES contract
 ) -> Finding:
-    "Which director has the most reliable high returns."
+    "Which directors lead in return, adjusted for chance, and which ranks first."
     if len(scores) < 2:
         return Finding("directors", "Too few directors have enough films for a comparison")
     is_nameless = (scores["person_id"] < BY_NAME).any()
     nameless = " Some people have no id in the data; these are identified by name."
     note = nameless if is_nameless else ""
     ranked = scores.sort_values("rank")
+    ranked = ranked.assign(director=ranked["director"].map(short_name))
     best, second = ranked.iloc[0], ranked.iloc[1]
     if isclose(best.low, second.low):
         level = np.isclose(scores["low"].astype(float), best.low).sum()
         sentence = f"{level} of {len(scores)} directors with enough films share the first place."
         return Finding("directors", "No director stands out", f"{sentence}{note}")
-    heading = f"{short_name(best.director)} ranks first for reliable high returns"
-    sentence = f"{heading} among {len(scores)} directors with enough films."
-    sentence += f" The score, adjusted for chance, is {score_text(best)}."
+    heading = lead_in_words(ranked, "director", "adjusted return", SCORE_COLUMNS, 0.9)
+    sentence = f"{heading}. {best.director} ranks first of {len(scores)} directors by the lower end"
+    sentence += f" of the interval; the score, adjusted for chance, is {score_text(best)}."
     if best.rank_high > 1:
-        span = f"the true rank could be anywhere from {best.rank_low} to {best.rank_high}"
-        heading = f"{heading}, but {span}"
-        sentence += f" {first_capital(span)}."
-    evidence = f"{interval_text(best)}, n = {best.films} films"
-    return Finding("directors", heading, f"{sentence}{note}", evidence)
+        span = f"from {best.rank_low} to {best.rank_high}"
+        sentence += f" The true rank could be anywhere {span}."
+    evidence = f"{best.director}: {interval_text(best)}, n = {best.films} films"
+    sentence += f" {comparison_note(len(scores))} Films count as independent, also within a"
+    sentence += f" franchise, so these intervals may be too narrow.{note}"
+    return Finding("directors", heading, sentence, evidence)
 
 # %% ../../nbs/6_report/65_findings.ipynb #302de323
 # Words for a rank correlation whose size is below the number.
@@ -390,7 +378,7 @@ def origin_finding(
     films: int,  # number of films with a known country
     measured: bool = True,  # whether the data carry countries
 ) -> Finding:
-    "Which country produced most films, and which company has the highest median return."
+    "Which country produced most films, and which companies lead in median return."
     if not measured:
         note = not_measured_note("countries")
         return Finding("origins", "Countries are not measured", note)
@@ -402,11 +390,57 @@ def origin_finding(
         f"{top.films:,} of {film_count_text(films)} with a known country ({share}) were produced in"
     )
     sentence += f" {country}, alone or with other countries."
-    comparison = best_group_sentence(companies[companies["shown"] == "firm"], "company")
+    firm = companies[companies["shown"] == "firm"]
+    firm = firm.assign(company=firm["company"].map(short_name))
+    comparison = best_group_sentence(firm, "company")
     if comparison:
-        sentence += f" Among companies with enough films, {comparison}"
+        sentence += f" Among companies with enough films: {comparison}"
     heading = f"{share} of the films were produced in {country}"
     return Finding("origins", heading, sentence, f"n = {film_count_text(films)}")
+
+# %% ../../nbs/6_report/65_findings.ipynb #5c83827c
+def bounds_sentence(
+    bounds: pd.DataFrame,  # MONEY_BOUNDS contract
+    multiple: float,  # revenue / budget
+) -> str:
+    "Between which shares of all films the truth must be; empty if there is no unknown film."
+    rows = bounds[np.isclose(bounds["multiple"], multiple) & (bounds["n_unknown"] > 0)]
+    if rows.empty or pd.isna(rows["lowest"].iloc[0]):
+        return ""
+    row = rows.iloc[0]
+    unknown, total = int(row.n_unknown), int(row.n_known + row.n_unknown)
+    known = f"{unknown:,} of {film_count_text(total)} with votes"
+    sentence = f"The money of {known} is not known. Without any assumption, the share of films that"
+    sentence += f" reached {multiple_text(multiple)} the budget is between {percent(row.lowest)}"
+    return f"{sentence} and {percent(row.highest)}; these data cannot narrow that."
+
+
+def missing_finding(
+    weighted: pd.DataFrame,  # MONEY_REWEIGHTED contract
+    bounds: pd.DataFrame,  # MONEY_BOUNDS contract
+    earned_back: float = 2.5,  # revenue / budget at which a film counts as earned back
+) -> Finding:
+    "What the numbers on money would be for all films with votes."
+    limits = bounds_sentence(bounds, earned_back)
+    if weighted.empty:
+        heading = "Too few films to say what films without known money would change"
+        return Finding("missing", heading, limits)
+    table = weighted.set_index("measure")
+    row, share = table.loc["median_return"], table.loc[f"share_above_{earned_back:g}"]
+    heading = "Weighted for films without known money, the median return is "
+    heading += f"{multiple_text(row.weighted)} instead of {multiple_text(row.plain)}"
+    evidence = evidence_text(row, "weighted", int(row.n_known))
+    worth = f"the weights leave the precision of {row.n_effective:,.0f} equally weighted films"
+    sentence = f"{heading} ({evidence}; {worth}). The share of films that reached"
+    sentence += (
+        f" {multiple_text(earned_back)} their budget is {percent(share.weighted)} instead of"
+    )
+    sentence += (
+        f" {percent(share.plain)}. This describes {film_count_text(int(row.n_all_films))} with"
+    )
+    sentence += " votes, if films alike in votes, year, language, runtime and genres return alike,"
+    sentence += " with known money or without. No data can show that. "
+    return Finding("missing", heading, f"{sentence}{limits}".strip(), evidence)
 
 # %% ../../nbs/6_report/65_findings.ipynb #df845e27
 def quality_finding(

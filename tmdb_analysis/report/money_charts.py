@@ -17,8 +17,10 @@ from scipy.stats import theilslopes
 
 from ..core.display import film_count_text, money_text, multiple_text
 from tmdb_analysis.report.style import (
+    BAND,
     BLUE,
     BREAK_EVEN,
+    BREAK_EVEN_BAND,
     CHART_STYLE,
     FIGURE_WIDTH,
     FIRM_FILMS,
@@ -91,6 +93,8 @@ def money_plane(
     size, alpha = (14, 0.3) if len(dots) > 500 else (28, 0.7)
     x, y = dots.to_numpy().T
     ax.scatter(x, y, s=size, alpha=alpha, lw=0, color=BLUE, clip_on=False)
+    bottom, top = ([low * multiple, high * multiple] for multiple in BREAK_EVEN_BAND)
+    ax.fill_between([low, high], bottom, top, color=BAND, lw=0, zorder=-1)
     lines = (
         (1, "gross = budget", "-", 0.9, "top"),
         (BREAK_EVEN, f"{multiple_text(BREAK_EVEN)} budget", "--", 3, "bottom"),
@@ -150,9 +154,10 @@ def revenue_vs_budget(
         f"{even:,} at least {multiple_text(BREAK_EVEN)} their budget",
         "Worldwide gross and production budget, nominal dollars, "
         f"both at least {money_text(min_musd)} (n = {len(shown):,})",
-        f"{trend_sentence(line)}{multiple_text(BREAK_EVEN)} is a rule of thumb for breaking even. Labels, where there is "
-        "room: the films with the largest gross and those farthest above and below the "
-        f"{'trend' if line else 'budget'}."
+        f"{trend_sentence(line)}Pale band: {multiple_text(BREAK_EVEN_BAND[0])} to "
+        f"{multiple_text(BREAK_EVEN_BAND[1])} the budget, where films break even by rule of thumb. "
+        "Labels, where there is room: the films with the largest gross and those farthest above "
+        f"and below the {'trend' if line else 'budget'}."
         + f" Not drawn: {film_count_text(small)} with a smaller budget or gross."
         * bool(small),
         as_of,

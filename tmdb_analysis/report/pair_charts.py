@@ -194,14 +194,14 @@ def genre_lift(
     fig = Figure((FIGURE_WIDTH, height), layout="constrained")
     end = max(1.0, np.nanmax(np.abs(np.log2(pairs["lift"]))))
     draw_heat_map(fig.add_subplot(), square, labels, end)
-    best = pairs.sort_values(["lift", *names], ascending=[False, True, True]).iloc[0]
-    a, b = (chart_label(best[side], "unnamed") for side in names)
+    common = pairs.sort_values(["films", *names], ascending=[False, True, True]).iloc[0]
+    a, b = (chart_label(common[side], "unnamed") for side in names)
     left = len({*pairs["genre_a"], *pairs["genre_b"]}) - len(square)
     return finish_figure(
         fig,
         "Heat map of pairs of genres",
-        f"{a} and {b} have the highest lift: they occur together "
-        f"{multiple_text(best['lift'])} as often as chance would give",
+        f"{a} and {b}, the most common pair, occur together "
+        f"{multiple_text(common['lift'])} as often as chance would give",
         "Lift: films in both genres / films expected if genres were independent "
         f"(n = {plain['n_films'].max():,.0f} films with a genre)",
         "Red: more often than by chance (1). Blue: less often. Blank: pairs with fewer than "

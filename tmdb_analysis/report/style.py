@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['FONT', 'INK', 'GREY', 'PALE', 'BLUE', 'ORANGE', 'GREEN', 'RED', 'FIGURE_WIDTH', 'TEXT_COLOURS', 'CHART_STYLE',
-           'BREAK_EVEN', 'FIRM_FILMS', 'CELL_PIXELS', 'ARROW_STYLE', 'FORCES', 'PUSH', 'float_columns', 'positive_rows',
-           'chart_label', 'wrap_text', 'finish_figure', 'empty_figure', 'png_bytes', 'show', 'format_log_axis',
-           'draw_thresholds', 'obstacles', 'label_positions', 'settle_labels', 'label_dots']
+           'BREAK_EVEN', 'BAND', 'BREAK_EVEN_BAND', 'FIRM_FILMS', 'RETURN_COLUMNS', 'SCORE_COLUMNS', 'CELL_PIXELS',
+           'ARROW_STYLE', 'FORCES', 'PUSH', 'float_columns', 'positive_rows', 'chart_label', 'wrap_text',
+           'finish_figure', 'empty_figure', 'png_bytes', 'show', 'format_log_axis', 'draw_thresholds', 'leading_groups',
+           'names_in_words', 'lead_in_words', 'comparison_note', 'obstacles', 'label_positions', 'settle_labels',
+           'label_dots']
 
 # %% ../../nbs/6_report/60_style.ipynb #ff1bb667
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from textwrap import fill
 from typing import Any
@@ -33,6 +35,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from ..core.display import multiple_text
+from ..stats.intervals import is_leader
 
 # %% ../../nbs/6_report/60_style.ipynb #db1bf2c0
 def float_columns(
@@ -169,6 +172,8 @@ def show(
 
 # %% ../../nbs/6_report/60_style.ipynb #2e041340
 BREAK_EVEN = 2.5  # gross / budget at which a film breaks even, by rule of thumb
+BAND = "#F0F0F0"  # colour of the band of break-even
+BREAK_EVEN_BAND = (2.0, 3.0)  # gross / budget: films break even somewhere in it, by rule of thumb
 FIRM_FILMS = 30  # films that a group needs to be coloured and named in a title
 
 
@@ -186,7 +191,8 @@ def format_log_axis(
 def draw_thresholds(
     ax: Axes,  # with returns on its logarithmic x axis
 ) -> None:
-    "Draw vertical lines at 1 and 2.5 times the budget, with labels at the top."
+    "Draw lines at 1 and 2.5 times the budget with labels at the top, and the band of break-even."
+    ax.axvspan(*BREAK_EVEN_BAND, color=BAND, lw=0, zorder=-1)
     place: dict[str, Any] = dict(xytext=(0, 3), textcoords="offset points", va="bottom")
     place |= dict(size=10, color=GREY)
     lines = (
@@ -197,6 +203,65 @@ def draw_thresholds(
         ax.axvline(multiple, color=GREY, lw=1, ls=look, zorder=0)
         top: dict[str, Any] = dict(xycoords=ax.get_xaxis_transform(), ha=side)
         ax.annotate(words, (multiple, 1), **top, **place)
+
+# %% ../../nbs/6_report/60_style.ipynb #60a10002
+RETURN_COLUMNS = ("median_return", "median_return_low", "median_return_high")
+SCORE_COLUMNS = ("score", "low", "high")  # of directors
+
+
+def leading_groups(
+    groups: pd.DataFrame,  # a row for each group
+    label: str,  # column with the name of a group
+    columns: tuple[str, str, str] = RETURN_COLUMNS,  # estimate, and lower and upper end
+    level: float = 0.95,  # confidence level of the intervals
+) -> pd.DataFrame:
+    "The groups that may have the highest estimate, best first; ties in order of name."
+    compared = groups.dropna(subset=[*columns])
+    if compared.empty:
+        return compared
+    value, low, high = (compared[column] for column in columns)
+    leads = is_leader(value, low, high, level)
+    return compared[leads].sort_values([columns[0], label], ascending=[False, True])
+
+
+def names_in_words(
+    names: Sequence[str],  # at least one
+    most: int = 3,  # names to list
+) -> str:
+    "Names in a sentence: `A`, `A and B`, `A, B and C`, or `A, B, C and 2 more`."
+    listed, more = [*names[:most]], len(names) - most
+    listed += [f"{more} more"] * (more > 0)
+    return " and ".join(filter(None, (", ".join(listed[:-1]), listed[-1])))
+
+
+def lead_in_words(
+    groups: pd.DataFrame,  # a row for each group
+    label: str,  # column with the name of a group
+    measure: str = "median return",  # what is compared, a multiple of the budget
+    columns: tuple[str, str, str] = RETURN_COLUMNS,  # estimate, and lower and upper end
+    level: float = 0.95,  # confidence level of the intervals
+) -> str:
+    "Which group is the highest, or which groups lead; empty for fewer than two intervals."
+    leaders = leading_groups(groups, label, columns, level)
+    n = len(groups.dropna(subset=[*columns]))
+    if n < 2:
+        return ""
+    if len(leaders) == 1:
+        best = leaders.iloc[0]
+        value = f"{multiple_text(best[columns[0]])} the budget"
+        return f"{measure[:1].upper()}{measure[1:]} is highest for {best[label]}: {value}"
+    if len(leaders) == n > 3:
+        return f"No clear lead in {measure}: the order of all {n} may be chance"
+    names = names_in_words(leaders[label].tolist())
+    return f"{names[:1].upper()}{names[1:]} lead in {measure}; their order may be chance"
+
+
+def comparison_note(
+    groups: int,  # number that are compared
+) -> str:
+    "A sentence that says how many groups a comparison allows for; empty for fewer than two."
+    note = f"A lead counts only if it is clear in a comparison of all {groups} (Newman-Keuls)."
+    return note if groups > 1 else ""
 
 # %% ../../nbs/6_report/60_style.ipynb #27c3e256
 CELL_PIXELS = 10  # pixels: dots closer together than this count as one obstacle

@@ -24,10 +24,12 @@ from tmdb_analysis.report.style import (
     FIGURE_WIDTH,
     GREY,
     PALE,
+    comparison_note,
     empty_figure,
     finish_figure,
     float_columns,
     format_log_axis,
+    lead_in_words,
 )
 
 # %% ../../nbs/6_report/63_year_charts.ipynb #376925c3
@@ -63,6 +65,7 @@ class YearMeasure(NamedTuple):
     axis: str  # label of the axis; {dollars} is replaced
     name: str  # in the title
     band: str  # what the band shows
+    is_interval: bool  # whether the band is a confidence interval
 
 
 YEAR_MEASURES = {
@@ -75,6 +78,7 @@ YEAR_MEASURES = {
         axis="worldwide gross, {dollars} dollars",
         name="median gross",
         band="the middle half of the films",
+        is_interval=False,
     ),
     "return": YearMeasure(
         value="median_return",
@@ -85,6 +89,7 @@ YEAR_MEASURES = {
         axis="worldwide gross / budget",
         name="median return",
         band="95% confidence interval of the median",
+        is_interval=True,
     ),
 }
 
@@ -109,18 +114,22 @@ def draw_curve(
 
 # %% ../../nbs/6_report/63_year_charts.ipynb #5329c3b3
 def peak_title(
-    firm: pd.DataFrame,  # complete years with enough films: `year, value`
+    firm: pd.DataFrame,  # complete years with enough films: `year, value, low, high`
     measure: YearMeasure,
     min_year: int,  # films that a year needs
 ) -> str:
-    "The title of a chart by year: when the median was highest and lowest."
+    "The title of a chart by year: which years lead, or the range of the medians."
     if len(firm) < 2:
         number = "only one year has" if len(firm) else "no year has"
         return f"Too few films to compare years: {number} at least {film_count_text(min_year)}"
-    best, last = (firm.loc[i] for i in (firm["value"].idxmax(), firm["value"].idxmin()))
-    high, low = (f"{row.year:.0f} ({measure.form(row.value)})" for row in (best, last))
     among = f"Among years with at least {film_count_text(min_year)}"
-    return f"{among}, {measure.name} peaked in {high} and was lowest in {low}"
+    years = firm.assign(year=firm["year"].map("{:.0f}".format))
+    columns = ("value", "low", "high")
+    lead = lead_in_words(years, "year", measure.name, columns) if measure.is_interval else ""
+    if lead:
+        return f"{among}: {lead[:1].lower()}{lead[1:]}"
+    ends = (measure.form(end) for end in (firm["value"].min(), firm["value"].max()))
+    return f"{among}, {measure.name} ranged from {' to '.join(ends)}"
 
 
 @mpl.rc_context(CHART_STYLE)
@@ -158,8 +167,8 @@ def median_by_year(
         f"(n = {years['n'].sum():,.0f})",
         f"Band: {m.band}. Dashed and pale: incomplete years and years with fewer than "
         f"{film_count_text(min_year)} (dotted line). Gaps: no data."
-        + f" Revenue in {unit} (US consumer prices)."
-        * (measure == "revenue"),
+        + f" {comparison_note(int(years['firm'].sum()))}" * m.is_interval
+        + f" Revenue in {unit} (US consumer prices)." * (measure == "revenue"),
         as_of,
     )
 
@@ -185,7 +194,8 @@ def known_money_by_year(
     top.yaxis.set_major_formatter(PercentFormatter(1))
     strip.bar(years["year"], years["films"], width=0.8, color=colours)
     films, n, firm = int(years["films"].sum()), years["n_money"].sum(), years[years["firm"]]
-    title = f"Budget and revenue are both known for {n:,.0f} of {film_count_text(films)} ({n / films:.0%})"
+    with_both = f"{n:,.0f} of {film_count_text(films)} ({n / films:.0%})"
+    title = f"Budget and revenue are both known for {with_both}"
     if len(firm) > 1:
         least = firm.loc[firm["share"].idxmin()]
         title += f"; the share is lowest in {least['year']:.0f} ({least['share']:.0%})"

@@ -1,10 +1,12 @@
 """The chain of stages, the runs it leaves, and how to compare and share them."""
 
+from pkgutil import iter_modules
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["cards", "catalog", "chain", "changes", "history", "metrics", "share", "site", "stages"],
+    submodules=[chapter.name for chapter in iter_modules(__path__)],
     submod_attrs={
         "catalog": ["all_runs", "run_named"],
         "chain": ["run_chain"],

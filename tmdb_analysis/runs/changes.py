@@ -196,7 +196,8 @@ def changes_page(
         "changes.html.j2", result=result, most=most, words=column_title, **names, **write
     )
     before, after = result["before"], result["after"]
-    subtitle = f"From run {before['run']} ({finish_day(before)}) to run {after['run']} ({finish_day(after)})."
+    earlier = f"{before['run']} ({finish_day(before)})"
+    subtitle = f"From run {earlier} to run {after['run']} ({finish_day(after)})."
     return html_page("What changed", subtitle, content, "diff", None, after["run"])
 
 

@@ -71,12 +71,14 @@ def read_provenance(
 # %% ../../nbs/8_runs/83_share.ipynb #aecc79fc
 def input_digests(settings: Settings) -> dict[str, dict[str, Any]]:
     "The digests of the input files of a run, by setting; unreadable files are left out."
-    source, rules = source_of(settings), settings.quality.rules_file
+    source = source_of(settings)
+    own = {"rules_file": settings.quality.rules_file, "money_from": settings.pipeline.money_from}
     found: dict[str, dict[str, Any]] = {}
     with suppress(OSError, TmdbError):
         found |= source.provenance()
-    with suppress(OSError):
-        found |= {"rules_file": digest([Path(rules)])} if rules else {}
+    for name, path in own.items():
+        with suppress(OSError):
+            found |= {name: digest([Path(path)])} if path else {}
     return found
 
 
@@ -88,7 +90,12 @@ def recorded_sha256(
     return report.inputs[name].sha256 if name in report.inputs else "unknown"
 
 # %% ../../nbs/8_runs/83_share.ipynb #30f6c5b1
-FILE_OPTIONS = {"input": "--input", "ids_file": "--ids-file", "rules_file": "-p rules_file="}
+FILE_OPTIONS = {
+    "input": "--input",
+    "ids_file": "--ids-file",
+    "rules_file": "-p rules_file=",
+    "money_from": "--money-from",
+}
 REPEATABLE_SETTINGS = {
     "ids",
     "discover",

@@ -1,12 +1,14 @@
 """From arrays to estimates with confidence intervals; no Spark."""
 
+from pkgutil import iter_modules
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["intervals", "shrinkage"],
+    submodules=[chapter.name for chapter in iter_modules(__path__)],
     submod_attrs={
-        "intervals": ["Estimate", "clustered_interval", "median_interval", "two_groups", "wilson"],
+        "intervals": ["Estimate", "median_interval", "pooled_interval", "two_groups", "wilson"],
         "shrinkage": ["group_prior", "rank_interval", "weighted_rating"],
     },
 )

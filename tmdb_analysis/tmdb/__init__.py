@@ -1,10 +1,12 @@
 """The only door to TMDB: requests, the cache, and answers on disk."""
 
+from pkgutil import iter_modules
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["cache", "client", "fetch", "files", "ledger", "selection", "sources", "transport"],
+    submodules=[chapter.name for chapter in iter_modules(__path__)],
     submod_attrs={
         "client": ["Tmdb"],
         "fetch": ["fetch_films"],

@@ -1,10 +1,12 @@
 """The command, PostgreSQL, and the stages one by one for a scheduler."""
 
+from pkgutil import iter_modules
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["cli", "database", "loading", "publish", "steps", "verbs"],
+    submodules=[chapter.name for chapter in iter_modules(__path__)],
     submod_attrs={
         "cli": ["doctor", "main"],
         "publish": ["publish_run"],

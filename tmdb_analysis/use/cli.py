@@ -71,6 +71,16 @@ RUN_OPTIONS: dict[str, dict[str, Any]] = {
         metavar="PATH",
         help="files or folders with saved TMDB responses, for --source files",
     ),
+    "--columns": dict(
+        nargs="+",
+        metavar="FIELD=COLUMN",
+        help="names of columns in CSV files, such as budget=Cost, or a YAML file with them",
+    ),
+    "--strict": dict(
+        action="store_const",
+        const=True,
+        help="stop if a folder of --input has files that would be skipped",
+    ),
     "--ids": dict(
         metavar="1,2",
         help="TMDB ids of films to fetch; --source api, as the options down to --refresh",
@@ -99,6 +109,10 @@ RUN_OPTIONS: dict[str, dict[str, Any]] = {
         action="store_const",
         const=True,
         help="request films again whose data is older than six months",
+    ),
+    "--money-from": dict(
+        metavar="CSV",
+        help="a second source of money to show beside TMDB's: id or imdb_id, budget, revenue (USD)",
     ),
     "--from-report": dict(
         metavar="FILE", help="repeat a report with the source and parameters stored in its page"
@@ -203,8 +217,9 @@ def parser() -> argparse.ArgumentParser:
 def settings_from_options(args: argparse.Namespace) -> dict[str, Any]:
     "The settings given as options of `tmdb run`. Raises `UsageError`."
     option_names = [
-        *"source input ids ids_file discover tmdb_list export expand update refresh".split(),
-        *"engine home run_id".split(),
+        *"source input columns strict ids ids_file discover tmdb_list".split(),
+        *"export expand update refresh".split(),
+        *"engine home run_id money_from".split(),
     ]
     options = {name: getattr(args, name, None) for name in option_names}
     for text in args.parameters:

@@ -147,12 +147,16 @@ def export_file(args: argparse.Namespace, console: Console) -> int:
 # %% ../../nbs/9_use/94_verbs.ipynb #1065ef1e
 def print_evidence(args: argparse.Namespace, console: Console) -> int:
     "Print the evidence for a published number of a finished run."
-    from tmdb_analysis.search.why import as_json, print_explanation, why  # starts the engine
+    from tmdb_analysis.search.why import (  # starts the engine
+        explain,
+        explanation_json,
+        print_explanation,
+    )
 
     run = run_named(args.run_id, args.home)
-    answer = why(args.kpi, run, args.row)
+    answer = explain(args.kpi, run, args.row)
     if args.json:
-        console.file.write(as_json(answer, run))
+        console.file.write(explanation_json(answer, run))
     else:
         print_explanation(answer, console)
     return 0

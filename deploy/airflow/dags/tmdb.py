@@ -1,11 +1,13 @@
 """The chain of tmdb_analysis: one task a stage, from records of TMDB to a published report.
 
-`prepare` checks the parameters and creates the run. Each stage is a chapter of the book, which the package runs in its own
-environment as `tmdb run` does. `finish` writes the pages, also of a failed run, and publishes a run that succeeded.
+`prepare` checks the parameters and creates the run. Each stage is a chapter of the book, which the
+package runs in its own environment as `tmdb run` does. `finish` writes the pages, also of a failed
+run, and publishes a run that succeeded.
 
-Connection `tmdb`: its password is the read access token of TMDB. The stages get it as an environment variable, never as a
-parameter. Variables, all optional: `tmdb_home` (folder for data/ and reports/), `tmdb_python` (the Python of the package),
-`tmdb_schedule` (@daily), `tmdb_params` (JSON: other defaults for the parameters).
+Connection `tmdb`: its password is the read access token of TMDB. The stages get it as an
+environment variable, never as a parameter. Variables, all optional: `tmdb_home` (folder for
+data/ and reports/), `tmdb_python` (the Python of the package), `tmdb_schedule` (@daily),
+`tmdb_params` (JSON: other defaults for the parameters).
 """
 
 import json
@@ -29,9 +31,15 @@ HOME = Variable.get("tmdb_home", default=str(CHECKOUT))
 PYTHON = Variable.get("tmdb_python", default=str(CHECKOUT / ".venv" / "bin" / "python"))
 DEFAULTS = Variable.get("tmdb_params", default={}, deserialize_json=True)
 
-RUN = "{{ dag_run.logical_date | ts_nodash if dag_run.logical_date else dag_run.run_after.strftime('%Y%m%dT%H%M%S-%f') }}"
+RUN = (
+    "{{ dag_run.logical_date | ts_nodash if dag_run.logical_date else "
+    "dag_run.run_after.strftime('%Y%m%dT%H%M%S-%f') }}"
+)
 FINISHED = 99  # what prepare exits with when the run of this date is there already
-STEP = "import sys; from tmdb_analysis.use.steps import step_command; sys.exit(step_command(*sys.argv[1:]))"
+STEP = (
+    "import sys; from tmdb_analysis.use.steps import step_command; "
+    "sys.exit(step_command(*sys.argv[1:]))"
+)
 FATAL = {
     "UsageError",
     "SecretRefused",
@@ -41,7 +49,7 @@ FATAL = {
 
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    "Environment variables, with the token, for the processes that are started inside the `with` block."
+    "Environment variables, with the token, for the processes that start inside the `with` block."
     try:
         token = Connection.get("tmdb").password
     except AirflowNotFoundException:
@@ -129,7 +137,7 @@ def finish(run_id: str) -> dict:
 
 
 def params() -> dict[str, Param]:
-    "The parameters of a run. Raises `KeyError` when the variable `tmdb_params` names one that is unknown."
+    "The parameters of a run. Raises `KeyError` for an unknown one in the variable `tmdb_params`."
     if unknown := DEFAULTS.keys() - KNOWN["params"].keys():
         raise KeyError(
             f"Variable tmdb_params names {', '.join(sorted(unknown))}: no such parameter"
@@ -188,7 +196,8 @@ with DAG(
         python_callable=finish,
         op_kwargs={"run_id": RUN},
         expect_airflow=False,
-        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,  # whatever became of the stages, if the run was prepared
+        # whatever became of the stages, if the run was prepared
+        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
         outlets=[Asset(f"x-tmdb://tables/{table}") for table in KNOWN["tables"]],
         doc="Write the pages and run.json; publish the run if every stage came to its end.",
     )

@@ -1,4 +1,5 @@
-"An Airflow of its own for the tests: a temporary home, a metadata database in it, the DAG, and a key that must not be seen."
+"""An Airflow of its own for the tests: a temporary home, a metadata database in it, the DAG, and a
+key that must not be seen."""
 
 import os
 import secrets

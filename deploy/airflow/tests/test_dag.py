@@ -1,4 +1,5 @@
-"The DAG in a real Airflow: how it is wired, a run that goes well, one that does not, and a key that nobody sees."
+"""The DAG in a real Airflow: how it is wired, a run that goes well, one that does not, and a key
+that nobody sees."""
 
 import json
 import re

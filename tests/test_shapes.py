@@ -1,0 +1,170 @@
+"Saved answers in any shape: what is sure is read, and anything else is named in one line."
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tmdb_analysis.core.settings import TmdbError, UsageError, settings
+from tmdb_analysis.core.store import open_run
+from tmdb_analysis.films.ingest import ingest, require_films
+from tmdb_analysis.tmdb.files import files, foreign_reason, json_records, skipped_files
+from tmdb_analysis.tmdb.sources import source_of
+from tmdb_analysis.use.cli import main
+
+A = {"id": 1, "title": "A", "budget": 10, "genres": [{"id": 18, "name": "Drama"}]}
+B = {"id": 2, "title": "B", "budget": 20, "production_companies": [{"id": 1, "name": "C"}]}
+TV = {"id": 1399, "name": "A series", "first_air_date": "2011-04-17"}
+LISTED = {"id": 1, "title": "A", "genre_ids": [18], "popularity": 1.0}
+PERSON = {"id": 287, "name": "P", "known_for": [LISTED, LISTED]}
+
+SHAPES = {
+    "films under any key": {"movies": [A, B]},
+    "a wrapped array": {"data": {"items": [A, B], "total": 2}},
+    "an array of pages": [{"page": 1, "results": [A]}, {"page": 2, "results": [B]}],
+    "an array of arrays": [[A], [B]],
+    "an object by id": {"1": A, "2": B},
+    "an object by id without ids": {
+        "1": {k: v for k, v in A.items() if k != "id"},
+        "2": {k: v for k, v in B.items() if k != "id"},
+    },
+    "wrapped pages": [{"response": {"status": 200, "body": A}}, {"response": {"body": B}}],
+    "parts of a collection": {"id": 10, "name": "Saga", "parts": [A, B]},
+}
+
+
+def ids(path: Path) -> list:
+    "The ids of the records in a file."
+    return [record["id"] for _, record in json_records(path)]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_films_are_found_in_any_shape(name, indent, tmp_path):
+    path = tmp_path / "films.json"
+    path.write_text(json.dumps(SHAPES[name], indent=indent))
+    assert [int(id) for id in ids(path)] == [1, 2]
+
+
+@pytest.mark.parametrize("wrapped", [{"data": A}, {"response": {"body": A}}, {"results": [A]}])
+def test_wrapped_answers_line_by_line(wrapped, tmp_path):
+    path = tmp_path / "films.jsonl"
+    path.write_text(json.dumps(wrapped) + "\n" + json.dumps(wrapped) + "\n")
+    assert ids(path) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "whole", [A, PERSON, TV, {"genres": [{"id": 18, "name": "Drama"}]}, {"a": [A], "b": [B]}, {}]
+)
+def test_one_answer_stays_one_record(whole, tmp_path):
+    path = tmp_path / "films.json"
+    path.write_text(json.dumps(whole))
+    assert [record for _, record in json_records(path)] == [whole]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig", "utf-32"])
+@pytest.mark.parametrize("lines", [True, False])
+def test_unicode_in_any_encoding_with_a_mark_is_read(encoding, lines, tmp_path):
+    films = [A | {"title": "Amélie"}, B]
+    text = "\n".join(map(json.dumps, films)) if lines else json.dumps(films, ensure_ascii=False)
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "films.json").write_bytes((mark + text).encode(encoding))
+    assert ids(tmp_path / "films.json") == [1, 2]
+
+
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+FOREIGN = {
+    "photo.json": PNG,
+    "page.json": b"<!DOCTYPE html><html></html>",
+    "empty.json": b"",
+    "books.csv": b"isbn,author\n1,A\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    "A folder with one file of films and some files of other kinds."
+    place = tmp_path / "input"
+    place.mkdir()
+    (place / "films.json").write_text(json.dumps([A, B]))
+    for name, content in FOREIGN.items():
+        (place / name).write_bytes(content)
+    return place
+
+
+def test_foreign_files_in_a_folder_are_named_and_the_others_are_read(folder, tmp_path):
+    source = source_of(settings(source="files", input=str(folder)))
+    source.check()
+    assert [r["id"] for _, r in source.records(open_run("x", tmp_path))] == [1, 2]
+    named = source.skipped()
+    assert [text.partition(": ")[0] for text in named] == sorted(FOREIGN)
+    assert named[-1] == "photo.json: cannot be read (not JSON)"
+
+
+def test_strict_refuses_a_foreign_file(folder, tmp_path, capsys):
+    words = ["run", "--source", "files", "--input", str(folder), "--home", str(tmp_path)]
+    assert main([*words, "--strict"]) == 1
+    line = capsys.readouterr().err
+    assert "books.csv" in line and line.count("\n") == 1
+    (folder / "notes.txt").write_text("no records")
+    for name in FOREIGN:
+        (folder / name).unlink()
+    assert main([*words, "--strict"]) == 1
+    assert "notes.txt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_foreign_file_given_by_name_is_refused_before_anything_starts(name, folder, tmp_path):
+    with pytest.raises(TmdbError, match=name):
+        source_of(settings(source="files", input=str(folder / name))).check()
+
+
+def test_a_folder_without_any_file_of_films_is_refused(folder):
+    (folder / "films.json").unlink()
+    with pytest.raises(TmdbError, match=r"no file with films.*books.csv"):
+        source_of(settings(source="files", input=str(folder))).check()
+
+
+def test_a_damaged_file_still_refuses_the_run(folder, tmp_path):
+    (folder / "torn.json").write_text('[{"id": 3}, {"id"')
+    source = source_of(settings(source="files", input=str(folder)))
+    with pytest.raises(TmdbError, match="torn.json"):
+        list(source.records(open_run("x", tmp_path)))
+
+
+def test_hidden_folders_are_skipped_and_named(folder):
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".ipynb_checkpoints" / "films.json").write_text(json.dumps([A]))
+    assert skipped_files([folder]) == [".ipynb_checkpoints/films.json"]
+    assert foreign_reason(folder / "films.json") == "" and len(files([folder])) == 5
+
+
+@pytest.mark.parametrize(
+    ("values", "cause", "remedy"),
+    [
+        ([TV, TV], "these are TV answers", "films"),
+        ([PERSON], "these are answers about people", "--expand"),
+        ([LISTED, LISTED | {"id": 2}], "these are list items without budget", "--ids-file"),
+        ([{"success": False, "status_code": 34}], "error answers of the API", "again"),
+        ([{"a": 1}], "no id", "id"),
+        ([], "no record", "--input"),
+    ],
+)
+def test_input_without_films_is_refused_in_one_line(values, cause, remedy, tmp_path):
+    run = open_run("x", tmp_path)
+    counts = ingest(((f"a.json:{i}", v) for i, v in enumerate(values)), run)
+    with pytest.raises(TmdbError) as refusal:
+        require_films(counts)
+    line = str(refusal.value)
+    assert cause in line and remedy in line and "\n" not in line
+
+
+def test_input_with_one_film_is_not_refused(tmp_path):
+    counts = ingest(iter([("a", TV), ("b", LISTED), ("c", A)]), open_run("x", tmp_path))
+    require_films(counts)
+    assert counts["list_items"] == 1
+
+
+def test_strict_is_for_files_only(tmp_path):
+    with pytest.raises(UsageError, match="strict needs source files"):
+        source_of(settings(source="api", ids="7", strict=True)).check()
