@@ -200,16 +200,43 @@ def is_later(film: Row) -> bool:
             return True
         if part and bare in ("Two", "Three", "Four", "Five", "Six") and bare not in name:
             return True
+    start = words[1:3] if words[0] == "The" else words[:2]
+    if start in (["Return", "of"], ["Return", "to"], ["Revenge", "of"]) and start[0] not in name:
+        return True
+    if (
+        words[-1] in ("Back", "Again")
+        and words[-2:-1]
+        and words[-2].rstrip("s") in ("Kick", "Strike")
+    ):
+        return True
     return words[-1] == "Returns" or film["title"].endswith(": The Return")
+
+
+def known_starts() -> dict[int, str]:
+    """Return the day or year of the oldest bundled part of each collection."""
+    path = Path(__file__).parents[1] / "data" / "reference" / "collection_parts.csv"
+    found: dict[int, str] = {}
+    with path.open(encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            id, day = int(row["collection_id"]), row["release_date"]
+            found[id] = min(found.get(id, day), day)
+    return found
 
 
 def groups(films: list[Row], cohort: list[Row]) -> dict[str, list[Row]]:
     """Return the films of the cohort that are first, sequels, or alone."""
     at = numbers(films)
+    start = known_starts()
+    later = {
+        f["id"]
+        for f in cohort
+        if at.get(f["id"], 0) > 1
+        or (f["id"] in at and start.get(f["collection_id"], "9") < str(f["release_date"]))
+    }
     unclear = {f["id"] for f in cohort if at.get(f["id"]) == 1 and is_later(f)}
     return {
-        "first": [f for f in cohort if at.get(f["id"]) == 1 and f["id"] not in unclear],
-        "sequel": [f for f in cohort if at.get(f["id"], 0) > 1],
+        "first": [f for f in cohort if at.get(f["id"]) == 1 and f["id"] not in unclear | later],
+        "sequel": [f for f in cohort if f["id"] in later],
         "standalone": [f for f in cohort if not f["collection_id"]],
     }
 

@@ -129,7 +129,8 @@ NUMBER = "(?:[2-9]|1[0-9]|20|II|III|IV|V|VI|VII|VIII|IX|X)"
 LATER_TITLES = (  # patterns of titles that are not the first of a collection
     rf"(?:^|\s)({NUMBER})½?(?:$|:|,| -| –)",
     rf"(?:Part|Chapter|Episode|Volume|Vol\.) ({NUMBER}|Two|Three|Four|Five|Six)(?:$|[^A-Za-z0-9])",
-    r"(Returns|: The Return)$",
+    r"^(?:The )?(Return|Revenge) (?:of|to) ",
+    r"(Returns|: The Return|(?:Kicks?|Strikes?) (?:Back|Again))$",
 )
 
 
@@ -147,7 +148,7 @@ def title_says_later(
 
 # %% ../../nbs/2_films/28_cohort.ipynb #28fst004
 def earliest_parts() -> dict[int, str]:
-    "The earliest known release of each collection, ISO 8601 days by collection id."
+    "The earliest known release of each collection, ISO 8601 days or years by collection id."
     earliest: dict[int, str] = {}
     place = book() / "data" / "reference" / "collection_parts.csv"
     with open(place, encoding="utf-8", newline="") as f:

@@ -161,9 +161,8 @@ def franchise_path(
     collections: DataFrame,  # COLLECTIONS contract, for the names
 ) -> DataFrame:  # FRANCHISE_PATH contract
     """The films of each franchise with two or more films in the data, in the order of release.
-    Revenue is in real dollars: million USD of the last year with consumer prices. The first film is
-    the earliest film of its collection in these data; some are sequels whose predecessors are
-    missing."""
+    Revenue is in real dollars: million USD of the last year with consumer prices. `instalment`
+    counts the films in the data, so number 1 can be a sequel whose predecessors are missing."""
     together = F.count("*").over(Window.partitionBy("collection_id"))
     several = (
         films.filter(F.col("collection_id").isNotNull())
@@ -348,8 +347,8 @@ def instalments(
     budget over those in the money cohort. `revenue_vs_first` is the median of revenue / revenue of
     the first instalment, both in real dollars, if both films are in the cohort. Each `n_` is the
     number of films, and both intervals are 95 %, unknown for fewer than six franchises. Only
-    franchises that continued have later instalments. The first film is the earliest film of its
-    collection in these data; some are sequels whose predecessors are missing."""
+    franchises that continued have later instalments. The first film is the earliest known film
+    of its collection; a film whose title says that earlier films are missing is none."""
     first = films[films["group"] == "first"].set_index("cluster")["real_revenue_musd"]
     relative = films["real_revenue_musd"] / films["cluster"].map(first).astype("float64")
     rows: list[dict[str, Any]] = []
