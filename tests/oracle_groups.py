@@ -35,15 +35,27 @@ SEASONS = [
 # --- films -----------------------------------------------------------------------------------
 
 
+def estimated_day(days):
+    """Return the newest of the days that other days support: two in 90 days, else one in a year,
+    else any."""
+    days = sorted(days)
+    for n, most in ((2, 90), (1, 365)):
+        held = [d for i, d in enumerate(days) if i >= n and (d - days[i - n]).days <= most]
+        if held:
+            return held[-1]
+    return max(days, default=None)
+
+
 def dated(films: list[Row], fetched: dict[int, date]) -> list[Row]:
-    """Return the films with `as_of`: when they were fetched, else the newest release with a revenue
-    among those not fetched."""
+    """Return the films with `as_of`: when they were fetched, else the estimated day of those not
+    fetched."""
     untimed = [
         f["release_date"]
         for f in films
         if f["id"] not in fetched and f["revenue_musd"] is not None and f["release_date"]
     ]
-    return [f | {"as_of": fetched.get(f["id"], max(untimed, default=None))} for f in films]
+    newest = estimated_day(untimed)
+    return [f | {"as_of": fetched.get(f["id"], newest)} for f in films]
 
 
 def cohort(films: list[Row]) -> list[Row]:

@@ -20,6 +20,7 @@ from typing import Any
 from pandas import DataFrame
 
 from tests import oracle
+from tests.oracle_groups import estimated_day
 
 Row = dict[str, Any]
 with open(
@@ -48,14 +49,13 @@ def films_of(records: list[Any]) -> list[Row]:
             times[int(record["id"])] = max(
                 times.get(int(record["id"]), ""), record["fetched_at"][:10]
             )
-    newest = max(
-        (
-            f["release_date"]
-            for f in films
-            if f["id"] not in times and f["revenue"] and f["release_date"]
-        ),
-        default=None,
-    )
+    untimed = [
+        date.fromisoformat(f["release_date"])
+        for f in films
+        if f["id"] not in times and f["revenue"] and f["release_date"]
+    ]
+    newest = estimated_day(untimed)
+    newest = newest and f"{newest}"
     return [film | kinds[film["id"]] | {"as_of": times.get(film["id"], newest)} for film in films]
 
 
@@ -184,12 +184,59 @@ def numbers(films: list[Row]) -> dict[int, int]:
     return found
 
 
+LATER = {str(n) for n in range(2, 21)} | set("II III IV V VI VII VIII IX X".split())
+PART_WORDS = {"Part", "Chapter", "Episode", "Volume", "Vol."}
+
+
+def is_later(film: Row) -> bool:
+    """Tell whether a title says that other films of its collection came before, word by word."""
+    words = film["title"].replace(" – ", " : ").replace(" - ", " : ").split(" ")
+    name = film["belongs_to_collection"].split(" ")
+    for i, word in enumerate(words):
+        bare = word.rstrip(":,").removesuffix("½")
+        ends = i == len(words) - 1 or word[-1:] in (":", ",") or words[i + 1] == ":"
+        part = i > 0 and words[i - 1] in PART_WORDS
+        if bare in LATER and (ends or part) and bare not in name:
+            return True
+        if part and bare in ("Two", "Three", "Four", "Five", "Six") and bare not in name:
+            return True
+    start = words[1:3] if words[0] == "The" else words[:2]
+    if start in (["Return", "of"], ["Return", "to"], ["Revenge", "of"]) and start[0] not in name:
+        return True
+    if (
+        words[-1] in ("Back", "Again")
+        and words[-2:-1]
+        and words[-2].rstrip("s") in ("Kick", "Strike")
+    ):
+        return True
+    return words[-1] == "Returns" or film["title"].endswith(": The Return")
+
+
+def known_starts() -> dict[int, str]:
+    """Return the day or year of the oldest bundled part of each collection."""
+    path = Path(__file__).parents[1] / "data" / "reference" / "collection_parts.csv"
+    found: dict[int, str] = {}
+    with path.open(encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            id, day = int(row["collection_id"]), row["release_date"]
+            found[id] = min(found.get(id, day), day)
+    return found
+
+
 def groups(films: list[Row], cohort: list[Row]) -> dict[str, list[Row]]:
     """Return the films of the cohort that are first, sequels, or alone."""
     at = numbers(films)
+    start = known_starts()
+    later = {
+        f["id"]
+        for f in cohort
+        if at.get(f["id"], 0) > 1
+        or (f["id"] in at and start.get(f["collection_id"], "9") < str(f["release_date"]))
+    }
+    unclear = {f["id"] for f in cohort if at.get(f["id"]) == 1 and is_later(f)}
     return {
-        "first": [f for f in cohort if at.get(f["id"]) == 1],
-        "sequel": [f for f in cohort if at.get(f["id"], 0) > 1],
+        "first": [f for f in cohort if at.get(f["id"]) == 1 and f["id"] not in unclear | later],
+        "sequel": [f for f in cohort if f["id"] in later],
         "standalone": [f for f in cohort if not f["collection_id"]],
     }
 
@@ -226,7 +273,7 @@ def franchise_effect(films: list[Row], cohort: list[Row]) -> DataFrame:
 def instalments(films: list[Row], cohort: list[Row]) -> DataFrame:
     """Return the values of each instalment."""
     at = numbers(films)
-    first = {f["collection_id"]: real(f, "revenue") for f in cohort if at.get(f["id"]) == 1}
+    first = {f["collection_id"]: real(f, "revenue") for f in groups(films, cohort)["first"]}
     rows = []
     for number in sorted(set(at.values())):
         mine = [f for f in cohort if at.get(f["id"]) == number]

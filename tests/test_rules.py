@@ -81,7 +81,7 @@ def bundle(i: int) -> SimpleNamespace:
         "profit_musd": (revenue - budget) / 1e6, "roi": revenue / budget,
         "production_companies": ["A"], "production_countries": ["B"],
         "spoken_languages": ["C"], "cast": ["D", "E"], "cast_size": 2, "director": ["F"],
-        "crew_size": 1, "known_columns": 20,
+        "crew_size": 1, "known_columns": 20, "fetched_at": TODAY, "as_of": TODAY.date(),
     }  # fmt: skip
     people = [
         ("cast", 0, "Actor", "Hero"),
@@ -294,7 +294,7 @@ def asked(bundles):
     credits = frame(CREDITS, [c for b in bundles for c in b.credits])
     seen = with_related_facts(movies, credits, frame(COLLECTIONS, [b.collection for b in bundles]))
     return [
-        (answers(raw, frame(DROPPED, dropped)), answer_rules(), "id"),
+        (answers(raw, frame(DROPPED, dropped)), answer_rules(TODAY.date()), "id"),
         (seen, [*movie_rules(), *impossible_value_rules()], "id"),
         (with_spread(movies), outlier_rules(), "id"),
         (with_film_and_person(credits, movies), credit_rules(), "movie_id"),
@@ -327,7 +327,7 @@ def all_rules():
     "All rules about rows."
     session()
     return [
-        *answer_rules(),
+        *answer_rules(TODAY.date()),
         *movie_rules(),
         *impossible_value_rules(),
         *outlier_rules(),

@@ -590,4 +590,4 @@ def one_server(
                 require_cluster(spark, home)
             yield address
         finally:
-            close_engine()
+            end_session()  # an own server of this process lives on for later sessions

@@ -121,6 +121,8 @@ class RunRecord(Record):
     parameters: dict[str, JsonValue] = {}  # setting -> value
     versions: dict[str, str] = {}  # package -> version
     films: int | None = None
+    data_date: str | None = None  # ISO 8601 day of the figures of the newest film
+    data_date_source: str | None = None  # given, answers or estimated
     score: float | None = None  # of quality, 0 to 100
     gate: str | None = None  # pass or fail
     stages: list[StageLine] = []
@@ -155,6 +157,7 @@ class QualityRecord(Record):
     gate: str | None = None  # pass or fail
     dimensions: dict[str, float | None] = {}  # dimension -> score
     rules: list[RuleOutcome] = []
+    not_measured: list[str] = []  # fields that the data do not carry
 
 
 def read_quality(run: Run) -> QualityRecord | None:

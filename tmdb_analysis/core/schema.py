@@ -263,7 +263,7 @@ COHORT = Table(
             column(
                 "group",
                 TEXT,
-                "first, sequel or standalone; null where the data carry no collections",
+                "first, sequel or standalone; null if the place in the collection is unknown",
             ),
             column(
                 "instalment", INT, "place in the franchise, as in movies; null without franchise"

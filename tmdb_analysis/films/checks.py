@@ -4,14 +4,17 @@
 
 # %% auto #0
 __all__ = ['missing', 'unique', 'valid', 'consistent', 'timely', 'accurate', 'CODE_FIELDS', 'COMPARED_TEXTS', 'COMPARED_NUMBERS',
-           'KEEP_DAYS', 'RELEASE_STATUSES', 'FORMS', 'EQUAL_DIGITS', 'TYPED_AMOUNTS', 'MOVIE_COLUMNS', 'warning',
-           'is_known', 'differing_columns', 'has_any', 'answers', 'fetch_rules', 'text_rules', 'all_match',
+           'KEEP_DAYS', 'RELEASE_STATUSES', 'FORMS', 'EQUAL_DIGITS', 'TYPED_AMOUNTS', 'MOVIE_COLUMNS', 'RULE_FIELDS',
+           'warning', 'is_known', 'differing_columns', 'has_any', 'answers', 'fetch_rules', 'text_rules', 'all_match',
            'list_rules', 'placeholder_rules', 'form_rules', 'answer_rules', 'credit_counts', 'with_sharing_films',
            'with_related_facts', 'title_rules', 'value_rules', 'agreement_rules', 'repetition_rules', 'reference_rules',
-           'pair_rules', 'money_rules', 'rating_rules', 'movie_rules', 'with_film_and_person', 'credit_rules']
+           'pair_rules', 'money_rules', 'rating_rules', 'movie_rules', 'with_film_and_person', 'credit_rules',
+           'measured_rules']
 
 # %% ../../nbs/2_films/24_checks.ipynb #338d57b3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -91,10 +94,10 @@ def answers(
     raw: DataFrame,  # RAW contract
     dropped: DataFrame,  # DROPPED contract
 ) -> DataFrame:
-    """The RAW contract without replaced records, and four columns: `imdb_films`, the number of
+    """The RAW contract without replaced records, and five columns: `imdb_films`, the number of
     films with the same IMDb id (null for one), `differing` of `differing_columns` (null for a film
-    with one record), and `production_countries_coded` and `spoken_languages_coded`, whether any
-    record has such a code."""
+    with one record), `production_countries_coded` and `spoken_languages_coded`, whether any record
+    has such a code, and `newest_fetch`, the day of the newest answer (null without any time)."""
     differing = differing_columns(raw, dropped)
     raw = raw.join(dropped.filter("rule = 'duplicate'").select("seq"), "seq", "left_anti")
     ids = raw.filter("length(imdb_id) > 0").groupBy("imdb_id")
@@ -103,6 +106,8 @@ def answers(
         F.count_if(has_any(column, field)).alias(column) for column, field in CODE_FIELDS.items()
     ]
     coded = [(F.col(column) > 0).alias(f"{column}_coded") for column in CODE_FIELDS]
+    counts.append(F.max(F.col("fetched_at").cast("date")).alias("newest_fetch"))
+    coded.append(F.col("newest_fetch"))
     records = raw.join(shared, "imdb_id", "left").join(differing, "id", "left")
     return records.crossJoin(raw.agg(*counts).select(*coded))
 
@@ -110,13 +115,19 @@ def answers(
 KEEP_DAYS = 180  # TMDB's terms of use: six months
 
 
-def fetch_rules() -> list[Rule]:
-    "The rules about the time of the fetch."
-    fetched, day, today = is_known("fetched_at"), F.col("fetched_at").cast("date"), F.current_date()
-    fresh = f"the answer is not older than {KEEP_DAYS} days, as TMDB's terms ask"
-    is_fresh, is_past = day >= F.date_sub(today, KEEP_DAYS), day <= F.date_add(today, 1)
+def fetch_rules(
+    read_on: date | None = None,  # day on which the run read the answers; None: not compared
+) -> list[Rule]:
+    "The rules about the time of the fetch, on the columns of `answers`."
+    fetched, day, newest = is_known("fetched_at"), F.col("fetched_at").cast("date"), "newest_fetch"
+    fresh = (
+        f"the answer is at most {KEEP_DAYS} days older than the newest (TMDB's terms: six months)"
+    )
+    is_fresh = day >= F.date_sub(newest, KEEP_DAYS)
+    is_past = day <= F.date_add(newest if read_on is None else F.lit(read_on), 1)
+    timed = is_known(newest)
     return [
-        missing("known_fetched_at", "the answer says when it was fetched", fetched),
+        missing("known_fetched_at", "the answer says when it was fetched", fetched, timed),
         timely("fetched_fresh", fresh, is_fresh, fetched, day),
         timely("fetched_past", "the answer was fetched in the past", is_past, fetched, day),
     ]
@@ -189,14 +200,18 @@ def placeholder_rules() -> list[Rule]:
 def form_rules() -> list[Rule]:
     "The rules about the form of values in a raw record."
     genres = F.col("genres")
-    # a genre without an id counts by its name
-    keys = F.transform(genres, lambda g: F.coalesce(g["id"].cast("string"), g["name"]))
+    # a genre counts by its name where the data have no id for it: null, 0 or a negative number
+    keys = F.transform(
+        genres, lambda g: F.coalesce(F.when(g["id"] > 0, g["id"]).cast("string"), g["name"])
+    )
     once = F.size(F.array_distinct(keys)) == F.size(genres)
     genre = unique("genre_once", "no genre is there twice", once, is_known("genres"))
     return [*text_rules(), *list_rules(), *placeholder_rules(), genre]
 
 # %% ../../nbs/2_films/24_checks.ipynb #add773f9
-def answer_rules() -> list[Rule]:
+def answer_rules(
+    read_on: date | None = None,  # day on which the run read the answers; None: not compared
+) -> list[Rule]:
     "The rules about one raw record, on the columns of `answers`."
     rated = (F.col("vote_average") > 0) & is_known("vote_count")
     alone, has_imdb, voted = F.col("imdb_films").isNull(), F.length("imdb_id") > 0, "vote_average"
@@ -206,7 +221,7 @@ def answer_rules() -> list[Rule]:
     differing = F.array_join("differing", ", ")
     return [
         *[at_least(f"{c}_sign", c, 0) for c in ("budget", "revenue", "runtime")],
-        *fetch_rules(),
+        *fetch_rules(read_on),
         *form_rules(),
         unique("imdb_once", once, alone, has_imdb, "imdb_id"),
         consistent("records_agree", agree, one_value, value=differing),
@@ -307,11 +322,13 @@ def agreement_rules() -> list[Rule]:
     "The rules about values of one film that must agree with each other."
     date, dated, money = F.col("release_date"), is_known("release_date"), "revenue_musd"
     voted, crewed = F.col("vote_count") > 0, F.col("crew_size") > 0
-    future = "a released film is not released in the future"
+    future = "a released film is not dated after the data"
+    # an estimated day of the data is the earliest possible one, so it gets half a year more
+    last = F.when(is_known("fetched_at"), F.col("as_of")).otherwise(F.date_add("as_of", 180))
     votes, has_budget = "a film with votes has a rating", "a film with a revenue has a budget"
     crew = "a film with a crew has a director"
     return [
-        consistent("release_past", future, date <= F.current_date(), dated, date),
+        consistent("release_past", future, date <= last, dated & is_known("as_of"), date),
         consistent("votes_rated", votes, is_known("vote_average"), voted, "vote_count"),
         consistent("revenue_has_budget", has_budget, is_known("roi"), is_known(money), money),
         consistent("crew_has_director", crew, is_known("director"), crewed, "crew_size"),
@@ -433,14 +450,16 @@ def with_film_and_person(
     credits: DataFrame,  # CREDITS contract
     movies: DataFrame,  # MOVIES contract
 ) -> DataFrame:
-    """The CREDITS contract and three columns: `title` of the film (null without a film), `names`,
-    the number of names of the person (null for one), and `ids`, the number of all credits with a
-    person id."""
+    """The CREDITS contract and five columns: `title` of the film (null without a film), `names`,
+    the number of names of the person (null for one), and `ids`, `roles` and `jobs`, the numbers of
+    all credits with a person id, of the cast with a role, and of the crew with a job."""
     letters = F.lower(F.regexp_replace("name", "[^\\p{L}]", ""))
     people = credits.filter("person_id is not null").groupBy("person_id")
     many = people.agg(F.countDistinct(letters).alias("names")).filter("names > 1")
     films = movies.select(F.col("id").alias("movie_id"), "title")
-    ids = credits.agg(F.count("person_id").alias("ids"))
+    jobs = F.count_if((F.col("kind") == "crew") & is_known("job")).alias("jobs")
+    roles = F.count("character").alias("roles")
+    ids = credits.agg(F.count("person_id").alias("ids"), roles, jobs)
     named = credits.join(films, "movie_id", "left").join(many, "person_id", "left")
     return named.crossJoin(ids)
 
@@ -449,6 +468,7 @@ def credit_rules() -> list[Rule]:
     "The rules about one credit, on the columns of `with_film_and_person`."
     cast, crew = F.col("kind") == "cast", F.col("kind") == "crew"
     directs, ids = F.col("job") == "Director", F.col("ids") > 0
+    with_jobs, with_roles = crew & (F.col("jobs") > 0), cast & (F.col("roles") > 0)
     person, name, film = is_known("person_id"), is_known("name"), is_known("title")
     letters, one = F.col("name").rlike("\\p{L}"), F.col("names").isNull()
     owner, role = "every credit belongs to a film", "every credit of the cast has a role"
@@ -456,8 +476,8 @@ def credit_rules() -> list[Rule]:
         Rule("credit_film", owner, "consistency", "critical", film, value="name"),
         missing("credit_person", "every credit has the id of a person", person, ids),
         missing("credit_name", "every credit has the name of a person", name),
-        missing("credit_job", "every credit of the crew has a job", is_known("job"), crew),
-        missing("credit_character", role, is_known("character"), cast),
+        missing("credit_job", "every credit of the crew has a job", is_known("job"), with_jobs),
+        missing("credit_character", role, is_known("character"), with_roles),
         one_of("credit_kind", "kind", ("cast", "crew")),
         at_least("credit_order", "order", 0),
         at_least("person_sign", "person_id", 1),
@@ -466,3 +486,29 @@ def credit_rules() -> list[Rule]:
         consistent("director_named", "a director has a name", name, directs, "person_id"),
         consistent("director_id", "a director has an id", person, directs & ids, "name"),
     ]
+
+# %% ../../nbs/2_films/24_checks.ipynb #24abs002
+RULE_FIELDS = {  # rule: the fields of RAW that it needs
+    "known_budget_musd": ("budget",),
+    "known_revenue_musd": ("revenue",),
+    "known_cast": ("credits",),
+    "known_director": ("credits",),
+    "revenue_has_budget": ("budget",),
+    "votes_rated": ("vote_average",),
+    "rating_voted": ("vote_count",),
+    "rating_votes": ("vote_count",),
+    "rating_high": ("vote_count",),
+}
+
+
+def measured_rules(
+    rules: Sequence[Rule],
+    absent: Sequence[str],  # fields of RAW that the data do not carry
+) -> list[Rule]:
+    "The rules; those that need an absent field concern no row, so they are not evaluated."
+
+    def is_measured(rule: Rule) -> bool:
+        needed = RULE_FIELDS.get(rule.id, (rule.id.removeprefix("known_"),))
+        return not {*needed} & {*absent}
+
+    return [r if is_measured(r) else replace(r, applies=F.lit(False)) for r in rules]

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['OTHER_FIELDS', 'DETAIL_FIELDS', 'SET_FIELDS', 'FITTED_FIELDS', 'OWN_FIELDS', 'KNOWN_FIELDS', 'IGNORED_FIELDS',
-           'INGEST_BATCH', 'OTHER_KINDS', 'REMEDIES', 'other_kind', 'is_list_item', 'raw_row', 'quarantine_row',
-           'field_drift', 'unknown_value_counts', 'ingest', 'require_films']
+           'MIN_FIELD_SHARE', 'INGEST_BATCH', 'OTHER_KINDS', 'REMEDIES', 'other_kind', 'is_list_item', 'raw_row',
+           'quarantine_row', 'field_drift', 'unknown_value_counts', 'ingest', 'require_films']
 
 # %% ../../nbs/2_films/20_ingest.ipynb #bef35dc5
 import json
@@ -117,14 +117,20 @@ KNOWN_FIELDS = set(RAW.columns) - OWN_FIELDS
 IGNORED_FIELDS = {"backdrop_path", "origin_country"}  # from TMDB, not used
 
 
+MIN_FIELD_SHARE = 0.01  # share of the detail records that must have a field of the data
+
+
 def field_drift(
     fields: Mapping[str, int],  # number of records by name of the field
+    detailed: int,  # number of records that are no items of lists
 ) -> dict[str, Any]:
-    "`new_fields` that this version does not know, and `absent_fields` that no record has."
+    """`new_fields` that this version does not know, and `absent_fields`, which the data do not
+    carry: fewer than one in a hundred of the detail records have the key."""
     known = KNOWN_FIELDS | IGNORED_FIELDS | OWN_FIELDS
+    carried = {name for name, n in fields.items() if n >= max(1, MIN_FIELD_SHARE * detailed)}
     return {
         "new_fields": {name: n for name, n in sorted(fields.items()) if name not in known},
-        "absent_fields": sorted(KNOWN_FIELDS - fields.keys()) if fields else [],
+        "absent_fields": sorted(KNOWN_FIELDS - carried) if fields else [],
     }
 
 # %% ../../nbs/2_films/20_ingest.ipynb #20ing902
@@ -182,7 +188,8 @@ def ingest(
         "quarantined": reasons.total(),
         "reasons": dict(reasons.most_common()),
     }
-    counts |= {**field_drift(fields), "skipped": list(skipped), "fetch": fetch}
+    counts |= {**field_drift(fields, counts["landed"] - listed), "skipped": list(skipped)}
+    counts |= {"fetch": fetch, "read_on": f"{datetime.now(UTC):%Y-%m-%d}", "fetched_on": fetched_on}
     counts |= {"list_items": listed} if listed else {}
     counts["other_kinds"] = {kind: n for kind, n in kinds.most_common() if kind}
     counts["tables"] = tables()

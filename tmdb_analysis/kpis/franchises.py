@@ -39,8 +39,8 @@ from tmdb_analysis.stats.intervals import (
 
 # %% ../../nbs/4_kpis/43_franchises.ipynb #863643c9
 FIRST_FILM_NOTE = (
-    "The first film is the earliest film of its collection in these data; "
-    "some are sequels whose predecessors are missing."
+    "The first film is the earliest known film of its collection. A film whose title says that "
+    "earlier films are missing from the data is in no group."
 )
 NO_COLLECTIONS_NOTE = (
     "These data have no collections, so franchises and standalone films cannot be told apart."
@@ -161,9 +161,8 @@ def franchise_path(
     collections: DataFrame,  # COLLECTIONS contract, for the names
 ) -> DataFrame:  # FRANCHISE_PATH contract
     """The films of each franchise with two or more films in the data, in the order of release.
-    Revenue is in real dollars: million USD of the last year with consumer prices. The first film is
-    the earliest film of its collection in these data; some are sequels whose predecessors are
-    missing."""
+    Revenue is in real dollars: million USD of the last year with consumer prices. `instalment`
+    counts the films in the data, so number 1 can be a sequel whose predecessors are missing."""
     together = F.count("*").over(Window.partitionBy("collection_id"))
     several = (
         films.filter(F.col("collection_id").isNotNull())
@@ -187,7 +186,7 @@ FRANCHISE_GROUPS = Table(
             column(
                 "group",
                 TEXT,
-                "first (earliest film of its collection in these data), sequel or standalone",
+                "first (earliest known film of its collection), sequel or standalone",
                 null=False,
             ),
             column("films", INT, "films of the group in the money cohort", null=False),
@@ -211,24 +210,24 @@ def films_of_groups(
 
 @cohort_kpi(
     FRANCHISE_GROUPS,
+    version=3,
     label="group",
     behind=lambda tables, row: films_of_groups(tables, [row["group"]]),
     parameters=("earned_back",),
-    version=2,
 )
 def franchise_groups(
     films: pd.DataFrame,  # COHORT contract
     earned_back: float = 2.5,  # revenue / budget at which a film counts as earned back
 ) -> pa.Table:  # FRANCHISE_GROUPS contract
     """Returns of first films, sequels and standalone films in the money cohort. `first` is the
-    earliest film of its collection in these data, even if it is the only one; some are sequels
-    whose predecessors are missing. `sequel` is a later film of a collection, and `standalone` a
-    film without a collection. `median_return` is the median of revenue / budget, `pooled_return`
-    the sum of the revenues / the sum of the budgets; their 95 % intervals allow for films of one
-    franchise, which share its luck, and are unknown for fewer than six independent films.
-    `earned_back` is the share of films that return at least the given multiple of their budget; its
-    95 % interval is Wilson's, which treats films as independent. Each `n_` is the number of
-    films."""
+    earliest known film of its collection, even if it is the only one in the data. A film whose
+    title says that earlier films are missing is in no group. `sequel` is a later film of a
+    collection, and `standalone` a film without a collection. `median_return` is the median of
+    revenue / budget, `pooled_return` the sum of the revenues / the sum of the budgets; their 95 %
+    intervals allow for films of one franchise, which share its luck, and are unknown for fewer than
+    six independent films. `earned_back` is the share of films that return at least the given
+    multiple of their budget; its 95 % interval is Wilson's, which treats films as independent. Each
+    `n_` is the number of films."""
     rows: list[dict[str, Any]] = []
     for group in COMPARED_GROUPS:
         members = films[films["group"] == group]
@@ -282,9 +281,9 @@ FRANCHISE_EFFECT = Table(
 
 @cohort_kpi(
     FRANCHISE_EFFECT,
+    version=3,
     label="comparison",
     behind=lambda tables, row: films_of_groups(tables, row["comparison"].split(" vs ")),
-    version=2,
 )
 def franchise_effect(
     films: pd.DataFrame,  # COHORT contract
@@ -295,8 +294,8 @@ def franchise_effect(
     larger return in a minus the share with the smaller return in a. The 95 % intervals are those of
     the rank test, and allow for franchises, which can have films in both groups; they are unknown
     if a group has fewer than six independent films. `n_a` and `n_b` are the numbers of films. The
-    first film is the earliest film of its collection
-    in these data; some are sequels whose predecessors are missing."""
+    first film is the earliest known film of its collection; a film whose title says that earlier
+    films are missing is in no group."""
     rows = [
         {"comparison": f"{a} vs {b}"}
         | effect_size(films[films["group"] == a], films[films["group"] == b])
@@ -334,10 +333,10 @@ INSTALMENTS = Table(
 
 @cohort_kpi(
     INSTALMENTS,
+    version=3,
     label="instalment",
     behind=films_where(lambda row: F.col("instalment") == row["instalment"]),
     needs=requires_value("a franchise", "collection_id"),
-    version=2,
 )
 def instalments(
     films: pd.DataFrame,  # COHORT contract
@@ -348,8 +347,8 @@ def instalments(
     budget over those in the money cohort. `revenue_vs_first` is the median of revenue / revenue of
     the first instalment, both in real dollars, if both films are in the cohort. Each `n_` is the
     number of films, and both intervals are 95 %, unknown for fewer than six franchises. Only
-    franchises that continued have later instalments. The first film is the earliest film of its
-    collection in these data; some are sequels whose predecessors are missing."""
+    franchises that continued have later instalments. The first film is the earliest known film
+    of its collection; a film whose title says that earlier films are missing is none."""
     first = films[films["group"] == "first"].set_index("cluster")["real_revenue_musd"]
     relative = films["real_revenue_musd"] / films["cluster"].map(first).astype("float64")
     rows: list[dict[str, Any]] = []

@@ -30,6 +30,7 @@ from tmdb_analysis.core.display import (
 )
 from ..films.clean import BY_NAME
 from ..kpis.franchises import FIRST_FILM_NOTE, NO_COLLECTIONS_NOTE
+from ..kpis.origins import not_measured_note
 from ..kpis.registry import all_kpis
 from tmdb_analysis.report.style import (
     RETURN_COLUMNS,
@@ -369,8 +370,12 @@ def origin_finding(
     companies: pd.DataFrame,  # COMPANIES contract
     countries: pd.DataFrame,  # COUNTRIES contract
     films: int,  # number of films with a known country
+    measured: bool = True,  # whether the data carry countries
 ) -> Finding:
     "Which country produced most films, and which companies lead in median return."
+    if not measured:
+        note = not_measured_note("countries")
+        return Finding("origins", "Countries are not measured", note)
     if countries.empty:
         return Finding("origins", "Too few films to say where they were produced")
     top = countries.sort_values("rank").iloc[0]
@@ -448,4 +453,7 @@ def quality_finding(
     if films:
         share = f"{money:,} of {film_count_text(films)} ({percent(money / films)})"
         sentence += f" {share} have usable budget and revenue."
+    if quality.get("not_measured"):
+        names = ", ".join(quality["not_measured"])
+        sentence += f" Not measured, because the data do not carry these fields: {names}."
     return Finding("quality", heading, sentence, gate)

@@ -344,7 +344,10 @@ def add_results(
     facts.stages = [StageLine(stage=r.chapter, **r.model_dump(include=shown)) for r in records]
     facts.failed_stage = next((r.chapter for r in records if r.status != "ok"), None)
     quality, counts = read_quality(run), read_counts(run)
-    facts.films = counts.get("clean", {}).get("movies")
+    cleaned = counts.get("clean", {})
+    facts.films = cleaned.get("movies")
+    facts.data_date = cleaned.get("data_date")
+    facts.data_date_source = cleaned.get("data_date_source")
     facts.skipped = counts.get("ingest", {}).get("skipped", [])
     facts.score, facts.gate = (quality.score, quality.gate) if quality else (None, None)
     metrics = raw_folder(run) / "metrics.json"
