@@ -36,14 +36,16 @@ SEASONS = [
 
 
 def estimated_day(days):
-    """Return the newest of the days that other days support: two in 90 days, else one in a year,
-    else any."""
+    """Return the newest day that other days support: half a year, or twenty median gaps, hold it
+    and the two days before; else it and the one before; else it alone."""
     days = sorted(days)
-    for n, most in ((2, 90), (1, 365)):
-        held = [d for i, d in enumerate(days) if i >= n and (d - days[i - n]).days <= most]
-        if held:
-            return held[-1]
-    return max(days, default=None)
+    gaps = sorted((days[i] - days[i - 1]).days for i in range(1, len(days)))
+    near = max([180, *[20 * gap for gap in gaps[(len(gaps) - 1) // 2 :][:1]]])
+    for n in (2, 1):
+        for i in range(len(days) - 1, n - 1, -1):
+            if (days[i] - days[i - n]).days <= near:
+                return days[i]
+    return days[-1] if days else None
 
 
 def dated(films: list[Row], fetched: dict[int, date]) -> list[Row]:

@@ -360,5 +360,5 @@ def test_a_film_of_which_nothing_is_known(tmp_path):
     )
     assert (
         "the date of the data is unknown" in pages["46_trends"]
-        and "1 films without a known company are left out" in pages["48_origins"]
+        and "Not measured: the data carry no companies." in pages["48_origins"]
     )

@@ -194,8 +194,9 @@ def pooled_interval(
     spread = float(np.log(earned / spent).std(ddof=1))
     if spread < 1e-6:  # every cluster has the same return
         return Estimate(value, value, value, n)
-    ends = np.quantile(lognormal_errors(spent, spread, seed), [(1 + level) / 2, (1 - level) / 2])
-    with np.errstate(over="ignore", under="ignore"):
+    levels = [(1 + level) / 2, (1 - level) / 2]
+    with np.errstate(all="ignore"):  # returns very far apart: no ends, see below
+        ends = np.quantile(lognormal_errors(spent, spread, seed), levels)
         low, high = value * np.exp(-ends * log_ratio_error(earned, spent))
     if not (low > 0 and high < math.inf):  # returns too far apart to say anything
         return Estimate(value, None, None, n)
