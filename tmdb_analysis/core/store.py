@@ -124,15 +124,13 @@ def save(
 def open_writer(
     table: Table,  # the contract
     run: Run,
-) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
+) -> Iterator[Callable[[pa.Table], None]]:
     "A function that appends rows to a table of the run; the file appears if the block succeeds."
     with (
         replace_file(run.path(table)) as scratch,
         pq.ParquetWriter(scratch, table.schema, compression="zstd") as writer,
     ):
-        yield lambda rows: writer.write_table(
-            conform(pa.Table.from_pylist(rows, table.schema), table)
-        )
+        yield lambda rows: writer.write_table(conform(rows, table))
 
 # %% ../../nbs/0_core/07_store.ipynb #58251b91
 def table_file(

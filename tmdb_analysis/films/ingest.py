@@ -4,20 +4,31 @@
 
 # %% auto #0
 __all__ = ['OTHER_FIELDS', 'DETAIL_FIELDS', 'SET_FIELDS', 'FITTED_FIELDS', 'OWN_FIELDS', 'KNOWN_FIELDS', 'IGNORED_FIELDS',
-           'MIN_FIELD_SHARE', 'INGEST_BATCH', 'OTHER_KINDS', 'REMEDIES', 'other_kind', 'is_list_item', 'raw_row',
-           'quarantine_row', 'field_drift', 'unknown_value_counts', 'ingest', 'require_films']
+           'MIN_FIELD_SHARE', 'UNUSUAL_FIELDS', 'OBJECT', 'LINE_FIELDS', 'MOST_BYTES', 'FEW_LINES', 'INGEST_BATCH',
+           'OTHER_KINDS', 'REMEDIES', 'other_kind', 'is_list_item', 'raw_row', 'quarantine_row', 'field_drift',
+           'unknown_value_counts', 'usual_fields', 'has_null_entry', 'typed_table', 'typed_parts', 'Read', 'read_block',
+           'Tally', 'fit_record', 'land_block', 'blocks_of', 'read_ahead', 'ingest', 'require_films']
 
 # %% ../../nbs/2_films/20_ingest.ipynb #bef35dc5
+import io
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
 
 from ..core.schema import QUARANTINE, RAW
 from ..core.settings import TmdbError
 from ..core.store import Run, open_writer, save_counts
-from ..tmdb.files import BadRecord
+from ..tmdb.files import PAGE_KEYS, BadRecord, Lines, json_lines
 from ..tmdb.values import INT64, TYPE_WORDS, LostValue, as_int, as_text, fit, is_nan
 
 # %% ../../nbs/2_films/20_ingest.ipynb #523da8d9
@@ -145,12 +156,242 @@ def unknown_value_counts(
         for rule, n in ranked
     ]
 
+# %% ../../nbs/2_films/20_ingest.ipynb #20blk002
+UNUSUAL_FIELDS = {
+    *PAGE_KEYS,
+    *(name for names in OTHER_FIELDS.values() for name in names),
+    *("success", "media_type", "genre_ids", "fetched_at", "answer_source"),
+}
+OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])  # strict, and leaves the values unread
+
+
+def usual_fields(
+    line: bytes,  # of a file of JSON lines
+) -> tuple[str, ...]:
+    "The names of the fields of a usual line; empty for any other line."
+    try:
+        names = tuple(OBJECT.decode(line))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()
+    return names if "id" in names and UNUSUAL_FIELDS.isdisjoint(names) else ()
+
+# %% ../../nbs/2_films/20_ingest.ipynb #20blk005
+LINE_FIELDS = pa.schema(  # of a line; the run sets the other columns
+    [f.with_nullable(True) for f in RAW.schema if f.name not in OWN_FIELDS]
+)
+MOST_BYTES = 2**30  # of lines at once; Arrow's JSON reader counts bytes in 32 bits
+
+
+def has_null_entry(
+    array: pa.Array | pa.ChunkedArray,  # of any type
+) -> bool:
+    "Whether a list in the array has a null among its entries, at any depth."
+    if pa.types.is_list(array.type):
+        entries = pc.list_flatten(array)
+        return entries.null_count > 0 or has_null_entry(entries)
+    if pa.types.is_struct(array.type):
+        return any(has_null_entry(pc.struct_field(array, f.name)) for f in array.type)
+    return False
+
+
+def typed_table(
+    lines: Sequence[bytes],  # usual lines
+) -> pa.Table | None:
+    "The LINE_FIELDS of the lines; None if a value is not exactly of the declared type."
+    content = b"\n".join(lines)  # empty lines between them do no harm
+    if b"\\u0000" in content or len(content) > MOST_BYTES:
+        return None
+    declared = pyarrow.json.ParseOptions(LINE_FIELDS, unexpected_field_behavior="ignore")
+    at_once = pyarrow.json.ReadOptions(use_threads=False, block_size=len(content))
+    try:
+        content.decode()
+        table = pyarrow.json.read_json(io.BytesIO(content), at_once, declared)
+    except (pa.ArrowInvalid, UnicodeDecodeError):
+        return None
+    ids = table["id"]
+    is_sound = table.num_rows == len(lines) and not ids.null_count and pc.min(ids).as_py() > 0
+    return None if not is_sound or any(map(has_null_entry, table.columns)) else table
+
+# %% ../../nbs/2_films/20_ingest.ipynb #20blk008
+FEW_LINES = 16  # lines that are not halved any more
+
+
+def typed_parts(
+    lines: Sequence[tuple[int, bytes]],  # number and content of usual lines
+) -> Iterator[tuple[Sequence[tuple[int, bytes]], pa.Table | None]]:
+    "Parts of the lines in order, each with its table, or with None if Arrow cannot read it."
+    table = typed_table([line for _, line in lines]) if lines else None
+    if table is not None or len(lines) <= FEW_LINES:
+        yield lines, table
+        return
+    half = len(lines) // 2
+    yield from typed_parts(lines[:half])
+    yield from typed_parts(lines[half:])
+
+
+class Read(NamedTuple):
+    "A block of the input, read: a table of the usual lines, and the other records."
+
+    table: pa.Table  # LINE_FIELDS
+    numbers: list[int]  # of the lines in the table
+    fields: Counter[str]  # number of lines in the table by field
+    records: list[tuple[int, str, Any]]  # number of the line, origin and record
+    name: str = ""  # of the file
+
+
+def read_block(
+    block: Lines | Sequence[tuple[str, Any]],  # lines of a file, or origins and records
+) -> Read:
+    "The records of a block, those of usual lines as a table."
+    if not isinstance(block, Lines):
+        records = [(0, origin, record) for origin, record in block]
+        return Read(LINE_FIELDS.empty_table(), [], Counter(), records)
+    numbered = list(enumerate(block.lines, block.first))
+    names = {number: usual_fields(line) for number, line in numbered}
+    parts = list(typed_parts([pair for pair in numbered if names[pair[0]]]))
+    tables = [table for _, table in parts if table is not None]
+    numbers = [number for part, table in parts if table is not None for number, _ in part]
+    in_table = set(numbers)
+    return Read(
+        pa.concat_tables([LINE_FIELDS.empty_table(), *tables]),
+        numbers,
+        Counter(name for number in numbers for name in names[number]),
+        [
+            (number, f"{block.name}:{number}", record)
+            for number, line in numbered
+            if number not in in_table
+            for _, record in json_lines([line], number)
+        ],
+        block.name,
+    )
+
 # %% ../../nbs/2_films/20_ingest.ipynb #9532d985
-INGEST_BATCH = 2_000  # rows held in memory
+INGEST_BATCH = 2_000  # single records held in memory
 
 
+@dataclass
+class Tally:
+    "What `ingest` counts."
+
+    records: int = 0
+    listed: int = 0  # items of lists
+    fields: Counter[str] = field(default_factory=Counter)  # records by name of the field
+    reasons: Counter[str] = field(default_factory=Counter)  # records in quarantine by reason
+    kinds: Counter[str] = field(default_factory=Counter)  # those of another kind, by kind
+    unknown: Counter[LostValue] = field(default_factory=Counter)  # values that became unknown
+    first: dict[LostValue, str] = field(default_factory=dict)  # the origin of the first of them
+
+    def counts(self) -> dict[str, Any]:
+        "The counts as the run keeps them."
+        landed = self.records - self.reasons.total()
+        counts: dict[str, Any] = {
+            "records": self.records,
+            "landed": landed,
+            "quarantined": self.reasons.total(),
+            "reasons": dict(self.reasons.most_common()),
+            **field_drift(self.fields, landed - self.listed),
+            "other_kinds": {kind: n for kind, n in self.kinds.most_common() if kind},
+            "unknown_values": unknown_value_counts(self.unknown, self.first),
+        }
+        return counts | ({"list_items": self.listed} if self.listed else {})
+
+
+def fit_record(
+    record: Any,  # a parsed JSON value
+    seq: int,  # its position in the input, from 1
+    origin: str,  # its place in the input
+    tally: Tally,  # counts the record
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    "A row of RAW and None, or None and a row of QUARANTINE."
+    lost: list[LostValue] = []
+    try:
+        row = raw_row(record, seq, origin, lost)
+        tally.fields.update(as_text(name, "name of a field") for name in record)
+    except BadRecord as e:
+        tally.reasons[str(e).split(":")[0]] += 1
+        tally.kinds.update([other_kind(record)] if isinstance(record, dict) else [])
+        return None, quarantine_row(record, seq, origin, str(e))
+    tally.unknown.update(lost)
+    tally.listed += is_list_item(record)
+    for rule in lost:
+        tally.first.setdefault(rule, origin)
+    return row, None
+
+# %% ../../nbs/2_films/20_ingest.ipynb #20blk012
+def land_block(
+    found: Read,  # a block of the input
+    day: datetime | None,  # of the fetch, for records without one
+    tally: Tally,  # counts the records
+) -> tuple[pa.Table, list[dict[str, Any]]]:
+    "The rows of RAW of a block as a table, and its rows of QUARANTINE."
+    lines = np.array([*found.numbers, *(number for number, *_ in found.records)], dtype=int)
+    seqs = np.empty(len(lines), dtype=int)
+    seqs[np.argsort(lines, kind="stable")] = tally.records + 1 + np.arange(len(lines))
+    tally.records += len(lines)
+    tally.fields.update(found.fields)
+    rows, bad = [], []
+    for seq, (_, origin, record) in zip(seqs[len(found.numbers) :], found.records, strict=True):
+        row, refused = fit_record(record, int(seq), origin, tally)
+        if row is not None:
+            rows.append(row | {"fetched_at": row["fetched_at"] or day})
+        if refused is not None:
+            bad.append(refused)
+    n = len(found.numbers)
+    own = {
+        "seq": pa.array(seqs[:n]),
+        "origin": pa.array([f"{found.name}:{number}" for number in found.numbers], pa.string()),
+        "fetched_at": pa.repeat(pa.scalar(day, RAW.schema.field("fetched_at").type), n),
+    }
+    columns = [
+        own[f.name]
+        if f.name in own
+        else found.table[f.name]
+        if f.name in LINE_FIELDS.names
+        else pa.nulls(n, f.type)
+        for f in RAW.schema
+    ]
+    usual = pa.Table.from_arrays(columns, schema=RAW.schema)
+    if not rows:
+        return usual, bad
+    table = pa.concat_tables([usual, pa.Table.from_pylist(rows, RAW.schema)])
+    return table.sort_by("seq"), bad
+
+# %% ../../nbs/2_films/20_ingest.ipynb #20blk015
+def blocks_of(
+    stream: Iterable[Lines | tuple[str, Any]],  # lines, or origin and record
+) -> Iterator[Lines | list[tuple[str, Any]]]:
+    "The stream with single records gathered into lists of at most INGEST_BATCH."
+    gathered: list[tuple[str, Any]] = []
+    for part in stream:
+        if isinstance(part, Lines) or len(gathered) >= INGEST_BATCH:
+            if gathered:
+                yield gathered
+            gathered = []
+        if isinstance(part, Lines):
+            yield part
+        else:
+            gathered.append(part)
+    if gathered:
+        yield gathered
+
+
+def read_ahead(
+    blocks: Iterable[Lines | list[tuple[str, Any]]],
+    workers: int = 2,  # blocks that are read at the same time
+) -> Iterator[Read]:
+    "The blocks, read, in their order."
+    with ThreadPoolExecutor(workers) as pool:
+        ahead: deque[Future[Read]] = deque()
+        for block in blocks:
+            ahead.append(pool.submit(read_block, block))
+            if len(ahead) > workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+# %% ../../nbs/2_films/20_ingest.ipynb #20blk017
 def ingest(
-    stream: Iterable[tuple[str, Any]],  # origin and record
+    stream: Iterable[Lines | tuple[str, Any]],  # blocks of lines, or origin and record
     run: Run,  # receives the tables
     fetch: dict[str, Any] | None = None,  # the counts of the fetch, saved with the others
     fetched_on: str = "",  # ISO 8601 day of the fetch, for records without one
@@ -158,42 +399,15 @@ def ingest(
     tables: Callable[[], list[dict[str, Any]]] = list,  # how CSV files were read, once they are
 ) -> dict[str, Any]:
     "Write the tables `raw` and `quarantine` of a run; returns the counts."
-    seq, reasons, fields = 0, Counter[str](), Counter[str]()
-    unknown, first, listed = Counter[LostValue](), dict[LostValue, str](), 0
-    kinds = Counter[str]()
     day = datetime.fromisoformat(fetched_on).replace(tzinfo=UTC) if fetched_on else None
+    tally = Tally()
     with open_writer(RAW, run) as land, open_writer(QUARANTINE, run) as set_aside:
-        good, bad = [], []
-        for seq, (origin, record) in enumerate(stream, 1):
-            try:
-                lost: list[LostValue] = []
-                values = raw_row(record, seq, origin, lost)
-                good.append(values | {"fetched_at": values["fetched_at"] or day})
-                fields.update(as_text(name, "name of a field") for name in record)
-                unknown.update(lost)
-                listed += is_list_item(record)
-                for rule in lost:
-                    first.setdefault(rule, origin)
-            except BadRecord as e:
-                bad.append(quarantine_row(record, seq, origin, str(e)))
-                reasons[str(e).split(":")[0]] += 1
-                kinds.update([other_kind(record)] if isinstance(record, dict) else [])
-            if len(good) + len(bad) >= INGEST_BATCH:
-                land(good), set_aside(bad)
-                good, bad = [], []
-        land(good), set_aside(bad)
-    counts: dict[str, Any] = {
-        "records": seq,
-        "landed": seq - reasons.total(),
-        "quarantined": reasons.total(),
-        "reasons": dict(reasons.most_common()),
-    }
-    counts |= {**field_drift(fields, counts["landed"] - listed), "skipped": list(skipped)}
-    counts |= {"fetch": fetch, "read_on": f"{datetime.now(UTC):%Y-%m-%d}", "fetched_on": fetched_on}
-    counts |= {"list_items": listed} if listed else {}
-    counts["other_kinds"] = {kind: n for kind, n in kinds.most_common() if kind}
-    counts["tables"] = tables()
-    counts["unknown_values"] = unknown_value_counts(unknown, first)
+        for found in read_ahead(blocks_of(stream)):
+            good, bad = land_block(found, day, tally)
+            land(good)
+            set_aside(pa.Table.from_pylist(bad, QUARANTINE.schema))
+    counts = tally.counts() | {"skipped": list(skipped), "fetch": fetch, "tables": tables()}
+    counts |= {"read_on": f"{datetime.now(UTC):%Y-%m-%d}", "fetched_on": fetched_on}
     return save_counts(run, "ingest", counts)
 
 # %% ../../nbs/2_films/20_ingest.ipynb #20ing912

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['COMPRESSIONS', 'RECORD_SUFFIXES', 'TABLE_SUFFIXES', 'COMPRESSION_SUFFIXES', 'MARKS', 'PAGE_KEYS', 'ANSWER_FIELDS',
-           'RECORD_FIELDS', 'DEPTH', 'HEAD_BYTES', 'BadRecord', 'open_bytes', 'plain_suffix', 'has_record_name',
-           'files', 'skipped_files', 'skipped_words', 'parse', 'marked_encoding', 'is_answer', 'records_of_object',
-           'records_inside', 'page', 'json_lines', 'document', 'is_record', 'json_records', 'ForeignFile',
-           'foreign_reason', 'digest']
+           'RECORD_FIELDS', 'DEPTH', 'BLOCK_BYTES', 'HEAD_BYTES', 'BadRecord', 'open_bytes', 'plain_suffix',
+           'has_record_name', 'files', 'skipped_files', 'skipped_words', 'parse', 'marked_encoding', 'is_answer',
+           'records_of_object', 'records_inside', 'page', 'json_lines', 'document', 'is_record', 'Lines', 'json_parts',
+           'json_records', 'ForeignFile', 'foreign_reason', 'digest']
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #8e3f5440
 import codecs
@@ -16,7 +16,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -230,10 +230,22 @@ def is_record(
     return isinstance(value, dict) and records_of_object(value) is None
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #f66fe790
-def json_records(
+BLOCK_BYTES = 32 * 2**20  # of lines that are read together
+
+
+class Lines(NamedTuple):
+    "Some lines of a file of JSON lines, not yet parsed."
+
+    first: int  # number of the first line, from 1
+    lines: list[bytes]
+    name: str = ""  # of the file
+
+
+def json_parts(
     path: Path,  # a JSON file, plain or compressed, in UTF-8, or in UTF-16 or UTF-32 with a mark
-) -> Iterator[tuple[int, Any]]:
-    "Position and record of a JSON file in any form, from 1. Raises `ValueError` if it has none."
+) -> Iterator[Lines | tuple[int, Any]]:
+    """The lines of a file of JSON lines in blocks, or position and record of another JSON file.
+    Raises `ValueError` if it has none."""
     with open_bytes(path) as stream:
         f: io.BufferedIOBase = stream
         encoding = marked_encoding(stream.peek(4)[:4])
@@ -241,8 +253,10 @@ def json_records(
             f = io.BytesIO(stream.read().decode(encoding).encode())
         first = f.readline().removeprefix(codecs.BOM_UTF8)
         if is_record(first):
-            yield from json_lines([first])
-            yield from json_lines(f, 2)
+            number, lines = 1, [first]
+            while lines:
+                yield Lines(number, lines, path.name)
+                number, lines = number + len(lines), f.readlines(BLOCK_BYTES)
             return
         content = first + f.read()
     try:
@@ -252,6 +266,17 @@ def json_records(
         if not any(isinstance(record, dict) for _, record in found):
             raise
         yield from found
+
+
+def json_records(
+    path: Path,  # a JSON file, as for `json_parts`
+) -> Iterator[tuple[int, Any]]:
+    "Position and record of a JSON file in any form, from 1. Raises `ValueError` if it has none."
+    for part in json_parts(path):
+        if isinstance(part, Lines):
+            yield from json_lines(part.lines, part.first)
+        else:
+            yield part
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #16fil905
 class ForeignFile(TmdbError):

@@ -22,7 +22,7 @@ from tmdb_analysis.core.settings import (
     safe_name,
 )
 from ..core.store import Run
-from .files import ForeignFile, digest, files, skipped_files
+from .files import ForeignFile, Lines, digest, files, skipped_files
 from .ledger import Ledger, fetch_lock, fetched_records, raw_folder
 from .tables import TABLE_FIELDS, Inventory, input_records, inventory
 
@@ -56,8 +56,9 @@ class Source:
     def resume(self, run: Run) -> None:
         "Check that an unfinished run may go on. Raises `UsageError` or `TmdbError`."
 
-    def records(self, run: Run) -> Iterator[tuple[str, Any]]:
-        "Origin and raw record of each film. Raises `TmdbError` for unreadable input."
+    def records(self, run: Run) -> Iterator[Lines | tuple[str, Any]]:
+        """Origin and raw record of each film, or blocks of lines with a record each. Raises
+        `TmdbError` for unreadable input."""
         raise NotImplementedError
 
     def skipped(self) -> list[str]:
@@ -109,8 +110,8 @@ class Files(Source):
             reason = f"--strict, and {skipped[0]} would be skipped"
             raise ForeignFile(f"{reason}; leave it out of --input")
 
-    def records(self, run: Run) -> Iterator[tuple[str, Any]]:
-        "Origin and record of all records in the files."
+    def records(self, run: Run) -> Iterator[Lines | tuple[str, Any]]:
+        "Blocks of JSON lines, and origin and record of all other records in the files."
         return input_records(self.found)
 
     def skipped(self) -> list[str]:
@@ -170,7 +171,7 @@ class TmdbApi(Source):
             with closing(Ledger(raw_folder(run))) as ledger:
                 ledger.asked(self.question())
 
-    def records(self, run: Run) -> Iterator[tuple[str, Any]]:
+    def records(self, run: Run) -> Iterator[Lines | tuple[str, Any]]:
         "Fetch missing films, then yield origin and record of all fetched films."
         from tmdb_analysis.tmdb.fetch import fetch_films
 

@@ -6,7 +6,7 @@
 __all__ = ['DELIMITERS', 'LIST_COLUMNS', 'COMMA_COLUMNS', 'NO_OBJECT', 'FILM_FIELDS', 'TABLE_FIELDS', 'CreditRow',
            'text_encoding', 'open_text', 'table_header', 'objects_in', 'cell_value', 'FilmTable', 'film_table',
            'table_rows', 'dollars_of', 'film_of', 'film_key', 'credits_of', 'fullness', 'best_credits', 'table_records',
-           'Inventory', 'inventory', 'require_readable', 'unreadable', 'input_records', 'records']
+           'Inventory', 'inventory', 'require_readable', 'unreadable', 'input_records', 'single_records', 'records']
 
 # %% ../../nbs/1_tmdb/17_tables.ipynb #17tab002
 import ast
@@ -24,9 +24,11 @@ from tmdb_analysis.tmdb.files import (
     TABLE_SUFFIXES,
     BadRecord,
     ForeignFile,
+    Lines,
     files,
     foreign_reason,
-    json_records,
+    json_lines,
+    json_parts,
     marked_encoding,
     open_bytes,
     parse,
@@ -342,17 +344,30 @@ def unreadable(path: Path, error: Exception) -> TmdbError:
 # %% ../../nbs/1_tmdb/17_tables.ipynb #17tab026
 def input_records(
     found: Inventory,  # of the input
-) -> Iterator[tuple[str, Any]]:
-    "Origin and record of all records in some files. Raises `TmdbError` on a damaged file."
+) -> Iterator[Lines | tuple[str, Any]]:
+    """Blocks of JSON lines, and origin and record of all other records in some files. Raises
+    `TmdbError` on a damaged file."""
     path = None
     try:
         for path in found.json:
-            for number, record in json_records(path):
-                yield f"{path.name}:{number}", record
+            for part in json_parts(path):
+                yield part if isinstance(part, Lines) else (f"{path.name}:{part[0]}", part[1])
         for path, number, record in table_records(found.tables):
             yield f"{path.name}:{number}", record
     except (OSError, ValueError, csv.Error) as e:
         raise unreadable(path or found.tables[0].path, e) from e
+
+
+def single_records(
+    parts: Iterable[Lines | tuple[str, Any]],  # from `input_records`
+) -> Iterator[tuple[str, Any]]:
+    "Origin and record of all records, one by one."
+    for part in parts:
+        if isinstance(part, Lines):
+            for number, record in json_lines(part.lines, part.first):
+                yield f"{part.name}:{number}", record
+        else:
+            yield part
 
 
 def records(
@@ -360,4 +375,4 @@ def records(
     columns: Mapping[str, str] | None = None,  # field -> column of CSV files
 ) -> Iterator[tuple[str, Any]]:
     "Origin and record of all records at or below some paths. Raises `TmdbError`."
-    return input_records(inventory(paths, columns))
+    return single_records(input_records(inventory(paths, columns)))
