@@ -50,7 +50,7 @@ def text_encoding(
             return "cp1252"
     return "utf-8-sig"
 
-
+# %% ../../nbs/1_tmdb/17_tables.ipynb #17tab028
 def open_text(
     path: Path,  # a CSV file, plain or compressed
     encoding: str,  # from `text_encoding`
@@ -137,7 +137,7 @@ class FilmTable:
         form = {"file": self.path.name, "holds": self.kind, "encoding": encoding}
         return form | {"delimiter": delimiter, "rows": self.rows, "used": self.used}
 
-
+# %% ../../nbs/1_tmdb/17_tables.ipynb #17tab031
 def film_table(
     path: Path,  # a CSV file, plain or compressed
     columns: Mapping[str, str] | None = None,  # field -> column, for columns with other names
@@ -181,7 +181,7 @@ def table_rows(
             row.pop("", None)
             yield table.rows, row
 
-
+# %% ../../nbs/1_tmdb/17_tables.ipynb #17tab034
 def dollars_of(
     musd: str,  # million dollars, as text
 ) -> Any:
@@ -222,7 +222,7 @@ def film_key(id: str) -> str:
     "The id of a film as text, to join by: 862 for 862.0 and for blanks around it."
     return id.strip().removesuffix(".0")
 
-
+# %% ../../nbs/1_tmdb/17_tables.ipynb #17tab037
 def credits_of(row: dict[str, Any]) -> dict[str, Any]:
     "Cast and crew of a row of credits, as lists."
     return {kind: cell_value(kind, row[kind]) for kind in ("cast", "crew")}
@@ -232,7 +232,7 @@ def fullness(row: dict[str, Any]) -> int:
     "The number of non-empty lists in a row of credits, 0 to 2."
     return sum(isinstance(people, list) and len(people) > 0 for people in credits_of(row).values())
 
-
+# %% ../../nbs/1_tmdb/17_tables.ipynb #17tab040
 def best_credits(
     tables: Iterable[FilmTable],  # of credits
 ) -> tuple[dict[str, CreditRow], list[tuple[FilmTable, int, BadRecord]]]:
@@ -319,7 +319,7 @@ def inventory(
     require_readable(found, columns or {})
     return found
 
-
+# %% ../../nbs/1_tmdb/17_tables.ipynb #17tab043
 def require_readable(found: Inventory, columns: Mapping[str, str]) -> None:
     "Raises `TmdbError` for credits without films, an unused mapping, and an input without films."
     kinds = {table.kind for table in found.tables}
