@@ -59,7 +59,7 @@ def as_number(value: Any, where: str) -> int | float:
         raise wrong_type(where, value, "a number")
     return value
 
-
+# %% ../../nbs/1_tmdb/19_values.ipynb #19val013
 def as_int(value: Any, where: str) -> int:
     "The whole number, also from text or a float without fraction."
     if isinstance(value, str) and THOUSANDS.fullmatch(value.strip()):
@@ -173,7 +173,7 @@ def is_nan(value: Any) -> bool:
         return value.strip().lower() == "nan"
     return isinstance(value, float) and math.isnan(value)
 
-
+# %% ../../nbs/1_tmdb/19_values.ipynb #19val016
 def fit_scalar(
     value: Any,  # a JSON value, not null
     type: pa.DataType,  # the declared type: text, time, true or false, or a number
@@ -215,7 +215,7 @@ def fit_struct(
         raise wrong_type(where, value, "an object")
     return {f.name: fit(value.get(f.name), f.type, f"{where}.{f.name}", lost) for f in type}
 
-
+# %% ../../nbs/1_tmdb/19_values.ipynb #19val019
 def reason_of(error: BadRecord) -> str:
     "The reason of an error without the path of the field."
     return str(error).partition(": ")[2]
