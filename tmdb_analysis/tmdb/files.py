@@ -67,7 +67,7 @@ def has_record_name(
     is_hidden = path.name.startswith("_") or any(part.startswith(".") for part in path.parts)
     return plain_suffix(path) in RECORD_SUFFIXES and not is_hidden
 
-
+# %% ../../nbs/1_tmdb/16_files.ipynb #16fil907
 def files(
     paths: Iterable[str | Path],  # files and folders
 ) -> list[Path]:
@@ -152,7 +152,7 @@ def is_answer(value: Any) -> bool:
     "Whether a value looks like an answer about one film, series or person."
     return isinstance(value, dict) and "id" in value and not ANSWER_FIELDS.isdisjoint(value)
 
-
+# %% ../../nbs/1_tmdb/16_files.ipynb #16fil910
 def records_of_object(value: dict[str, Any], depth: int = DEPTH) -> list[Any] | None:
     "The records inside an object; None if it is a record itself or has another shape."
     for key in PAGE_KEYS:
@@ -169,7 +169,7 @@ def records_of_object(value: dict[str, Any], depth: int = DEPTH) -> list[Any] | 
     found = [films for v in inner if (films := records_inside(v, depth - 1)) is not None]
     return found[0] if len(found) == 1 else None
 
-
+# %% ../../nbs/1_tmdb/16_files.ipynb #16fil912
 def records_inside(value: Any, depth: int = DEPTH) -> list[Any] | None:
     "The records of an answer, an object or a list around answers; None for anything else."
     if is_answer(value):
@@ -184,7 +184,7 @@ def records_inside(value: Any, depth: int = DEPTH) -> list[Any] | None:
     pairs = zip(value, found, strict=True)
     return [film for v, films in pairs for film in ([v] if films is None else films)]
 
-
+# %% ../../nbs/1_tmdb/16_files.ipynb #16fil915
 def page(
     value: Any,  # a JSON value
 ) -> list[Any]:
