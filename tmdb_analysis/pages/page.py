@@ -65,7 +65,7 @@ def first_line(cell: "NotebookNode") -> str:
 
 
 def find_cell(
-    nb: "NotebookNode",
+    nb: "NotebookNode",  # a chapter, executed or not
     wanted: Callable[["NotebookNode"], Any],  # predicate on a cell
 ) -> int | None:
     "The position of the first cell that satisfies `wanted`, or None."
@@ -84,9 +84,9 @@ def is_title(cell: "NotebookNode") -> bool:
     "Whether a cell opens the chapter."
     return first_line(cell).startswith("# ") and not is_run(cell)
 
-
+# %% ../../nbs/7_pages/71_page.ipynb #71pag901
 def heading(
-    nb: "NotebookNode",
+    nb: "NotebookNode",  # a chapter, executed or not
     name: str,  # title to use for a notebook without one
 ) -> tuple[str, str]:
     "Title and subtitle of a notebook, as plain text."
