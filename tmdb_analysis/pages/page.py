@@ -192,13 +192,19 @@ FOREIGN_TAG = re.compile(
 )
 
 
-def safe_attribute(tag: str, name: str, value: str) -> str | None:
+def safe_attribute(
+    tag: str,  # name of the element; nh3 passes it
+    name: str,  # of the attribute
+    value: str,  # of the attribute
+) -> str | None:
     "The value of an attribute; None for a link or picture address that is not allowed."
     allowed = {"href": bool(SAFE_HREF.fullmatch(value)), "src": value.startswith("data:image/")}
     return value if allowed.get(name, True) else None
 
 
-def safe_html(html: str) -> str:
+def safe_html(
+    html: str,  # from any source
+) -> str:
     "HTML without scripts, styles and anything that loads another file."
     return nh3.clean(
         FOREIGN_TAG.sub("&lt;", html),
@@ -322,7 +328,9 @@ def script_policy(
     return f"; script-src {' '.join(hashes)}" if hashes else ""
 
 
-def inert_json(values: Any) -> Markup:
+def inert_json(
+    values: Any,  # numbers, texts, lists and objects
+) -> Markup:
     "Values as JSON that cannot close its `script` element. Raises `ValueError` for NaN."
     text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))

@@ -54,7 +54,9 @@ TABLE_SUFFIXES = {".csv", ".tsv"}  # those of tables
 COMPRESSION_SUFFIXES = {".gz", ".zst"}  # may follow one of RECORD_SUFFIXES
 
 
-def plain_suffix(path: Path) -> str:
+def plain_suffix(
+    path: Path,  # a file, plain or compressed
+) -> str:
     "The suffix of a file in lower case, without that of the compression."
     plain = path.with_suffix("") if path.suffix.lower() in COMPRESSION_SUFFIXES else path
     return plain.suffix.lower()
@@ -153,7 +155,10 @@ def is_answer(value: Any) -> bool:
     return isinstance(value, dict) and "id" in value and not ANSWER_FIELDS.isdisjoint(value)
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #16fil910
-def records_of_object(value: dict[str, Any], depth: int = DEPTH) -> list[Any] | None:
+def records_of_object(
+    value: dict[str, Any],  # a JSON object
+    depth: int = DEPTH,  # levels that may still be opened
+) -> list[Any] | None:
     "The records inside an object; None if it is a record itself or has another shape."
     for key in PAGE_KEYS:
         listed = value.get(key)
@@ -170,7 +175,10 @@ def records_of_object(value: dict[str, Any], depth: int = DEPTH) -> list[Any] | 
     return found[0] if len(found) == 1 else None
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #16fil912
-def records_inside(value: Any, depth: int = DEPTH) -> list[Any] | None:
+def records_inside(
+    value: Any,  # a JSON value
+    depth: int = DEPTH,  # levels that may still be opened
+) -> list[Any] | None:
     "The records of an answer, an object or a list around answers; None for anything else."
     if is_answer(value):
         return [value]

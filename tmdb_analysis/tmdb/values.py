@@ -191,7 +191,12 @@ def fit_scalar(
     return as_int(value, where) if pa.types.is_integer(type) else as_float(value, where)
 
 # %% ../../nbs/1_tmdb/19_values.ipynb #19val011
-def fit_list(values: Any, type: pa.ListType, where: str, lost: list[LostValue]) -> list[Any]:
+def fit_list(
+    values: Any,  # a JSON value, not null
+    type: pa.ListType,  # the declared type
+    where: str,  # path inside the record, for the reason
+    lost: list[LostValue],  # receives the entries that are left out
+) -> list[Any]:
     "The readable entries of a list. Raises `BadRecord` for anything else."
     if not isinstance(values, list):
         raise wrong_type(where, values, "a list")
@@ -206,7 +211,10 @@ def fit_list(values: Any, type: pa.ListType, where: str, lost: list[LostValue]) 
 
 
 def fit_struct(
-    value: Any, type: pa.StructType, where: str, lost: list[LostValue]
+    value: Any,  # a JSON value, not null
+    type: pa.StructType,  # the declared type
+    where: str,  # path inside the record, for the reason
+    lost: list[LostValue],  # receives the fields that become unknown
 ) -> dict[str, Any]:
     "The declared fields of an object, or of its name. Raises `BadRecord` for anything else."
     if isinstance(value, str) and type.get_field_index("name") >= 0:
@@ -216,7 +224,9 @@ def fit_struct(
     return {f.name: fit(value.get(f.name), f.type, f"{where}.{f.name}", lost) for f in type}
 
 # %% ../../nbs/1_tmdb/19_values.ipynb #19val019
-def reason_of(error: BadRecord) -> str:
+def reason_of(
+    error: BadRecord,  # with `path: reason` as its text
+) -> str:
     "The reason of an error without the path of the field."
     return str(error).partition(": ")[2]
 
