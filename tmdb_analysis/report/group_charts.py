@@ -377,7 +377,7 @@ FRANCHISE_MEASURES = {
 
 
 def draw_measure(
-    ax: Axes,
+    ax: Axes,  # an empty panel
     values: NDArray[np.float64],  # of franchise and standalone films; nan if unknown
     sizes: NDArray[np.float64],  # films with a known value
     films: NDArray[np.float64],  # all films of the group
