@@ -270,7 +270,7 @@ def table_records(
     """File, row and record of each film with its credits. Then, as `BadRecord`, the unused rows of
     credits: of a film with a better row, or without a film."""
     people, unused = best_credits(table for table in tables if table.kind == "credits")
-    used = set()
+    used, own = set(), set()
     for table in (table for table in tables if table.kind == "films"):
         for number, row in table_rows(table):
             if isinstance(row, BadRecord):
@@ -281,12 +281,15 @@ def table_records(
             if key in people and film["credits"] is None:
                 used.add(key)
                 film["credits"] = credits_of(people[key][2])
+            elif key in people:
+                own.add(key)
             yield table.path, number, film
     for id, (table, number, _) in people.items():
         if id in used:
             table.used += 1
         else:
-            reason = f"credits of a film that is not in the movies file: movie_id {id}"
+            why = "has credits of its own" if id in own else "is not in the movies file"
+            reason = f"credits of a film that {why}: movie_id {id}"
             unused.append((table, number, BadRecord(reason)))
     for table, number, record in unused:
         yield table.path, number, record
