@@ -608,7 +608,7 @@ class Report(Section):
         description="days between release and data date that a film needs for the money numbers",
     )
     earned_back: float = Field(
-        2.5,  # 2.5 times the budget
+        2.5,  # cinemas keep about half of the gross, and advertising costs extra
         gt=0,
         description="revenue / budget at which a film breaks even, by rule of thumb",
     )
