@@ -126,9 +126,7 @@ left join pg_index i on i.indrelid = c.oid and i.indisprimary
 where n.nspname = %s and c.relkind in ('r', 'p') order by c.relname, a.attnum"""
 
 
-def shapes_in_database(
-    connection: psycopg.Connection,
-) -> dict[str, TableShape]:
+def shapes_in_database(connection: psycopg.Connection) -> dict[str, TableShape]:
     "The shapes of the tables in the database, by table name."
     found: dict[str, TableShape] = {}
     for table, name, kind, null, key, comment, about in connection.execute(
