@@ -23,15 +23,15 @@ from .store import to_pandas
 # %% ../../nbs/0_core/08_display.ipynb #ec208dd2
 FEW_TO_STATE = 10  # a group with fewer films than this gets no statement of its own
 
-
+# %% ../../nbs/0_core/08_display.ipynb #08dis902
 def rounded_text(
-    x: float,
+    x: float,  # NaN or infinite: unknown
     digits: int = 3,  # significant digits
 ) -> str:
     "A number rounded to significant digits: `4,130`, `0.25`; `unknown` for NaN."
     return f"{float(f'{x:.{digits}g}'):,.10g}" if math.isfinite(x) else "unknown"
 
-
+# %% ../../nbs/0_core/08_display.ipynb #08dis905
 def money_text(
     x: float,  # million USD
 ) -> str:
@@ -42,25 +42,25 @@ def money_text(
     sign = "−" * (dollars < 0)
     return f"{sign}${rounded_text(abs(dollars) / size)}{unit}" if math.isfinite(x) else "unknown"
 
-
+# %% ../../nbs/0_core/08_display.ipynb #08dis908
 def multiple_text(
     x: float,  # a ratio, such as revenue / budget
 ) -> str:
     "A multiple: `2.5×`; `unknown` for NaN."
     return f"{rounded_text(x, 2 if x < 99.5 else 3)}×" if math.isfinite(x) else "unknown"
 
-
+# %% ../../nbs/0_core/08_display.ipynb #08dis911
 def film_count_text(
-    n: int,
+    n: int,  # 0 or more
 ) -> str:
     "A number of films: `1 film`, `3,229 films`."
     return f"{n:,} film{'s' * (n != 1)}"
 
-
+# %% ../../nbs/0_core/08_display.ipynb #08dis914
 def range_text(
-    low: float,
-    high: float,
-    form: Callable[[float], str],  # writes one end, such as `times`
+    low: float,  # NaN: unknown
+    high: float,  # NaN: unknown
+    form: Callable[[float], str],  # writes one end, such as `multiple_text`
 ) -> str:
     "An interval: `2.9× to 3.8×`; empty if an end is unknown."
     is_known = math.isfinite(low) and math.isfinite(high)
@@ -90,9 +90,9 @@ def column_title(
         return f"n ({name[2:]})"
     return name[:1].upper() + name[1:] + (" ($M)" if column.endswith("_musd") else "")
 
-
+# %% ../../nbs/0_core/08_display.ipynb #08dis918
 def cell_text(
-    value: Any,
+    value: Any,  # of a table: a number, text, list, date or null
 ) -> str:
     "A value as text: commas in lists, two decimals, separated thousands; a dash for unknown."
     if isinstance(value, list | tuple) or hasattr(value, "tolist"):
@@ -104,7 +104,7 @@ def cell_text(
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return f"{value:,}" if is_number else str(value)
 
-
+# %% ../../nbs/0_core/08_display.ipynb #08dis921
 NAME_COLUMNS = ("id", "year", "decade")  # last words of columns whose numbers are names
 
 
@@ -127,7 +127,7 @@ class Grid(pd.DataFrame):  # type: ignore[misc]  # pandas has no types
         with pd.option_context("display.max_colwidth", None):
             return str(self.to_html(index=False, border=0))
 
-
+# %% ../../nbs/0_core/08_display.ipynb #08dis924
 def interval_of(
     column: str,  # name of an estimate
     columns: Iterable[str],  # names of all columns
@@ -138,7 +138,7 @@ def interval_of(
             return low, high
     return None
 
-
+# %% ../../nbs/0_core/08_display.ipynb #08dis927
 def readable_table(
     data: DataFrame | pa.Table | pd.DataFrame,  # small: all rows go into memory
     *columns: str,  # the columns to show, in this order; none: all

@@ -50,7 +50,7 @@ class TmdbError(Exception):
         "The one line that a notebook shows in place of a stack trace."
         return [f"{type(self).__name__}: {self}"]
 
-
+# %% ../../nbs/0_core/00_settings.ipynb #00set903
 class UsageError(TmdbError):
     "A command, parameter or setting is wrong; nothing was started."
 
@@ -64,18 +64,18 @@ def package() -> Path:
     found = find_spec("tmdb_analysis")
     return Path(str(found and found.origin)).resolve().parent
 
-
+# %% ../../nbs/0_core/00_settings.ipynb #00set906
 def checkout() -> Path | None:
     "The git checkout that holds this package, or None for an installed package."
     folder = package().parent
     return folder if (folder / "nbs").is_dir() and (folder / "settings.ini").is_file() else None
 
-
+# %% ../../nbs/0_core/00_settings.ipynb #00set909
 def book() -> Path:
     "The folder with `nbs/`, `data/sample/` and `data/reference/`, in a checkout or a package."
     return checkout() or package() / "_book"
 
-
+# %% ../../nbs/0_core/00_settings.ipynb #00set912
 def root() -> Path:
     "The folder of `config.yaml` and `.env`: the checkout, or else the current folder."
     return checkout() or Path.cwd()
@@ -131,7 +131,7 @@ def split_commas(
         return value
     return [p.strip() for p in value.split(",") if p.strip()]
 
-
+# %% ../../nbs/0_core/00_settings.ipynb #00set915
 class Section(BaseModel):
     "A group of settings that refuses unknown names."
 
@@ -142,7 +142,7 @@ class Api(Section):
     "How to reach TMDB. Secrets may come from the environment or `.env` only."
 
     base_url: str = Field(
-        "https://api.themoviedb.org",
+        "https://api.themoviedb.org",  # the client adds /3 and the rest of the path
         description="URL of TMDB: https, or http on loopback",
     )
     read_token: SecretStr | None = Field(
@@ -151,7 +151,7 @@ class Api(Section):
     )
     api_key: SecretStr | None = Field(None, description="v3 key, if you have no token")
     redis_url: SecretStr | None = Field(
-        None,
+        None,  # None: every machine keeps a cache of its own
         description="redis(s)://... of a cache that several machines share; empty: a local file",
     )
     redis_ca_file: str = Field(
@@ -161,13 +161,13 @@ class Api(Section):
     )
     language: str = Field("en-US", description="language of titles, overviews and genres")
     rate_per_second: int = Field(
-        36,
+        36,  # with a burst of 3 at most 39 in any second; TMDB allows about 40
         ge=0,
         le=36,
         description="requests per second over all threads; 0: no limit, on loopback only",
     )
     burst: int = Field(
-        3,
+        3,  # the bucket of tokens holds no more
         ge=1,
         le=4,
         description="requests that may start at once after a pause",
@@ -175,40 +175,40 @@ class Api(Section):
     workers: int = Field(12, ge=1, le=20, description="number of threads that fetch")
     attempts: int = Field(5, ge=1, le=20, description="most attempts for one answer")
     timeout_s: float = Field(
-        30.0,
+        30.0,  # between two bytes, and for all headers of an answer
         gt=0,
         description="longest time without data from the server, in seconds",
     )
     deadline_s: float = Field(
-        180.0,
+        180.0,  # a server that sends a byte a minute would otherwise hold a thread for hours
         gt=0,
         description="longest time for one answer over all attempts, in seconds",
     )
     retry_after_cap_s: float = Field(
-        60.0,
+        60.0,  # a longer pause is better spent without a running command
         gt=0,
         description="longest pause that TMDB may ask for, in seconds; "
         "after a longer one the run stops and can be resumed",
     )
     outage_s: float = Field(
-        300.0,
+        300.0,  # 0: every film fails on its own, and no request waits for an outage to end
         ge=0,
         description="longest outage to wait through, in seconds",
     )
     max_body_mb: float = Field(16.0, gt=0, description="largest answer to accept, in MB")
     fresh_days: int = Field(
-        30,
+        30,  # a second run within a month asks TMDB for new films only
         ge=0,
         le=180,
         description="days for which a cached answer is fresh; with stale_days at most 180",
     )
     stale_days: int = Field(
-        7,
+        7,  # a week covers an outage; an older answer counts as no answer
         ge=0,
         description="days after that for which it may replace an answer that TMDB cannot give",
     )
     max_failed_pct: float = Field(
-        1.0,
+        1.0,  # one film in a hundred; with more, the numbers would describe the outage
         ge=0,
         le=100,
         description="share of films that may fail before the run fails, in percent",
@@ -270,27 +270,27 @@ class Spark(Section):
         "spark://host:port or sc://host:port",
     )
     memory_gb: float = Field(
-        4.0,
+        4.0,  # leaves half of a laptop with 8 GB to Python and the browser
         ge=0.5,
         description="memory that the engine may use on this machine, in GB",
     )
     executor_memory_gb: float = Field(
-        1.0,
+        1.0,  # a worker without that much free memory never starts our query
         ge=0.5,
         description="memory of each executor of spark://host:port, in GB",
     )
     engine_wait_s: float = Field(
-        60.0,
+        60.0,  # a cluster without a free worker gives no answer and no error
         gt=0,
         description="longest wait for the first answer of a cluster, in seconds",
     )
     engine_home: str = Field(
-        "",
+        "",  # for a shared disk that each machine mounts in another place
         description="path or URI of the home folder as executors of a cluster see it; "
         "empty: the same path as here",
     )
     spark_token: SecretStr | None = Field(
-        None,
+        None,  # None: the server asks for none
         description="token that the server at sc://host:port requires",
     )
 
@@ -327,8 +327,10 @@ SOURCE_OF = dict.fromkeys(("input", "fetched_on", "columns", "strict"), "files")
 )  # setting -> the source that it implies if none is named
 SECRETS = ("read_token", "api_key", "redis_url", "spark_token", "postgres_url")
 
-
-def yaml_pairs(path: Path) -> list[str]:
+# %% ../../nbs/0_core/00_settings.ipynb #00set917
+def yaml_pairs(
+    path: Path,  # of a YAML file with lines such as `budget: Cost`
+) -> list[str]:
     "The entries of a YAML file as field=column. Raises `ValueError`."
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -338,16 +340,16 @@ def yaml_pairs(path: Path) -> list[str]:
         raise ValueError(f"{path.name}: write one line per field, such as budget: Cost")
     return [f"{field}={column}" for field, column in content.items()]
 
-
+# %% ../../nbs/0_core/00_settings.ipynb #00set920
 class Pipeline(Section):
     "What a run reads and where it writes."
 
     home: Path = Field(
-        default_factory=root,
+        default_factory=root,  # a checkout keeps them beside the book
         description="folder that contains data/ and reports/",
     )
     source: str = Field(
-        "sample",
+        "sample",  # the sample needs no network and no secret
         description="where records come from; see `tmdb run --help`",
     )
     input: list[str] = Field(
@@ -355,29 +357,29 @@ class Pipeline(Section):
         description="files or folders with saved answers, for source=files",
     )
     fetched_on: str = Field(
-        "",
+        "",  # "": each record says when it was fetched, or the date is unknown
         description="date of saved answers that contain none, such as 2026-11-22, for source=files",
     )
     columns: list[str] = Field(
-        [],
+        [],  # []: the columns already have TMDB's names
         description="columns of CSV files by field, such as budget=Cost, or a YAML file of them, "
         "for source=files",
     )
     strict: bool = Field(
-        False,
+        False,  # False: other files in the folder are skipped
         description="refuse a folder with files that would be skipped, for source=files",
     )
     ids: list[str] = Field([], description="films to fetch, by TMDB id, for source=api")
     ids_file: str = Field("", description="file with one TMDB id per line, for source=api")
     discover: list[str] = Field(
-        [],
+        [],  # a film must meet all of them
         description="conditions for TMDB's discover, such as with_genres=27, for source=api",
     )
     tmdb_list: Literal["", "popular", "top_rated", "now_playing", "upcoming"] = Field(
         "", description="a list that TMDB keeps, for source=api"
     )
     export: bool = Field(
-        False,
+        False,  # about a million films: hours of requests and gigabytes of disk
         description="fetch every film of TMDB's daily export, for source=api",
     )
     expand: list[str] = Field(
@@ -386,24 +388,24 @@ class Pipeline(Section):
         "or all films of a person by name",
     )
     update: bool = Field(
-        False,
+        False,  # False: list the films anew
         description="continue from the last fetch: fetch changed films, "
         "and new films of its lists and people",
     )
     refresh: bool = Field(
-        False,
+        False,  # False: keep old answers of an earlier run
         description="fetch answers again that are older than six months",
     )
     money_from: str = Field(
-        "",
+        "",  # "": TMDB's money only
         description="CSV file with budget and revenue of a second source, shown beside TMDB's",
     )
     postgres_url: SecretStr | None = Field(
-        None,
+        None,  # None: `tmdb publish` has nowhere to write
         description="postgresql://user@host/db that `tmdb publish` writes to",
     )
     run_id: str = Field(
-        "lab",
+        "lab",  # becomes a folder name, so it holds no slash and no blank
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$",
         description="name of the run and of its folder",
     )
@@ -488,54 +490,54 @@ class Quality(Section):
     "Limits for cleaning, and for the quality gate that can stop a run."
 
     min_known_columns: int = Field(
-        10,
+        10,  # a record with a title and little else says nothing about films
         ge=0,
         le=22,
         description="known columns, of 22, that a film needs to be kept",
     )
     max_quarantined_pct: float = Field(
-        50.0,
+        50.0,  # beyond it, the input is probably not what the user thinks
         ge=0,
         le=100,
         description="gate: largest share of unusable records, in percent",
     )
     min_score: float = Field(
-        0.0,
+        0.0,  # no default fits all data
         ge=0,
         le=100,
         description="gate: lowest quality score, of 100; 0: any score",
     )
     thresholds: list[str] = Field(
-        [],
+        [],  # []: only the critical checks can close the gate
         description="gate: largest share of films that may break a rule, as rule_id=0.05",
     )
     rules_file: str = Field(
-        "",
+        "",  # "": only the rules of this package
         description="Python file with a list RULES of your own rules about films",
     )
     outlier_mad: float = Field(
-        3.5,
+        3.5,  # about one in 2,000 values of a normal distribution
         gt=0,
         description="robust z-score above which a value is an outlier",
     )
     outlier_iqr: float = Field(
-        3.0,
+        3.0,  # about one in 400,000 values of a normal distribution
         gt=0,
         description="distance from the quartiles, in interquartile ranges, "
         "above which a value is an outlier",
     )
     outlier_min_films: int = Field(
-        20,
+        20,  # the quartiles of fewer values would be chance
         ge=4,
         description="known values that a decade needs before outliers are looked for",
     )
     trend_max_rows_pct: float = Field(
-        5.0,
+        5.0,  # a larger change is rarely due to new films alone
         ge=0,
         description="largest change in the number of films since the last run, in percent",
     )
     trend_max_null_points: float = Field(
-        2.0,
+        2.0,  # shows when TMDB no longer delivers a field
         ge=0,
         le=100,
         description="largest change in the share of known values, in percentage points",
@@ -581,32 +583,32 @@ class Report(Section):
     top_n: int = Field(10, ge=1, le=1000, description="films in each ranking")
     min_votes: int = Field(10, ge=0, description="votes that a film needs for a ranking by rating")
     roi_min_budget_musd: float = Field(
-        10.0,
+        10.0,  # small budgets give huge ratios and would fill the ranking
         ge=0,
         description="budget that a film needs for a ranking by ROI, in million USD",
     )
     min_runtime: int = Field(
-        60,
+        60,  # leaves out short films
         ge=0,
         description="runtime that a film needs for the money numbers, in minutes",
     )
     money_min_budget_usd: int = Field(
-        100_000,
+        100_000,  # a smaller sum is more often a typing error
         ge=0,
         description="budget that a film needs for the money numbers, in USD",
     )
     money_min_revenue_usd: int = Field(
-        1_000,
+        1_000,  # a smaller sum is more often a typing error
         ge=0,
         description="revenue that a film needs for the money numbers, in USD",
     )
     mature_days: int = Field(
-        180,
+        180,  # most films earn nearly all of their gross in cinemas within half a year
         ge=0,
         description="days between release and data date that a film needs for the money numbers",
     )
     earned_back: float = Field(
-        2.5,
+        2.5,  # cinemas keep about half of the gross, and advertising costs extra
         gt=0,
         description="revenue / budget at which a film breaks even, by rule of thumb",
     )
@@ -622,23 +624,23 @@ class Report(Section):
     )
     min_group: int = Field(10, ge=1, description="films that a group needs to be shown")
     firm_group: int = Field(
-        30,
+        30,  # 30 or more films give an interval that is worth comparing
         ge=1,
         description="films that a group needs to be shown without the mark for few films",
     )
     min_pair: int = Field(
-        20,
+        20,  # with fewer, a chance meeting of two genres looks like a pattern
         ge=1,
         description="films that two genres must share to be shown as a pair",
     )
     min_year: int = Field(
-        20,
+        20,  # with fewer, one hit decides the number of the year
         ge=1,
         description="films with known money that a year needs "
         "to be shown without the mark for few films",
     )
     min_director_films: int = Field(
-        5,
+        5,  # with fewer, one hit decides the rank of the director
         ge=1,
         description="films in the money numbers that a director needs for the ranking by return",
     )
@@ -654,7 +656,7 @@ SECTIONS: dict[str, type[Section]] = {
 SECTION_OF = {name: section for section, model in SECTIONS.items() for name in model.model_fields}
 SCOPE = {"genre": "", "decade": 0, "company": ""}  # settings that select films -> value for all
 
-
+# %% ../../nbs/0_core/00_settings.ipynb #00set922
 def name_hint(
     name: str,  # what the user typed
     names: list[str],  # what exists
@@ -663,14 +665,14 @@ def name_hint(
     close = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {close[0]}?" if close else f"choose one of {', '.join(names)}"
 
-
+# %% ../../nbs/0_core/00_settings.ipynb #00set925
 def safe_name(
     name: Any,  # what the user wrote as a name
 ) -> str:
     "The name if it is safe to print; otherwise `(not shown)`, as it may be a misplaced secret."
     return str(name) if re.fullmatch(r"\w{1,30}", str(name)) else "(not shown)"
 
-
+# %% ../../nbs/0_core/00_settings.ipynb #00set928
 def group_by_section(
     values: Mapping[str, Any],  # setting name -> value
     where: str,  # where the user wrote the names, for the error
@@ -709,7 +711,7 @@ def is_given(
     off = ("", "0", "false", "f", "no", "n", "off") if is_switch else ("",)
     return value not in (None, [], False) and str(value).strip().lower() not in off
 
-
+# %% ../../nbs/0_core/00_settings.ipynb #00set931
 def with_implied_source(
     sections: dict[str, dict[str, Any]],  # all from one place
     where: str,  # name of the place, for the error
@@ -733,9 +735,9 @@ def with_implied_source(
         return sections
     return sections | {"pipeline": pipeline | {"source": next(iter(needed))}}
 
-
+# %% ../../nbs/0_core/00_settings.ipynb #00set934
 def of_one_source(
-    places: list[dict[str, dict[str, Any]]],  # from `with_source`, the winning place first
+    places: list[dict[str, dict[str, Any]]],  # from `with_implied_source`, the winning place first
 ) -> list[dict[str, dict[str, Any]]]:
     "The places without what they say for another source, so that no record of a run repeats it."
     pipelines = [place.get("pipeline", {}) for place in places]
@@ -780,7 +782,7 @@ def refuse_misplaced(
     if "token=" in str(content.get("spark", {}).get("engine")):
         raise UsageError(f"{file}: engine contains a secret; move it to .env as TMDB_SPARK_TOKEN")
 
-
+# %% ../../nbs/0_core/00_settings.ipynb #00set937
 def from_yaml(
     path: Path,  # of a YAML file, which may be missing
 ) -> dict[str, dict[str, Any]]:
@@ -845,11 +847,11 @@ class Settings(BaseSettings):
         return tuple(InitSettingsSource(settings_cls, layer) for layer in layers)
 
     def flat(self) -> dict[str, Any]:
-        "All settings without secrets: name -> value; paths as text."
+        "All settings without secrets, for the record of a run: name -> value; paths as text."
         sections = self.model_dump(mode="json").values()
         return {k: v for section in sections for k, v in section.items() if k not in SECRETS}
 
-
+# %% ../../nbs/0_core/00_settings.ipynb #00set941
 def settings(
     **options: Any,  # settings by name, as on the command line; None means not given
 ) -> Settings:

@@ -25,7 +25,7 @@ def ask_to_stop(
     "Set `STOP`. This is the signal handler of a run."
     STOP.set()
 
-
+# %% ../../nbs/0_core/02_stopping.ipynb #02sto903
 def stop_if_asked() -> None:
     "Raise `TryLater` if a signal has asked this process to stop."
     from tmdb_analysis.core.settings import TryLater  # late: signals must be caught first
@@ -37,12 +37,12 @@ def stop_if_asked() -> None:
 def end_if_hanging(
     ended: threading.Event,  # set when nothing is left to stop
 ) -> None:
-    "Wait for `ended`; end this process with exit code 75 if it does not stop within `PATIENCE`."
+    "Wait for `ended`; end this process with exit code 75 if it does not stop in `STOP_PATIENCE`."
     while not ended.wait(0.5):
         if STOP.is_set() and not ended.wait(STOP_PATIENCE):
             os._exit(75)
 
-
+# %% ../../nbs/0_core/02_stopping.ipynb #02sto906
 def catch_signals(
     ended: threading.Event,  # set when nothing is left to stop
 ) -> None:
@@ -53,7 +53,7 @@ def catch_signals(
         signal.signal(signal.SIGINT, ask_to_stop)
     signal.signal(signal.SIGTERM, ask_to_stop)
 
-
+# %% ../../nbs/0_core/02_stopping.ipynb #02sto909
 @contextmanager
 def stoppable() -> Iterator[None]:
     "A `with` block in which SIGINT and SIGTERM only set `STOP`; the old handlers return after it."

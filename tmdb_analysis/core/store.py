@@ -34,8 +34,8 @@ from .settings import SCOPE, TmdbError, UsageError, name_hint, settings
 class Run:
     "One run of the chain, with its id and its folders."
 
-    id: str
-    home: Path
+    id: str  # name of the run, as in `--run-id`
+    home: Path  # folder that contains data/ and reports/
 
     @property
     def tables(self) -> Path:
@@ -54,7 +54,7 @@ class Run:
         "The Parquet file of a table of this run."
         return self.tables / f"{table.name}.parquet"
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto903
 def open_run(
     run_id: str = "lab",  # letters, digits, dot, dash and underscore
     home: Path | str | None = None,  # None: the home of the settings
@@ -81,10 +81,10 @@ def replace_file(
     finally:
         scratch.unlink(missing_ok=True)
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto906
 def write_text(
     path: Path,  # the file to create or replace
-    text: str,
+    text: str,  # the whole content
 ) -> None:
     "Write a text file in one step, as UTF-8."
     with replace_file(path) as scratch:
@@ -93,26 +93,26 @@ def write_text(
 # %% ../../nbs/0_core/07_store.ipynb #19fb87b0
 def write_parquet(
     path: Path,  # the file to create or replace
-    data: pa.Table,
+    data: pa.Table,  # all rows, in the order of the file
 ) -> None:
     "Write a Parquet file in one step."
     with replace_file(path) as scratch:
         pq.write_table(data, scratch, compression="zstd")
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto909
 def sorted_rows(
-    data: DataFrame | pa.Table,
+    data: DataFrame | pa.Table,  # small enough for memory
     table: Table,  # the contract
 ) -> pa.Table:
     "The rows as an Arrow table that meets the contract, sorted by its key. Raises `ContractError`."
     arrow = data.toArrow() if isinstance(data, DataFrame) else data
     return conform(arrow, table).sort_by([(k, "ascending") for k in table.key])
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto912
 def save(
-    data: DataFrame | pa.Table,
+    data: DataFrame | pa.Table,  # rows in any order
     table: Table,  # the contract
-    run: Run,
+    run: Run,  # whose folder receives the file
 ) -> int:
     "Write a table of the run; gives its row count. Raises `ContractError`."
     arrow = sorted_rows(data, table)
@@ -135,7 +135,7 @@ def open_writer(
 # %% ../../nbs/0_core/07_store.ipynb #58251b91
 def table_file(
     table: Table,  # the contract
-    run: Run,
+    run: Run,  # whose folder is searched
 ) -> Path:
     "The existing file of a table of the run. Raises `TmdbError` if it is missing."
     path = run.path(table)
@@ -147,9 +147,9 @@ def table_file(
         raise TmdbError(f"run {run.id} has no table {table.name}: {advice}")
     return path
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto915
 def read(
-    spark: SparkSession,
+    spark: SparkSession,  # the engine that reads
     table: Table,  # the contract
     run: Run,
 ) -> DataFrame:
@@ -157,7 +157,7 @@ def read(
     path = path_for_engine(table_file(table, run), run.home)
     return spark.read.schema(table.spark).parquet(path)
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto918
 def read_arrow(
     table: Table,  # the contract
     run: Run,
@@ -166,7 +166,7 @@ def read_arrow(
     "A table of the run as Arrow, read without an engine. Raises `TmdbError` if it is missing."
     return pq.read_table(table_file(table, run), columns=columns)
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto921
 def to_pandas(
     data: DataFrame | pa.Table,  # small: all rows go into memory
 ) -> pd.DataFrame:
@@ -198,7 +198,7 @@ def contract_faults(
 # %% ../../nbs/0_core/07_store.ipynb #18237608
 CSV_DIGITS = 12  # significant digits of a fraction in a CSV file
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto922
 def pipe_joined(
     values: Any,  # a list, or None
 ) -> str | None:
@@ -207,17 +207,17 @@ def pipe_joined(
         return None
     return "|".join(str(v).replace("|", "/") for v in values)
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto925
 def rounded_fraction(
-    value: float | None,
+    value: float | None,  # None: unknown
 ) -> float | None:
-    "A fraction rounded to `DIGITS` digits: 6.5472, not 6.547199999999999."
+    "A fraction rounded to `CSV_DIGITS` digits: 6.5472, not 6.547199999999999."
     return None if value is None else float(f"{value:.{CSV_DIGITS}g}")
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto928
 def write_csv(
     path: Path,  # the file to create or replace
-    data: pa.Table,
+    data: pa.Table,  # lists may hold text or numbers
 ) -> None:
     "Write a CSV file in one step, with pipes in lists and `'` before text that acts as a formula."
     for i, field in enumerate(data.schema):
@@ -236,9 +236,9 @@ def write_csv(
 
 # %% ../../nbs/0_core/07_store.ipynb #5498a9d3
 def save_kpi(
-    data: DataFrame | pa.Table,
+    data: DataFrame | pa.Table,  # rows in any order
     table: Table,  # the contract
-    run: Run,
+    run: Run,  # whose report receives the files
     name: str | None = None,  # None: the name of the contract
 ) -> pd.DataFrame:
     "Write `kpis/<name>.parquet` and `.csv`; gives the table as pandas. Raises `ContractError`."
@@ -248,7 +248,7 @@ def save_kpi(
     write_csv(target.with_suffix(".csv"), arrow)
     return to_pandas(arrow)
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto932
 def read_kpi(
     name: str,  # as in `kpis/<name>.parquet`
     run: Run | None = None,  # None: the published run
@@ -261,7 +261,7 @@ def read_kpi(
         raise UsageError(f"run {run.id} has no KPI {name!r}; {hint}")
     return to_pandas(pq.read_table(path))
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto935
 def save_movies_csv(
     run: Run,  # with its table movies
 ) -> int:
@@ -272,7 +272,7 @@ def save_movies_csv(
 
 # %% ../../nbs/0_core/07_store.ipynb #b6322b99
 def save_counts(
-    run: Run,
+    run: Run,  # to which the stage belongs
     stage: str,  # name of the stage
     counts: dict[str, Any],  # what is counted -> number
 ) -> dict[str, Any]:
@@ -281,9 +281,9 @@ def save_counts(
     write_text(run.tables / f"{stage}.counts.json", text)
     return counts
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto938
 def read_counts(
-    run: Run,
+    run: Run,  # finished or still running
 ) -> dict[str, dict[str, Any]]:
     "The counts of a run so far: stage -> what is counted -> number."
     files = sorted(run.tables.glob("*.counts.json"))
@@ -291,22 +291,22 @@ def read_counts(
 
 # %% ../../nbs/0_core/07_store.ipynb #79fa9d35
 def point_readers_to(
-    run: Run,
+    run: Run,  # complete
 ) -> None:
     "Point readers to this run."
     write_text(run.home / "data" / "tables" / "CURRENT", run.id + "\n")
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto941
 def current_id(
-    home: Path,
+    home: Path,  # folder that contains data/
 ) -> str:
     "The id of the run that the pointer names; empty without a pointer."
     pointer = home / "data" / "tables" / "CURRENT"
     return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else ""
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto944
 def is_complete(
-    run: Run,
+    run: Run,  # which may be missing
 ) -> bool:
     "Whether both the tables and the report of a run exist."
     return run.tables.is_dir() and (run.report / "run.json").is_file()
@@ -319,9 +319,9 @@ def is_scoped(
     parameters = facts.get("parameters") or {}
     return any(parameters.get(name, unset) not in (unset, None) for name, unset in SCOPE.items())
 
-
+# %% ../../nbs/0_core/07_store.ipynb #07sto947
 def finished_runs(
-    home: Path,
+    home: Path,  # folder that contains reports/
     scoped: bool = False,  # True: runs on some films; False: runs on all films
 ) -> list[Run]:
     "The finished runs whose tables and report exist, in the order in which they ended."
@@ -351,7 +351,7 @@ def published(
 
 
 def why_unpublished(
-    home: Path,
+    home: Path,  # folder that contains reports/
 ) -> str:
     "Why no run is published, and what to do."
     if names := ", ".join(run.id for run in finished_runs(home, scoped=True)):

@@ -67,7 +67,7 @@ def read_other_money(
     frame = pd.DataFrame(rows, columns=[key, "other_budget_musd", "other_revenue_musd"])
     return frame.astype({name: "float64" for name in frame.columns[1:]} | {key: key_type(key)})
 
-
+# %% ../../nbs/2_films/29_other_money.ipynb #29oth902
 def parse_film_key(
     text: str | None,  # a field of the file
     key: str,  # id or imdb_id

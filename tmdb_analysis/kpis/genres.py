@@ -110,7 +110,7 @@ GENRE_RETURNS = Table(
     version=2,
 )
 def genre_returns(
-    cohort: pd.DataFrame,  # as `returns_with` gives it, with `genres`
+    cohort: pd.DataFrame,  # from `cohort_with`, with `genres`
     earned_back: float = 2.5,  # revenue / budget at which a film counts as earned back
     min_group: int = 10,  # genres with fewer films are not shown
     firm_group: int = 30,  # genres with fewer films are shown in grey

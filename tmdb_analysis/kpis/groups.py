@@ -82,7 +82,7 @@ def median_return(
 
 
 def median_returns(
-    films: pd.DataFrame,  # from `returns_with`, with one row for each film and group
+    films: pd.DataFrame,  # from `cohort_with`, with one row for each film and group
     key: str,  # column that defines the group; rows without a value are left out
 ) -> dict[Any, dict[str, Any]]:
     "The typical return of each group, by the value of `key`."

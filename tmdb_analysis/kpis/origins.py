@@ -38,7 +38,7 @@ def rows_by_value(
 
 def origin_table(
     films: DataFrame,  # MOVIES contract
-    cohort: pd.DataFrame,  # from `returns_with`, with the column
+    cohort: pd.DataFrame,  # from `cohort_with`, with the column
     column: str,  # column that defines a group
     contract: Table,  # its second column is the name of a group
     min_group: int,  # films that a group needs to be in the table
@@ -97,7 +97,7 @@ COMPANIES = Table(
 )
 def companies(
     films: DataFrame,  # MOVIES contract
-    cohort: pd.DataFrame,  # from `returns_with`, with the column of the group
+    cohort: pd.DataFrame,  # from `cohort_with`, with the column of the group
     min_group: int = 10,  # films that a group needs to be in the table
     firm_group: int = 30,  # films in the cohort; groups with fewer are shown in grey
 ) -> pa.Table:  # COMPANIES contract
@@ -132,7 +132,7 @@ COUNTRIES = Table(
 )
 def countries(
     films: DataFrame,  # MOVIES contract
-    cohort: pd.DataFrame,  # from `returns_with`, with the column of the group
+    cohort: pd.DataFrame,  # from `cohort_with`, with the column of the group
     min_group: int = 10,  # films that a group needs to be in the table
     firm_group: int = 30,  # films in the cohort; groups with fewer are shown in grey
 ) -> pa.Table:  # COUNTRIES contract
@@ -167,7 +167,7 @@ LANGUAGES = Table(
 )
 def languages(
     films: DataFrame,  # MOVIES contract
-    cohort: pd.DataFrame,  # from `returns_with`, with the column of the group
+    cohort: pd.DataFrame,  # from `cohort_with`, with the column of the group
     min_group: int = 10,  # films that a group needs to be in the table
     firm_group: int = 30,  # films in the cohort; groups with fewer are shown in grey
 ) -> pa.Table:  # LANGUAGES contract

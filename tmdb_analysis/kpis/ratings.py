@@ -37,7 +37,7 @@ def film_ratings(
     rated = films.filter((F.col("vote_count") >= 1) & F.col("vote_average").isNotNull())
     return rated.select("id", "vote_average", "vote_count", "popularity").toArrow().to_pandas()
 
-
+# %% ../../nbs/4_kpis/47_ratings.ipynb #47rat901
 RATING_PRIOR = Table(
     "rating_prior",
     ("n_rating",),
@@ -81,7 +81,7 @@ def rating_prior(
 
 # %% ../../nbs/4_kpis/47_ratings.ipynb #ac1cd7ca
 def highest_weighted(
-    voted: pd.DataFrame,  # as `ratings` gives it
+    voted: pd.DataFrame,  # as `film_ratings` gives it
     prior: VotePrior,  # as `prior_votes` gives it
     top_n: int = 10,  # films in the ranking
     min_votes: int = 10,  # votes that a film needs to be ranked
@@ -123,7 +123,7 @@ BEST_RATED = Table(
     ),
 )
 
-
+# %% ../../nbs/4_kpis/47_ratings.ipynb #47rat904
 def best_rated_needs(
     parameters: dict[str, Any],  # of a run: setting -> value
 ) -> list[Need]:
@@ -146,7 +146,7 @@ def best_rated_needs(
 )
 def best_rated(
     films: DataFrame,  # MOVIES contract
-    voted: pd.DataFrame,  # as `ratings` gives it
+    voted: pd.DataFrame,  # as `film_ratings` gives it
     prior: VotePrior,  # as `prior_votes` gives it
     top_n: int = 10,  # films in the ranking
     min_votes: int = 10,  # votes that a film needs to be ranked
@@ -212,7 +212,7 @@ RATING_SENSITIVITY = Table(
     values=RATING_VALUES,
 )
 def rating_sensitivity(
-    voted: pd.DataFrame,  # as `ratings` gives it
+    voted: pd.DataFrame,  # as `film_ratings` gives it
     prior: VotePrior,  # as `prior_votes` gives it
     top_n: int = 10,  # films in the rankings
     min_votes: int = 10,  # votes that a film needs in the published ranking
@@ -255,7 +255,7 @@ CORRELATED_PAIRS = {
     "rating vs revenue": ColumnPair("vote_average", "revenue_musd", "cohort"),
 }
 
-
+# %% ../../nbs/4_kpis/47_ratings.ipynb #47rat907
 CORRELATIONS = Table(
     "correlations",
     ("pair",),
@@ -279,8 +279,8 @@ CORRELATIONS = Table(
     cohort=COHORT_VERSION,
 )
 def correlations(
-    voted: pd.DataFrame,  # as `ratings` gives it
-    cohort: pd.DataFrame,  # as `returns_with` gives it, with `vote_average`
+    voted: pd.DataFrame,  # as `film_ratings` gives it
+    cohort: pd.DataFrame,  # as `cohort_with` gives it, with `vote_average`
     min_votes: int = 10,  # votes that a film needs in correlations of its rating
 ) -> pa.Table:  # CORRELATIONS contract
     """Spearman's rank correlation of two columns, from -1 to 1, with its 95 % interval.

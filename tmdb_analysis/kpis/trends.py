@@ -94,7 +94,7 @@ def quartiles(
 def money_by(
     key: str,  # year or decade
     counts: pd.DataFrame,  # as `release_counts` gives it
-    cohort: pd.DataFrame,  # as `returns_with` gives it, with `year`
+    cohort: pd.DataFrame,  # from `cohort_with`, with `year`
     last: pd.Timestamp | date | None,  # date of the data; None if unknown
     length: int = 1,  # years in a period
     min_year: int = 20,  # films in the cohort; periods with fewer are marked `few`
@@ -153,7 +153,7 @@ YEARLY_MONEY = Table(
 )
 def yearly_money(
     counts: pd.DataFrame,  # as `release_counts` gives it
-    cohort: pd.DataFrame,  # as `returns_with` gives it, with `year`
+    cohort: pd.DataFrame,  # from `cohort_with`, with `year`
     as_of: date | None,  # date of the data; None if unknown
     min_year: int = 20,  # films in the cohort; years with fewer are marked `few`
 ) -> pa.Table:  # YEARLY_MONEY contract
@@ -196,7 +196,7 @@ DECADES = Table(
 )
 def decades(
     counts: pd.DataFrame,  # as `release_counts` gives it
-    cohort: pd.DataFrame,  # as `returns_with` gives it, with `year`
+    cohort: pd.DataFrame,  # from `cohort_with`, with `year`
     as_of: date | None,  # date of the data; None if unknown
     min_year: int = 20,  # films in the cohort; decades with fewer are marked `few`
 ) -> pa.Table:  # DECADES contract
@@ -224,7 +224,7 @@ WINDOW_MONTHS = {
 
 def season_summary(
     counts: pd.DataFrame,  # as `release_counts` gives it
-    cohort: pd.DataFrame,  # as `returns_with` gives it, with `month`
+    cohort: pd.DataFrame,  # from `cohort_with`, with `month`
     first: int,  # first month, 1 to 12
     last: int,  # last month, 1 to 12
 ) -> dict[str, Any]:
@@ -259,7 +259,7 @@ MONTHS = Table(
 )
 def months(
     counts: pd.DataFrame,  # as `release_counts` gives it
-    cohort: pd.DataFrame,  # as `returns_with` gives it, with `month`
+    cohort: pd.DataFrame,  # from `cohort_with`, with `month`
 ) -> pa.Table:  # MONTHS contract
     """The typical return by month of the first release, over all years. `median_return` is the
     median of revenue / budget over the `n_return` films of the month in the money cohort, with its
@@ -304,7 +304,7 @@ WINDOWS = Table(
 )
 def windows(
     counts: pd.DataFrame,  # as `release_counts` gives it
-    cohort: pd.DataFrame,  # as `returns_with` gives it, with `month`
+    cohort: pd.DataFrame,  # from `cohort_with`, with `month`
 ) -> pa.Table:  # WINDOWS contract
     """The typical return by release window, over all years. `median_return` is the median of
     revenue / budget over the `n_return` films of the window in the money cohort, with its 95 %

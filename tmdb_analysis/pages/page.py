@@ -65,7 +65,7 @@ def first_line(cell: "NotebookNode") -> str:
 
 
 def find_cell(
-    nb: "NotebookNode",
+    nb: "NotebookNode",  # a chapter, executed or not
     wanted: Callable[["NotebookNode"], Any],  # predicate on a cell
 ) -> int | None:
     "The position of the first cell that satisfies `wanted`, or None."
@@ -84,9 +84,9 @@ def is_title(cell: "NotebookNode") -> bool:
     "Whether a cell opens the chapter."
     return first_line(cell).startswith("# ") and not is_run(cell)
 
-
+# %% ../../nbs/7_pages/71_page.ipynb #71pag901
 def heading(
-    nb: "NotebookNode",
+    nb: "NotebookNode",  # a chapter, executed or not
     name: str,  # title to use for a notebook without one
 ) -> tuple[str, str]:
     "Title and subtitle of a notebook, as plain text."
@@ -192,13 +192,19 @@ FOREIGN_TAG = re.compile(
 )
 
 
-def safe_attribute(tag: str, name: str, value: str) -> str | None:
+def safe_attribute(
+    tag: str,  # name of the element; nh3 passes it
+    name: str,  # of the attribute
+    value: str,  # of the attribute
+) -> str | None:
     "The value of an attribute; None for a link or picture address that is not allowed."
     allowed = {"href": bool(SAFE_HREF.fullmatch(value)), "src": value.startswith("data:image/")}
     return value if allowed.get(name, True) else None
 
 
-def safe_html(html: str) -> str:
+def safe_html(
+    html: str,  # from any source
+) -> str:
     "HTML without scripts, styles and anything that loads another file."
     return nh3.clean(
         FOREIGN_TAG.sub("&lt;", html),
@@ -322,7 +328,9 @@ def script_policy(
     return f"; script-src {' '.join(hashes)}" if hashes else ""
 
 
-def inert_json(values: Any) -> Markup:
+def inert_json(
+    values: Any,  # numbers, texts, lists and objects
+) -> Markup:
     "Values as JSON that cannot close its `script` element. Raises `ValueError` for NaN."
     text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))

@@ -259,7 +259,7 @@ def roi_by_genre(
 
 # %% ../../nbs/6_report/62_group_charts.ipynb #3b266533
 FRANCHISE_GROUP_LABELS = {
-    "first": "First in the data",
+    "first": "First of its collection",
     "sequel": "Sequel",
     "standalone": "Standalone",
 }
@@ -274,7 +274,7 @@ def sequel_title(
     table = pd.DataFrame(columns=columns) if effect is None else effect
     row = float_columns(table[table["comparison"] == "sequel vs standalone"], *columns[1:]).dropna()
     if row.empty:
-        # The first film in the data may be a sequel, so the title leaves this group out.
+        # A first film has a collection because it did well, so the title leaves these out.
         shown = groups[groups["group"] != "first"][::-1]
         values = [f"{g.label.lower()} {multiple_text(g.value)}" for g in shown.itertuples()]
         return f"Median return: {', '.join(values)}"
@@ -377,7 +377,7 @@ FRANCHISE_MEASURES = {
 
 
 def draw_measure(
-    ax: Axes,
+    ax: Axes,  # an empty panel
     values: NDArray[np.float64],  # of franchise and standalone films; nan if unknown
     sizes: NDArray[np.float64],  # films with a known value
     films: NDArray[np.float64],  # all films of the group

@@ -39,7 +39,7 @@ from ..stats.intervals import is_leader
 
 # %% ../../nbs/6_report/60_style.ipynb #db1bf2c0
 def float_columns(
-    table: pd.DataFrame,
+    table: pd.DataFrame,  # with these columns, of Arrow or NumPy types
     *columns: str,  # numeric columns to keep
 ) -> pd.DataFrame:
     "These columns as floats, in rows numbered from 0; unknown and infinite values are NaN."
@@ -49,7 +49,7 @@ def float_columns(
 
 
 def positive_rows(
-    table: pd.DataFrame,
+    table: pd.DataFrame,  # with these columns, and any others
     *columns: str,  # numeric columns that must be above zero
 ) -> pd.DataFrame:
     "The rows where all these columns are above zero, with these columns as floats."
@@ -149,7 +149,7 @@ def empty_figure(
 # %% ../../nbs/6_report/60_style.ipynb #0be454c2
 @mpl.rc_context(CHART_STYLE)
 def png_bytes(
-    fig: Figure,
+    fig: Figure,  # laid out
 ) -> bytes:
     "The figure as a PNG file of 128 colours, at 144 dots per inch."
     canvas, file = FigureCanvasAgg(fig), BytesIO()
@@ -160,7 +160,7 @@ def png_bytes(
 
 
 def show(
-    fig: Figure,  # with a label, as `finished` sets it
+    fig: Figure,  # with a label, as `finish_figure` sets it
 ) -> None:
     "Display a figure with its alternative text. Raises `ValueError` if it has none."
     alt = str(fig.get_label()).strip()
@@ -223,9 +223,9 @@ def leading_groups(
     leads = is_leader(value, low, high, level)
     return compared[leads].sort_values([columns[0], label], ascending=[False, True])
 
-
+# %% ../../nbs/6_report/60_style.ipynb #60sty901
 def first_capital(
-    sentence: str,
+    sentence: str,  # may be empty
 ) -> str:
     "The sentence with a capital first letter."
     return sentence[:1].upper() + sentence[1:]
@@ -240,7 +240,7 @@ def names_in_words(
     listed += [f"{more} more"] * (more > 0)
     return " and ".join(filter(None, (", ".join(listed[:-1]), listed[-1])))
 
-
+# %% ../../nbs/6_report/60_style.ipynb #60sty904
 def lead_in_words(
     groups: pd.DataFrame,  # a row for each group
     label: str,  # column with the name of a group
@@ -275,7 +275,7 @@ CELL_PIXELS = 10  # pixels: dots closer together than this count as one obstacle
 
 
 def obstacles(
-    ax: Axes,
+    ax: Axes,  # with its final limits
     dots: pd.DataFrame,  # x and y
     texts: list[Text],  # that the axes already have
 ) -> np.ndarray:
@@ -300,7 +300,7 @@ def label_positions(
 
 
 def settle_labels(
-    ax: Axes,
+    ax: Axes,  # that the labels belong to
     labels: list[Text],  # the most important first
     arrows: list[Any],  # from labels to dots, as adjustText returns them
     dots: np.ndarray,  # x and y of the dot of each label
@@ -333,7 +333,7 @@ PUSH = dict(**FORCES, expand=(1.05, 1.2), avoid_self=False, iter_lim=25, min_arr
 
 
 def label_dots(
-    ax: Axes,
+    ax: Axes,  # with its final limits and texts
     dots: pd.DataFrame,  # x and y of all dots
     texts: dict[Any, str],  # row of `dots` -> label, the most important first
     sides: dict[Any, int] | None = None,  # row -> -1 to start up and left, 1 down and right

@@ -24,7 +24,7 @@ from .history import change_verdict
 class CardMeasure(NamedTuple):
     "A number of a run that the pages compare from run to run."
 
-    label: str
+    label: str  # title of the card
     table: str  # which tables must be comparable: movies, quality or money
     row: str  # key in run.json, or `measure` in the table money
     form: Any  # function from a value to its text
@@ -32,7 +32,7 @@ class CardMeasure(NamedTuple):
 
     def of(
         self,
-        run: Run,
+        run: Run,  # whose table `money` is read
         facts: RunRecord,  # content of run.json
     ) -> dict[str, Any]:
         "`value`, `low`, `high` and `n` of the measure in a run; None where unknown."
@@ -49,7 +49,7 @@ class CardMeasure(NamedTuple):
         except (TmdbError, OSError, KeyError, ValueError):
             return unknown
 
-
+# %% ../../nbs/8_runs/84_cards.ipynb #84car901
 CARD_MEASURES = (
     CardMeasure("Films", "movies", "films", "{:,.0f}".format),
     CardMeasure("Median return", "money", "median_return", multiple_text, "the budget"),
@@ -64,8 +64,8 @@ ARROWS = {"up": "▲ up", "down": "▼ down"}
 
 
 def change_in_words(
-    measure: CardMeasure,
-    now: Mapping[str, Any],  # from `Measure.of`
+    measure: CardMeasure,  # whose format decides what looks equal
+    now: Mapping[str, Any],  # from `CardMeasure.of`
     before: Mapping[str, Any] | None,  # the same of the earlier run; None: no comparable run
 ) -> str:
     "The change of a measure since the earlier run, in words; empty if it cannot be compared."
@@ -79,7 +79,7 @@ def change_in_words(
 
 # %% ../../nbs/8_runs/84_cards.ipynb #97aaa4c7
 def sparkline(
-    measure: CardMeasure,
+    measure: CardMeasure,  # that gives the label and the format of the values
     values: list[float | None],  # of comparable runs, oldest first
 ) -> Markup:
     "The known values as a small SVG line; empty for fewer than two."
@@ -100,8 +100,8 @@ def sparkline(
 
 # %% ../../nbs/8_runs/84_cards.ipynb #244ca74a
 def values_and_line(
-    measure: CardMeasure,
-    run: Run,
+    measure: CardMeasure,  # also names the table that must be comparable
+    run: Run,  # the current run
     facts: RunRecord,  # content of run.json
     runs: list[tuple[Run, RunRecord]],  # all runs with their run.json, newest first
     most: int = 12,  # largest number of runs in the line
@@ -134,9 +134,9 @@ def card(
         "line": line,
     }
 
-
+# %% ../../nbs/8_runs/84_cards.ipynb #84car910
 def cards(
-    run: Run,
+    run: Run,  # the run of the report
     facts: RunRecord,  # content of run.json
     runs: list[tuple[Run, RunRecord]],  # all runs with their run.json, newest first
 ) -> Markup:

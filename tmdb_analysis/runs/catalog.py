@@ -30,13 +30,13 @@ from ..tmdb.sources import source_named
 # %% ../../nbs/8_runs/80_catalog.ipynb #0a61b3f2
 LOCK = ".process"  # lock file in the folder of a running run; it also names the process
 
-
+# %% ../../nbs/8_runs/80_catalog.ipynb #80cat901
 def machine() -> dict[str, str]:
     "The `host` name of this machine and the `boot` id of its last start (Linux only, else empty)."
     boot = Path("/proc/sys/kernel/random/boot_id")
     return {"host": platform.node(), "boot": boot.read_text().strip() if boot.is_file() else ""}
 
-
+# %% ../../nbs/8_runs/80_catalog.ipynb #80cat902
 def owner(
     folder: Path,  # report folder of a run
 ) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def process_status(
     is_here = any(here[name] and process.get(name) == here[name] for name in here)
     return "interrupted" if not process or is_here else "unknown"
 
-
+# %% ../../nbs/8_runs/80_catalog.ipynb #80cat910
 def read_facts(
     folder: Path,  # report folder of a run
 ) -> RunRecord:
@@ -86,7 +86,7 @@ def read_facts(
 # %% ../../nbs/8_runs/80_catalog.ipynb #801e5aeb
 @contextmanager
 def hold_run_lock(
-    run: Run,
+    run: Run,  # whose report folder exists
     patience: float = 2.0,  # seconds to wait for the lock; readers hold it for a moment
 ) -> Iterator[None]:
     """Hold the lock of a run while the block runs.
@@ -143,7 +143,7 @@ def is_published(run: Run) -> bool:
     "Whether this run is the published one."
     return current_id(run.home) == run.id
 
-
+# %% ../../nbs/8_runs/80_catalog.ipynb #80cat921
 def disk_bytes(run: Run) -> int:
     "The size of a run on disk in bytes: report, tables and fetched answers."
     folders = (run.report, run.tables, run.home / "data" / "raw" / run.id)
@@ -154,7 +154,7 @@ def disk_bytes(run: Run) -> int:
             size += path.lstat().st_size if path.is_file() and not path.is_symlink() else 0
     return size
 
-
+# %% ../../nbs/8_runs/80_catalog.ipynb #80cat922
 def run_named(
     run_id: str | None = None,  # None: the published run
     home: Path | str | None = None,  # folder with `reports/`; None: the home of the settings
@@ -174,7 +174,7 @@ SECOND_SOURCE_TABLES = {"money_disagreements", "money_sources"}  # they depend o
 FILM_TABLE_PARAMETERS = ("min_known_columns", *SCOPE)  # they decide which films are in the tables
 QUALITY_PARAMETERS = tuple(n for n in SECTIONS["quality"].model_fields if n != "rules_file")
 
-
+# %% ../../nbs/8_runs/80_catalog.ipynb #80cat930
 def table_definition(
     parameters: Mapping[str, Any],  # of the run: setting -> value
     names: tuple[str, ...] = (),  # parameters that the values of the table depend on
@@ -187,7 +187,7 @@ def table_definition(
     versions = {"films": FILMS_VERSION, **versions}
     return TableDefinition(versions=versions, parameters=values, limits=most)
 
-
+# %% ../../nbs/8_runs/80_catalog.ipynb #80cat931
 def definitions(
     run: Run,
     facts: RunRecord,  # content of its run.json
@@ -212,8 +212,8 @@ def definitions(
 
 # %% ../../nbs/8_runs/80_catalog.ipynb #c065a903
 def value_differences(
-    before: Mapping[str, Any],  # name -> value
-    after: Mapping[str, Any],  # name -> value
+    before: Mapping[str, Any],  # setting or version -> value in the earlier run
+    after: Mapping[str, Any],  # the same of the later run
     runs: tuple[str, str] | None = None,  # ids of the two runs, to name them in the text
 ) -> str | None:
     "The values that differ, in words; None if all are equal."
@@ -243,7 +243,7 @@ VERSION_NAMES = {  # version in run.json -> its name in a reason
     "quality": "version of the quality rules",
 }
 
-
+# %% ../../nbs/8_runs/80_catalog.ipynb #80cat940
 def definition_difference(
     name: str,  # of a KPI, or `movies` or `quality`
     before: RunRecord,  # run.json of the earlier run
@@ -261,7 +261,7 @@ def definition_difference(
     )
     return value_differences(old, new, runs)
 
-
+# %% ../../nbs/8_runs/80_catalog.ipynb #80cat941
 def requested_films(
     facts: RunRecord,  # run.json of a run
 ) -> list[Any]:
@@ -270,7 +270,7 @@ def requested_films(
     files = facts.inputs.get("ids_file")
     return [files and files.sha256, *[facts.parameters.get(name) for name in names]]
 
-
+# %% ../../nbs/8_runs/80_catalog.ipynb #80cat942
 def why_not_comparable(
     name: str,  # of a KPI, or `movies` or `quality`
     before: RunRecord,  # run.json of the earlier run

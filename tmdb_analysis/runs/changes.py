@@ -24,15 +24,15 @@ from .history import compare_runs
 
 # %% ../../nbs/8_runs/82_changes.ipynb #6e53d0df
 def readable_value(
-    number: Any,  # or text, or None
-    column: str = "",  # that decides the format
+    number: Any,  # value of a cell: number, text or None (unknown)
+    column: str = "",  # name of its column; ids, years and decades get no thousands separator
 ) -> str:
     "A value as text for people."
     return field_text(column, number)
 
 
 def signed_text(
-    number: Any,  # None: unknown
+    number: Any,  # later value minus earlier value, in the unit of its column; None: unknown
 ) -> str:
     "A change as text with its sign; a dash if it is unknown, 0 below 1e-9."
     if number is None:
@@ -41,7 +41,7 @@ def signed_text(
 
 # %% ../../nbs/8_runs/82_changes.ipynb #e7e605cc
 def kpi_summary(
-    kpi: Mapping[str, Any],  # of a comparison, as `kpi_changes` gives it
+    kpi: Mapping[str, Any],  # of a comparison, as `kpi_changes` returns it
 ) -> str:
     "What changed in a KPI, in one line."
     if kpi["apart"]:
@@ -55,9 +55,9 @@ def kpi_summary(
     shared = f"in the first {kpi['first']:,} rows: " if kpi.get("first") else ""
     return shared + (", ".join(texts) or "no change")
 
-
+# %% ../../nbs/8_runs/82_changes.ipynb #82chg910
 def row_with_rank(
-    row: Mapping[str, Any],  # new, vanished or moved
+    row: Mapping[str, Any],  # an item of `new`, `vanished` or `moves` from `kpi_changes`
 ) -> str:
     "A row with its rank, or with both ranks if it moved."
     if "before" in row:
@@ -66,7 +66,9 @@ def row_with_rank(
 
 # %% ../../nbs/8_runs/82_changes.ipynb #c0031b04
 def films_sentence(
-    films: Mapping[str, Any],  # of a comparison, as `film_changes` gives it
+    films: Mapping[
+        str, Any
+    ],  # of a comparison, as `film_changes` returns it, with `apart`: why not comparable, or None
 ) -> str:
     "How many films are new, vanished or revised, in words."
     if films["apart"]:
@@ -87,7 +89,7 @@ CHANGE_COLUMNS = ("before", "after", "change", "vanished", "revised", "new")  # 
 
 
 def plain_table(
-    *columns: str,  # titles; those of PARTS are aligned to the right
+    *columns: str,  # titles; those in CHANGE_COLUMNS are aligned to the right
 ) -> Table:
     "An empty table without lines."
     table = Table(box=None, pad_edge=False)
@@ -95,9 +97,11 @@ def plain_table(
         table.add_column(column, justify="right" if column in CHANGE_COLUMNS else "left")
     return table
 
-
+# %% ../../nbs/8_runs/82_changes.ipynb #82chg920
 def parts_table(
-    rows: list[dict[str, Any]],  # `totals` of a comparison
+    rows: list[
+        dict[str, Any]
+    ],  # `totals` of a comparison: one row per measure, from `change_parts`
 ) -> Table:
     "How much of each change comes from vanished films, revised values and new films."
     table = plain_table("", *CHANGE_COLUMNS)
@@ -114,8 +118,8 @@ def parts_table(
 # %% ../../nbs/8_runs/82_changes.ipynb #22490294
 def print_kpi_changes(
     name: str,  # of the KPI
-    kpi: Mapping[str, Any],  # of a comparison, as `kpi_changes` gives it
-    console: Console,
+    kpi: Mapping[str, Any],  # of a comparison, as `kpi_changes` returns it
+    console: Console,  # where to print; outside a terminal no line is wrapped
     most: int = 20,  # largest number of rows to print
 ) -> None:
     "Print what changed in one KPI, row by row."
@@ -143,9 +147,9 @@ def print_kpi_changes(
 
 # %% ../../nbs/8_runs/82_changes.ipynb #45defbfb
 def print_changes(
-    result: Mapping[str, Any],  # comparison, as `compared` gives it
+    result: Mapping[str, Any],  # comparison, as `compare_runs` returns it
     kpis: list[str],  # names of KPIs to print row by row; empty: print the whole comparison
-    console: Console,
+    console: Console,  # where to print; outside a terminal no line is wrapped
     most: int = 5,  # largest number of new or vanished films to name
 ) -> None:
     "Print a comparison, or only what changed in some KPIs."
@@ -172,7 +176,7 @@ def print_changes(
 
 # %% ../../nbs/8_runs/82_changes.ipynb #b55e0b00
 def changes_page(
-    result: Mapping[str, Any],  # comparison, as `compared` gives it
+    result: Mapping[str, Any],  # comparison, as `compare_runs` returns it
     most: int = 20,  # largest number of rows in each list and table
 ) -> str:
     "A comparison as an HTML page of the later run."
@@ -207,7 +211,7 @@ def finish_day(
     "The day on which a run finished (ISO), or `not finished`."
     return str(side["finished"])[:10] if side["finished"] else "not finished"
 
-
+# %% ../../nbs/8_runs/82_changes.ipynb #82chg930
 def write_changes(before: Run, after: Run) -> dict[str, Any]:
     "The comparison of two runs; also writes its page into the folder of the later run."
     result = compare_runs(before, after)

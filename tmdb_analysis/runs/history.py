@@ -52,7 +52,7 @@ def films_to_compare(run: Run) -> pd.DataFrame:
     genres = pc.binary_join(table["genres"], "|")
     return table.set_column(at, "genres", genres).to_pandas().set_index("id")
 
-
+# %% ../../nbs/8_runs/81_history.ipynb #81his902
 def json_value(value: Any) -> Any:
     "A value in the form of JSON: None for missing, ISO dates, lists as text with pipes."
     if isinstance(value, list | tuple) or hasattr(value, "tolist"):
@@ -70,7 +70,7 @@ def film_titles(
     order = films.assign(votes=votes).sort_values("votes", ascending=False, kind="stable")
     return [{"id": int(i), "title": str(title)} for i, title in order["title"].items()]
 
-
+# %% ../../nbs/8_runs/81_history.ipynb #81his910
 def revised_values(
     column: str,  # that differs
     before: pd.DataFrame,  # films of the earlier run
@@ -89,7 +89,7 @@ def revised_values(
         for i, title, old, new in rows
     ]
 
-
+# %% ../../nbs/8_runs/81_history.ipynb #81his911
 def film_changes(
     before: pd.DataFrame,  # films of the earlier run, indexed by id
     after: pd.DataFrame,  # films of the later run, indexed by id
@@ -180,7 +180,7 @@ GROUP_COLUMNS = {  # KPI -> column with the group of a film
 
 def films_by_group(
     films: pd.DataFrame,  # indexed by id
-    kpi: str,  # one of GROUPS
+    kpi: str,  # a key of GROUP_COLUMNS, such as `genres`
 ) -> pd.DataFrame:
     "The films indexed by id and group; a film in several groups has one row for each."
     column = films[GROUP_COLUMNS[kpi]]
@@ -289,7 +289,7 @@ def read_rows(
         raise TmdbError(f"table {name} of run {run.id} is missing or unreadable") from e
     return [{column: json_value(value) for column, value in row.items()} for row in rows]
 
-
+# %% ../../nbs/8_runs/81_history.ipynb #81his950
 def table_changes(
     name: str,  # of the KPI
     before: list[dict[str, Any]],  # rows of the earlier run
@@ -386,8 +386,8 @@ def shared_rows(
 
 def kpi_changes(
     name: str,  # of a KPI
-    before: Run,
-    after: Run,
+    before: Run,  # the earlier run
+    after: Run,  # the later run
     facts: tuple[RunRecord, RunRecord],  # content of their run.json
 ) -> dict[str, Any]:
     """What changed in a KPI, or `apart`: the reason why it is not comparable.

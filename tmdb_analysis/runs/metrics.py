@@ -25,11 +25,11 @@ from .catalog import all_runs
 class RunMeasure(NamedTuple):
     "A number about a run."
 
-    name: str  # one of MEASURES
+    name: str  # a key of RUN_MEASURES
     label: str  # what it is about, such as the name of a stage; empty for a number without label
-    value: float
+    value: float  # in the unit that RUN_MEASURES names
 
-
+# %% ../../nbs/8_runs/86_metrics.ipynb #86met901
 RUN_MEASURES: dict[str, tuple[str, str]] = {  # name -> name of its label, meaning
     "run_seconds": ("", "duration of the run, in seconds"),
     "stage_seconds": ("stage", "duration of the stage, in seconds"),
@@ -60,7 +60,7 @@ def fetch_measures(
     found |= {"cache_hit_ratio": counted.get("hits", 0) / answers} if answers else {}
     return {name: value for name, value in found.items() if value is not None}
 
-
+# %% ../../nbs/8_runs/86_metrics.ipynb #86met910
 def failure_counts(
     facts: RunRecord,  # content of run.json
     counts: Mapping[str, Mapping[str, Any]],  # of the stages, as `read_counts` gives them
@@ -80,7 +80,7 @@ def failure_counts(
 
 # %% ../../nbs/8_runs/86_metrics.ipynb #ce1dacc9
 def quality_measures(
-    run: Run,
+    run: Run,  # that may have no quality.json
 ) -> dict[tuple[str, str], float | None]:
     "Numbers on data quality, by name and label; empty if the run did not check the quality."
     quality = read_quality(run)
@@ -129,7 +129,7 @@ def epoch_seconds(
     except ValueError:
         return None
 
-
+# %% ../../nbs/8_runs/86_metrics.ipynb #86met920
 def run_gauges(
     facts: RunRecord,  # run.json of the last run
     runs: list[tuple[Run, RunRecord]],  # all runs, as `all_runs` gives them
@@ -173,7 +173,7 @@ def metrics_text(
         (gauges[name].labels(**labels) if labels else gauges[name]).set(value)
     return str(generate_latest(registry).decode())
 
-
+# %% ../../nbs/8_runs/86_metrics.ipynb #86met930
 def write_metrics(
     run: Run,  # the last run
     facts: RunRecord,  # content of its run.json

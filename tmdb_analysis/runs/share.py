@@ -32,12 +32,12 @@ from ..tmdb.files import digest
 from ..tmdb.sources import source_named, source_of
 
 # %% ../../nbs/8_runs/83_share.ipynb #3261b0f2
-PROVENANCE_KEYS = (
+PROVENANCE_KEYS = (  # keys of run.json that a report may publish
     "run_id status started finished seconds source input inputs engine "
     "parameters versions films score gate definitions"
 ).split()
 
-
+# %% ../../nbs/8_runs/83_share.ipynb #83shr901
 def provenance(
     facts: RunRecord,  # content of run.json
 ) -> dict[str, JsonValue]:
@@ -49,7 +49,7 @@ def provenance(
 
 # %% ../../nbs/8_runs/83_share.ipynb #89b11dd2
 def read_provenance(
-    path: Path,  # HTML page of a report
+    path: Path,  # HTML page of a report: index.html of a run, or a page from `tmdb export`
 ) -> RunRecord:
     "The provenance in a report. Raises `UsageError` for a file without one."
     try:
@@ -81,22 +81,22 @@ def input_digests(settings: Settings) -> dict[str, dict[str, Any]]:
             found |= {name: digest([Path(path)])} if path else {}
     return found
 
-
+# %% ../../nbs/8_runs/83_share.ipynb #83shr910
 def recorded_sha256(
     report: RunRecord,  # its provenance
-    name: str,  # setting that names the file
+    name: str,  # setting that names the file: `input`, `ids_file`, `rules_file` or `money_from`
 ) -> str:
     "The SHA-256 that a report records for a file, or `unknown`."
     return report.inputs[name].sha256 if name in report.inputs else "unknown"
 
 # %% ../../nbs/8_runs/83_share.ipynb #30f6c5b1
-FILE_OPTIONS = {
+FILE_OPTIONS = {  # setting that names an input file -> option of `tmdb run` that takes it
     "input": "--input",
     "ids_file": "--ids-file",
     "rules_file": "-p rules_file=",
     "money_from": "--money-from",
 }
-REPEATABLE_SETTINGS = {
+REPEATABLE_SETTINGS = {  # settings that a report from elsewhere may choose
     "ids",
     "discover",
     "tmdb_list",
@@ -108,7 +108,7 @@ REPEATABLE_SETTINGS = {
 }
 REPEATABLE_SETTINGS -= {"rules_file"}
 
-
+# %% ../../nbs/8_runs/83_share.ipynb #83shr920
 def settings_to_repeat(
     report: RunRecord,  # its provenance
     options: Mapping[str, Any],  # settings of the command line, which win; None: not given
@@ -178,7 +178,7 @@ def embeddable_table(
         return path
     return None
 
-
+# %% ../../nbs/8_runs/83_share.ipynb #83shr930
 def single_file(run: Run) -> str:
     "The report as one page that needs no other file. Raises `UsageError` if the run has no report."
     if not (run.report / "index.html").is_file():
@@ -202,7 +202,7 @@ OUTSIDE_LINK = re.compile(rb'<a href="\.\./[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
 
 def write_zip(
     run: Run,
-    target: Path,  # file to write
+    target: Path,  # file to write; an existing file is replaced
 ) -> None:
     "Write the folder of a run as a zip, without links and files that start with `_`."
     paths = (path for path in run.report.rglob("*") if path.is_file() and not path.is_symlink())
@@ -272,7 +272,7 @@ EXPORT_SUFFIXES = {"single-file": ".html", "zip": ".zip", "pdf": ".pdf"}
 
 def export_run(
     run: Run,
-    form: str,  # one of FORMS
+    form: str,  # `single-file`, `zip` or `pdf`
     target: Path | None = None,  # file or folder to write; None: <run_id>.<suffix> in this folder
     force: bool = False,  # replace an existing file
 ) -> Path:

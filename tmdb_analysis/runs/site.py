@@ -45,14 +45,16 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 # %% ../../nbs/8_runs/85_site.ipynb #02cddfc1
-def notebook_html(nb: "NotebookNode") -> str:
+def notebook_html(
+    nb: "NotebookNode",  # executed
+) -> str:
     "The outputs of a notebook as safe HTML, followed by the reason if it failed."
     html, reason = safe_html(cells_html(visible_cells(nb))), failure_reason(nb)
     if not reason:
         return html
     return f"{html}{fill_template('failed.html.j2', heading='This stage failed', reason=reason)}"
 
-
+# %% ../../nbs/8_runs/85_site.ipynb #85sit901
 def stage_page(
     nb: "NotebookNode",  # executed
     stage: str,  # for example 23_clean
@@ -64,10 +66,14 @@ def stage_page(
     return html_page(title, subtitle, notebook_html(nb), stage, pages, run_id)
 
 # %% ../../nbs/8_runs/85_site.ipynb #9a18985d
-TIMESTAMP = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*(Z|[+]00:00)$")
+TIMESTAMP = re.compile(
+    r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*(Z|[+]00:00)$"
+)  # UTC; groups: day, minute, zone
 
 
-def value_words(value: Any) -> str:
+def value_words(
+    value: Any,  # number, text, ISO timestamp, list, dict of names and values, or None
+) -> str:
     """A value of run.json as text: numbers with thousands separators, times to the minute, a dash
     if it is missing."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -76,7 +82,7 @@ def value_words(value: Any) -> str:
         value = " · ".join(f"{k} {v}" for k, v in value.items() if k not in ("home", "input"))
     return "–" if value in (None, []) else TIMESTAMP.sub(r"\1 \2 UTC", str(value)) or "–"
 
-
+# %% ../../nbs/8_runs/85_site.ipynb #85sit910
 def size_words(
     n: int,  # bytes
 ) -> str:
@@ -84,7 +90,7 @@ def size_words(
     return f"{n} B" if n < 1000 else f"{n / 1e3:,.0f} kB" if n < 1e6 else f"{n / 1e6:,.1f} MB"
 
 # %% ../../nbs/8_runs/85_site.ipynb #9e9498ca
-CHECKSUM_FILE = "SHA256SUMS"
+CHECKSUM_FILE = "SHA256SUMS"  # the usual name of such a file
 
 
 def downloads(
@@ -104,7 +110,7 @@ def downloads(
     ]
     return [list(group) for _, group in groupby(sized, key=lambda file: file[0].stem)]
 
-
+# %% ../../nbs/8_runs/85_site.ipynb #85sit920
 def checksums(
     folder: Path,  # reports/<run_id>
 ) -> str:
@@ -129,7 +135,7 @@ def recorded_stages(
     found |= {record.chapter: record for record in stage_records(run)}
     return dict(sorted(found.items()))
 
-
+# %% ../../nbs/8_runs/85_site.ipynb #85sit930
 def run_details(
     run: Run,
     facts: RunRecord,  # content of run.json
@@ -162,7 +168,7 @@ def failure_box(
         "failed.html.j2", heading=title, reason=f"Stage {stage}: {error}" if stage else error
     )
 
-
+# %% ../../nbs/8_runs/85_site.ipynb #85sit940
 def report_page(
     nb: "NotebookNode | None",  # executed report; None if the run has none
     run: Run,
@@ -192,7 +198,7 @@ def notebooks(run: Run) -> dict[str, "NotebookNode"]:
             continue
     return found
 
-
+# %% ../../nbs/8_runs/85_site.ipynb #85sit950
 def dashboard_page(
     run: Run,  # with films and credits
     pages: Mapping[str, str],  # stage -> title, of the stages that have a page
@@ -232,11 +238,11 @@ def render_run(
     return run.report / "index.html"
 
 # %% ../../nbs/8_runs/85_site.ipynb #e65f1707
-LISTED_MEASURES = [
+LISTED_MEASURES = [  # columns of the list, in the order of the cards
     measure for measure in CARD_MEASURES if measure.row in ("films", "median_return", "score")
 ]
 
-
+# %% ../../nbs/8_runs/85_site.ipynb #85sit960
 def status_words(
     facts: RunRecord,  # content of run.json
 ) -> str:
@@ -245,7 +251,7 @@ def status_words(
         return "not finished when this page was written"
     return value_words(facts.status)
 
-
+# %% ../../nbs/8_runs/85_site.ipynb #85sit961
 def run_row(
     run: Run,
     facts: RunRecord,  # content of its run.json

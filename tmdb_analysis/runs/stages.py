@@ -39,12 +39,12 @@ from ..tmdb.sources import source_named
 # %% ../../nbs/8_runs/87_stages.ipynb #984e616c
 def has_tag(
     cell: Any,  # of a notebook
-    tag: str,
+    tag: str,  # such as `parameters`
 ) -> bool:
     "Whether a cell has this tag."
     return tag in cell.metadata.get("tags", ())
 
-
+# %% ../../nbs/8_runs/87_stages.ipynb #87stg901
 def stages() -> dict[str, nbformat.NotebookNode]:
     "The notebooks of all stages by chapter name, in number order."
     chapters = {
@@ -123,7 +123,7 @@ class StageClient(AsyncKernelClient):
         stop_if_asked()
         return super().execute(*args, **options)
 
-
+# %% ../../nbs/8_runs/87_stages.ipynb #87stg920
 def is_reply(
     message: dict[str, Any],  # from a kernel
     request: str,  # id of the message that was sent to it
@@ -197,7 +197,7 @@ def start_kernel(
     advice = "check `python -m ipykernel_launcher --version` and `tmdb doctor`"
     raise TmdbError(f"cannot start a Jupyter kernel ({reason}): {advice}")
 
-
+# %% ../../nbs/8_runs/87_stages.ipynb #87stg930
 def await_answer(
     manager: Kernel,
     client: BlockingKernelClient,
@@ -215,7 +215,7 @@ def await_answer(
             if time.monotonic() > end or not manager.is_alive():
                 raise
 
-
+# %% ../../nbs/8_runs/87_stages.ipynb #87stg931
 def end_kernel(
     manager: Kernel,
     client: BlockingKernelClient,
@@ -295,7 +295,7 @@ def reset_kernel(
 # %% ../../nbs/8_runs/87_stages.ipynb #dec55fd8
 @contextmanager
 def interruptible(
-    manager: Kernel,
+    manager: Kernel,  # of the kernel to interrupt
     seconds: float,  # that the kernel has to stop after the interrupt
 ) -> Iterator[None]:
     "A `with` block in which a signal interrupts the kernel, and kills it if it does not stop."

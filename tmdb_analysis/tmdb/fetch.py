@@ -141,7 +141,7 @@ class PreviousRun:
         if self.ledger:
             self.ledger.close()
 
-
+# %% ../../nbs/1_tmdb/15_fetch.ipynb #15fet903
 def latest_previous_run(
     run: Run,  # the run that looks for an earlier one
     language: str,  # of the answers, such as en-US
@@ -160,7 +160,7 @@ def latest_previous_run(
 
 # %% ../../nbs/1_tmdb/15_fetch.ipynb #6221f3a6
 def details(
-    tmdb: Tmdb,
+    tmdb: Tmdb,  # an open client
     film: int,  # id
     refresh: bool = False,  # ask TMDB even if the cache has a fresh answer
 ) -> Answer:
@@ -172,9 +172,9 @@ def details(
         language=tmdb.api.language,
     )
 
-
+# %% ../../nbs/1_tmdb/15_fetch.ipynb #15fet906
 def worker(
-    tmdb: Tmdb,
+    tmdb: Tmdb,  # an open client, shared by all threads
     todo: Iterator[int],  # ids, shared by all threads
     done: queue.Queue[tuple[int, Any]],  # receives (id, answer or error)
     refresh: set[int],  # ids to ask TMDB for even if the cache has a fresh answer
@@ -204,10 +204,10 @@ def next_result(
         except queue.Empty:
             idle()
 
-
+# %% ../../nbs/1_tmdb/15_fetch.ipynb #15fet910
 def last_results(
     done: queue.Queue[tuple[int, Any]],  # of (id, answer or error)
-    threads: list[threading.Thread],
+    threads: list[threading.Thread],  # that put results into the queue
     seconds: float = 10.0,  # longest wait
 ) -> Iterator[tuple[int, Any]]:
     "The results that the threads still deliver before they end, at most for some seconds."
@@ -221,13 +221,13 @@ def last_results(
 
 # %% ../../nbs/1_tmdb/15_fetch.ipynb #e2dbe394
 def store_result(
-    ledger: Ledger,
-    segments: Segments,
+    ledger: Ledger,  # records why a film failed
+    segments: Segments,  # receives the film's line
     film: int,  # id
     result: Any,  # an answer, or the error in its place
     previous: "PreviousRun",  # earlier run, for a film that TMDB cannot deliver
 ) -> None:
-    "Store the result for a film. Raises an error that ends the run: `Refused` or `TryLater`."
+    "Store the result for a film. Raises `SecretRefused` or `TryLater`, which end the run."
     if isinstance(result, Answer):
         is_deleted = result.status == 404 and previous.has(film)
         more = {"deleted_at": result.fetched_at} if is_deleted else {}
@@ -250,14 +250,14 @@ LEAST_FREE_GB = 1.0  # free disk space below which a fetch stops
 
 
 def free_gb(
-    folder: Path,
+    folder: Path,  # which exists
 ) -> float:
     "Free space on the disk of a folder, in GB."
     return shutil.disk_usage(folder).free / 1e9
 
-
+# %% ../../nbs/1_tmdb/15_fetch.ipynb #15fet913
 def start_threads(
-    tmdb: Tmdb,
+    tmdb: Tmdb,  # an open client, shared by all threads
     films: list[int],  # ids
     done: queue.Queue[tuple[int, Any]],  # receives (id, answer or error)
     refresh: set[int],  # ids to ask TMDB for even if the cache has a fresh answer
@@ -274,9 +274,9 @@ def start_threads(
         thread.start()
     return threads
 
-
+# %% ../../nbs/1_tmdb/15_fetch.ipynb #15fet916
 def fetch(
-    tmdb: Tmdb,
+    tmdb: Tmdb,  # an open client
     ledger: Ledger,  # whose pending films are fetched
     stop: threading.Event,  # set it to stop after the requests being sent
     previous: "PreviousRun",  # earlier run, for films that TMDB cannot deliver
@@ -284,8 +284,8 @@ def fetch(
     tell: Callable[[dict[str, Any]], None] = lambda _: None,  # called with the progress
     last: bool = False,  # the last attempt: films that fail in an outage have failed
 ) -> None:
-    """Fetch the pending films. Raises `Refused`, `TryLater` or `TmdbError`; what was fetched until
-    then is stored."""
+    """Fetch the pending films. Raises `SecretRefused`, `TryLater` or `TmdbError`; what was fetched
+    until then is stored."""
     films = ledger.ids("pending")
     done: queue.Queue[tuple[int, Any]] = queue.Queue(maxsize=4 * tmdb.api.workers)
     threads = start_threads(tmdb, films, done, refresh, stop)
@@ -346,7 +346,7 @@ def progress_file(
 
     return tell
 
-
+# %% ../../nbs/1_tmdb/15_fetch.ipynb #15fet919
 @contextmanager
 def convert_disk_errors(
     folder: Path,  # raw folder of the run
@@ -366,7 +366,7 @@ SIX_MONTHS = timedelta(days=180)  # for which TMDB allows an answer to be kept
 
 
 def ids_to_refresh(
-    tmdb: Tmdb,
+    tmdb: Tmdb,  # an open client
     asked: dict[str, Any],  # question of the run
     previous: PreviousRun,  # earlier run
 ) -> set[int]:
@@ -387,7 +387,7 @@ def ids_to_refresh(
     not_fresh = (today - timedelta(days=tmdb.api.fresh_days)).isoformat()
     return again | gone | previous.older_than(not_fresh)
 
-
+# %% ../../nbs/1_tmdb/15_fetch.ipynb #15fet922
 def copy_unchanged(
     ledger: Ledger,  # of the update
     previous: PreviousRun,  # earlier run
@@ -404,8 +404,8 @@ def copy_unchanged(
 
 # %% ../../nbs/1_tmdb/15_fetch.ipynb #823b4b1c
 def expand(
-    tmdb: Tmdb,
-    ledger: Ledger,
+    tmdb: Tmdb,  # an open client
+    ledger: Ledger,  # of the run, which receives the films
     names: list[str],  # of people; `collections` for the other parts of collections
     stop: threading.Event,  # set it to stop after the requests being sent
     previous: PreviousRun,  # earlier run, for films that TMDB cannot deliver
@@ -424,10 +424,10 @@ def expand(
     if names:
         fetch(tmdb, ledger, stop, previous, again, tell)
 
-
+# %% ../../nbs/1_tmdb/15_fetch.ipynb #15fet925
 def final_counts(
-    ledger: Ledger,
-    tmdb: Tmdb,
+    ledger: Ledger,  # after the last fetch
+    tmdb: Tmdb,  # whose counters are reported
     segments: dict[str, int],  # number of segments that were adopted and that were lost
 ) -> dict[str, Any]:
     "The counts of a fetch. Raises `TmdbError` if more films failed than the settings allow."
@@ -453,12 +453,12 @@ def final_counts(
 
 # %% ../../nbs/1_tmdb/15_fetch.ipynb #cff6b565
 def fetch_films(
-    run: Run,
-    settings: Settings,
+    run: Run,  # whose raw folder receives the records
+    settings: Settings,  # which films, and how to reach TMDB
     stop: threading.Event | None = None,  # set it to stop after the requests being sent
 ) -> dict[str, Any]:
     """Fetch the films that the settings name; the counts of the fetch. Raises `TmdbError`, with
-    `TryLater`, `Refused` and `UsageError`; what was fetched until then is stored."""
+    `TryLater`, `SecretRefused` and `UsageError`; what was fetched until then is stored."""
     asked, stop = selection(settings), stop or threading.Event()
     folder, cache = raw_folder(run), run.home / "data" / "cache"
     folder.mkdir(parents=True, exist_ok=True)

@@ -54,7 +54,9 @@ TABLE_SUFFIXES = {".csv", ".tsv"}  # those of tables
 COMPRESSION_SUFFIXES = {".gz", ".zst"}  # may follow one of RECORD_SUFFIXES
 
 
-def plain_suffix(path: Path) -> str:
+def plain_suffix(
+    path: Path,  # a file, plain or compressed
+) -> str:
     "The suffix of a file in lower case, without that of the compression."
     plain = path.with_suffix("") if path.suffix.lower() in COMPRESSION_SUFFIXES else path
     return plain.suffix.lower()
@@ -67,7 +69,7 @@ def has_record_name(
     is_hidden = path.name.startswith("_") or any(part.startswith(".") for part in path.parts)
     return plain_suffix(path) in RECORD_SUFFIXES and not is_hidden
 
-
+# %% ../../nbs/1_tmdb/16_files.ipynb #16fil907
 def files(
     paths: Iterable[str | Path],  # files and folders
 ) -> list[Path]:
@@ -152,8 +154,11 @@ def is_answer(value: Any) -> bool:
     "Whether a value looks like an answer about one film, series or person."
     return isinstance(value, dict) and "id" in value and not ANSWER_FIELDS.isdisjoint(value)
 
-
-def records_of_object(value: dict[str, Any], depth: int = DEPTH) -> list[Any] | None:
+# %% ../../nbs/1_tmdb/16_files.ipynb #16fil910
+def records_of_object(
+    value: dict[str, Any],  # a JSON object
+    depth: int = DEPTH,  # levels that may still be opened
+) -> list[Any] | None:
     "The records inside an object; None if it is a record itself or has another shape."
     for key in PAGE_KEYS:
         listed = value.get(key)
@@ -169,8 +174,11 @@ def records_of_object(value: dict[str, Any], depth: int = DEPTH) -> list[Any] | 
     found = [films for v in inner if (films := records_inside(v, depth - 1)) is not None]
     return found[0] if len(found) == 1 else None
 
-
-def records_inside(value: Any, depth: int = DEPTH) -> list[Any] | None:
+# %% ../../nbs/1_tmdb/16_files.ipynb #16fil912
+def records_inside(
+    value: Any,  # a JSON value
+    depth: int = DEPTH,  # levels that may still be opened
+) -> list[Any] | None:
     "The records of an answer, an object or a list around answers; None for anything else."
     if is_answer(value):
         return [value]
@@ -184,7 +192,7 @@ def records_inside(value: Any, depth: int = DEPTH) -> list[Any] | None:
     pairs = zip(value, found, strict=True)
     return [film for v, films in pairs for film in ([v] if films is None else films)]
 
-
+# %% ../../nbs/1_tmdb/16_files.ipynb #16fil915
 def page(
     value: Any,  # a JSON value
 ) -> list[Any]:

@@ -79,7 +79,7 @@ def sample() -> Path:
     "The folder of the embedded sample."
     return book() / "data" / "sample"
 
-
+# %% ../../nbs/1_tmdb/18_sources.ipynb #18sou902
 class Files(Source):
     "Saved answers, in files and folders."
 
@@ -126,7 +126,7 @@ class Files(Source):
         "The digest of all files."
         return {"input": digest(files(self.paths()))}
 
-
+# %% ../../nbs/1_tmdb/18_sources.ipynb #18sou905
 class Sample(Files):
     "The sample that comes with the package."
 
@@ -201,7 +201,7 @@ def source_named(
     "The class of a finished run's source; the base class for an unknown name."
     return SOURCES.get(str(name), Source)
 
-
+# %% ../../nbs/1_tmdb/18_sources.ipynb #18sou908
 def choices() -> str:
     "All sources with their descriptions, for help texts."
     *most, last = (f"{name} ({source.about})" for name, source in SOURCES.items())

@@ -52,7 +52,7 @@ def text_encoding(
             return "cp1252"
     return "utf-8-sig"
 
-
+# %% ../../nbs/1_tmdb/17_tables.ipynb #17tab028
 def open_text(
     path: Path,  # a CSV file, plain or compressed
     encoding: str,  # from `text_encoding`
@@ -85,7 +85,9 @@ COMMA_COLUMNS = ("genres", "production_countries", "spoken_languages")
 NO_OBJECT = (ValueError, SyntaxError, MemoryError, RecursionError, TypeError)  # of literal_eval
 
 
-def objects_in(text: str) -> Any:
+def objects_in(
+    text: str,  # a cell that starts with [ or {
+) -> Any:
     "A list or object from JSON or a Python literal; the unchanged text if it is neither."
     try:
         return parse(text.encode())
@@ -139,7 +141,7 @@ class FilmTable:
         form = {"file": self.path.name, "holds": self.kind, "encoding": encoding}
         return form | {"delimiter": delimiter, "rows": self.rows, "used": self.used}
 
-
+# %% ../../nbs/1_tmdb/17_tables.ipynb #17tab031
 def film_table(
     path: Path,  # a CSV file, plain or compressed
     columns: Mapping[str, str] | None = None,  # field -> column, for columns with other names
@@ -183,7 +185,7 @@ def table_rows(
             row.pop("", None)
             yield table.rows, row
 
-
+# %% ../../nbs/1_tmdb/17_tables.ipynb #17tab034
 def dollars_of(
     musd: str,  # million dollars, as text
 ) -> Any:
@@ -220,21 +222,27 @@ def film_of(
 CreditRow = tuple[FilmTable, int, dict[str, Any]]  # table, row number and cells
 
 
-def film_key(id: str) -> str:
+def film_key(
+    id: str,  # a cell of a CSV file
+) -> str:
     "The id of a film as text, to join by: 862 for 862.0 and for blanks around it."
     return id.strip().removesuffix(".0")
 
-
-def credits_of(row: dict[str, Any]) -> dict[str, Any]:
+# %% ../../nbs/1_tmdb/17_tables.ipynb #17tab037
+def credits_of(
+    row: dict[str, Any],  # cells by field, with `cast` and `crew`
+) -> dict[str, Any]:
     "Cast and crew of a row of credits, as lists."
     return {kind: cell_value(kind, row[kind]) for kind in ("cast", "crew")}
 
 
-def fullness(row: dict[str, Any]) -> int:
+def fullness(
+    row: dict[str, Any],  # cells by field, with `cast` and `crew`
+) -> int:
     "The number of non-empty lists in a row of credits, 0 to 2."
     return sum(isinstance(people, list) and len(people) > 0 for people in credits_of(row).values())
 
-
+# %% ../../nbs/1_tmdb/17_tables.ipynb #17tab040
 def best_credits(
     tables: Iterable[FilmTable],  # of credits
 ) -> tuple[dict[str, CreditRow], list[tuple[FilmTable, int, BadRecord]]]:
@@ -264,7 +272,7 @@ def table_records(
     """File, row and record of each film with its credits. Then, as `BadRecord`, the unused rows of
     credits: of a film with a better row, or without a film."""
     people, unused = best_credits(table for table in tables if table.kind == "credits")
-    used = set()
+    used, own = set(), set()
     for table in (table for table in tables if table.kind == "films"):
         for number, row in table_rows(table):
             if isinstance(row, BadRecord):
@@ -275,12 +283,15 @@ def table_records(
             if key in people and film["credits"] is None:
                 used.add(key)
                 film["credits"] = credits_of(people[key][2])
+            elif key in people:
+                own.add(key)
             yield table.path, number, film
     for id, (table, number, _) in people.items():
         if id in used:
             table.used += 1
         else:
-            reason = f"credits of a film that is not in the movies file: movie_id {id}"
+            why = "has credits of its own" if id in own else "is not in the movies file"
+            reason = f"credits of a film that {why}: movie_id {id}"
             unused.append((table, number, BadRecord(reason)))
     for table, number, record in unused:
         yield table.path, number, record
@@ -321,8 +332,11 @@ def inventory(
     require_readable(found, columns or {})
     return found
 
-
-def require_readable(found: Inventory, columns: Mapping[str, str]) -> None:
+# %% ../../nbs/1_tmdb/17_tables.ipynb #17tab043
+def require_readable(
+    found: Inventory,  # complete
+    columns: Mapping[str, str],  # field -> column of CSV files; empty for none
+) -> None:
     "Raises `TmdbError` for credits without films, an unused mapping, and an input without films."
     kinds = {table.kind for table in found.tables}
     if kinds == {"credits"} and not found.json:
@@ -336,7 +350,10 @@ def require_readable(found: Inventory, columns: Mapping[str, str]) -> None:
         raise TmdbError(f"no file with films in the input: {'; '.join(found.foreign)}")
 
 
-def unreadable(path: Path, error: Exception) -> TmdbError:
+def unreadable(
+    path: Path,  # the damaged file
+    error: Exception,  # what a reader raised
+) -> TmdbError:
     "The error for a damaged file."
     why, todo = " ".join(str(error).split()), "save it again, or leave it out of --input"
     return TmdbError(f"{path.name}: cannot be read ({why}); {todo}")

@@ -51,7 +51,7 @@ COUNT_NAMES = (  # the counts that are always reported, 0 if nothing was counted
     "cache_read_faults cache_write_faults"
 ).split()
 
-
+# %% ../../nbs/1_tmdb/11_transport.ipynb #11tra902
 class Counters:
     "Thread-safe counts by name, and the largest number of requests in any second."
 
@@ -63,7 +63,7 @@ class Counters:
 
     def add(
         self,
-        name: str,
+        name: str,  # of the count, such as retries; a new name starts at 0
         n: int = 1,  # how many, or how many bytes
     ) -> None:
         "Add to a count."
@@ -127,7 +127,7 @@ def retry_after(
             return None
     return seconds if seconds > 0 else None
 
-
+# %% ../../nbs/1_tmdb/11_transport.ipynb #11tra905
 def backoff(
     attempt: int,  # the attempt that failed, from 1
     base: float = 0.5,  # longest wait after the first attempt, in seconds
@@ -157,7 +157,7 @@ class PunctualConnection:
         finally:
             watch.cancel()
 
-
+# %% ../../nbs/1_tmdb/11_transport.ipynb #11tra908
 class PunctualPool(HTTPConnectionPool):
     "A pool of http connections whose headers must arrive in time."
 
@@ -173,7 +173,7 @@ class PunctualTlsPool(HTTPSConnectionPool):
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two probes
 OUTAGE_FAILURES = 3  # different requests that fail in a row; fewer if fewer are being sent
 
-
+# %% ../../nbs/1_tmdb/11_transport.ipynb #11tra909
 @dataclass
 class Outage:
     "A time in which TMDB does not answer."
@@ -193,7 +193,7 @@ class Outage:
         self.pause = min(LONGEST_PAUSE, 2 * self.pause or FIRST_PAUSE)
         self.until = time.monotonic() + self.pause
 
-
+# %% ../../nbs/1_tmdb/11_transport.ipynb #11tra912
 @dataclass(eq=False)
 class Turn:
     "One attempt of a thread: how long it waited, and why it failed."
@@ -241,7 +241,10 @@ class Gate:
                 if turn in self.queue:
                     self.queue.remove(turn)
 
-    def can_send(self, turn: Turn) -> bool:
+    def can_send(
+        self,
+        turn: Turn,  # in the queue
+    ) -> bool:
         "Whether a request may be sent now. Raises `TryLater` if the outage is too long."
         with self.lock:
             outage, now = self.outage, time.monotonic()
@@ -256,7 +259,10 @@ class Gate:
             self.queue.remove(turn)
             return True
 
-    def record_result(self, turn: Turn) -> None:
+    def record_result(
+        self,
+        turn: Turn,  # with `failed` set if TMDB did not answer
+    ) -> None:
         "Start, extend or end an outage by the result of an attempt."
         with self.lock:
             if not turn.failed:
@@ -290,7 +296,7 @@ def mask_key(
 
 logging.getLogger("urllib3.connectionpool").addFilter(mask_key)
 
-
+# %% ../../nbs/1_tmdb/11_transport.ipynb #11tra915
 def error_details(
     body: bytes,  # of an error response
 ) -> str:
@@ -310,7 +316,7 @@ NETWORK_ERRORS = (  # errors of a connection or a body
     zlib.error,
 )
 
-
+# %% ../../nbs/1_tmdb/11_transport.ipynb #11tra917
 # The response if it is complete, else None; the reason; the wait that TMDB asks for, in seconds.
 Attempt: TypeAlias = tuple[requests.Response | None, str, float | None]
 
@@ -321,7 +327,7 @@ class TmdbAdapter(HTTPAdapter):
     def __init__(
         self,
         api: Api,  # rate, attempts, timeouts and the secret
-        counters: Counters,
+        counters: Counters,  # shared with the cache
         stop: threading.Event,  # set it to end all waiting
     ) -> None:
         super().__init__(
@@ -344,7 +350,7 @@ class TmdbAdapter(HTTPAdapter):
     def send(  # type: ignore[override]  # all options are named
         self, request: requests.PreparedRequest, **options: Any
     ) -> requests.Response:
-        "The first complete answer. Raises `NoAnswer`, `Refused` or `TryLater`."
+        "The first complete answer. Raises `NoAnswer`, `SecretRefused` or `TryLater`."
         path, attempt, deadline = request.path_url, 0, time.monotonic() + self.api.deadline_s
         while True:
             try:
@@ -388,7 +394,7 @@ class TmdbAdapter(HTTPAdapter):
         self,
         deadline: float,  # seconds of the monotonic clock
     ) -> None:
-        "Wait for a pause to end and for a token. Raises `Refused`, `TryLater` or `NoAnswer`."
+        "Wait for a pause and for a token. Raises `SecretRefused`, `TryLater` or `NoAnswer`."
         while True:
             if self.over:
                 raise self.over

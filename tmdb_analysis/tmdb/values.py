@@ -59,7 +59,7 @@ def as_number(value: Any, where: str) -> int | float:
         raise wrong_type(where, value, "a number")
     return value
 
-
+# %% ../../nbs/1_tmdb/19_values.ipynb #19val013
 def as_int(value: Any, where: str) -> int:
     "The whole number, also from text or a float without fraction."
     if isinstance(value, str) and THOUSANDS.fullmatch(value.strip()):
@@ -173,7 +173,7 @@ def is_nan(value: Any) -> bool:
         return value.strip().lower() == "nan"
     return isinstance(value, float) and math.isnan(value)
 
-
+# %% ../../nbs/1_tmdb/19_values.ipynb #19val016
 def fit_scalar(
     value: Any,  # a JSON value, not null
     type: pa.DataType,  # the declared type: text, time, true or false, or a number
@@ -191,7 +191,12 @@ def fit_scalar(
     return as_int(value, where) if pa.types.is_integer(type) else as_float(value, where)
 
 # %% ../../nbs/1_tmdb/19_values.ipynb #19val011
-def fit_list(values: Any, type: pa.ListType, where: str, lost: list[LostValue]) -> list[Any]:
+def fit_list(
+    values: Any,  # a JSON value, not null
+    type: pa.ListType,  # the declared type
+    where: str,  # path inside the record, for the reason
+    lost: list[LostValue],  # receives the entries that are left out
+) -> list[Any]:
     "The readable entries of a list. Raises `BadRecord` for anything else."
     if not isinstance(values, list):
         raise wrong_type(where, values, "a list")
@@ -206,7 +211,10 @@ def fit_list(values: Any, type: pa.ListType, where: str, lost: list[LostValue]) 
 
 
 def fit_struct(
-    value: Any, type: pa.StructType, where: str, lost: list[LostValue]
+    value: Any,  # a JSON value, not null
+    type: pa.StructType,  # the declared type
+    where: str,  # path inside the record, for the reason
+    lost: list[LostValue],  # receives the fields that become unknown
 ) -> dict[str, Any]:
     "The declared fields of an object, or of its name. Raises `BadRecord` for anything else."
     if isinstance(value, str) and type.get_field_index("name") >= 0:
@@ -215,8 +223,10 @@ def fit_struct(
         raise wrong_type(where, value, "an object")
     return {f.name: fit(value.get(f.name), f.type, f"{where}.{f.name}", lost) for f in type}
 
-
-def reason_of(error: BadRecord) -> str:
+# %% ../../nbs/1_tmdb/19_values.ipynb #19val019
+def reason_of(
+    error: BadRecord,  # with `path: reason` as its text
+) -> str:
     "The reason of an error without the path of the field."
     return str(error).partition(": ")[2]
 

@@ -131,7 +131,11 @@ COMMON_OPTIONS: dict[str, dict[str, Any]] = {
 class Parser(argparse.ArgumentParser):
     "A parser that reports an error in one line. It never prints the value of an unknown option."
 
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_args(
+        self,
+        args: Any = None,  # words of the command; None: of this process
+        namespace: Any = None,  # object that gets the values; None: a new one
+    ) -> Any:
         "The parsed command. Exits with 2 for an unknown word or option."
         namespace, unknown = self.parse_known_args(args, namespace)
         if not unknown:
@@ -214,7 +218,9 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 # %% ../../nbs/9_use/95_cli.ipynb #92dcf38c
-def settings_from_options(args: argparse.Namespace) -> dict[str, Any]:
+def settings_from_options(
+    args: argparse.Namespace,  # of the verbs run and demo
+) -> dict[str, Any]:
     "The settings given as options of `tmdb run`. Raises `UsageError`."
     option_names = [
         *"source input columns strict ids ids_file discover tmdb_list".split(),
@@ -234,7 +240,10 @@ def settings_from_options(args: argparse.Namespace) -> dict[str, Any]:
     return options
 
 # %% ../../nbs/9_use/95_cli.ipynb #631c9982
-def run(args: argparse.Namespace, console: Console) -> int:
+def run(
+    args: argparse.Namespace,  # of the verbs run and demo, with the words in `argv`
+    console: Console,
+) -> int:
     "Run all stages, print a line for each, and return the exit code."
     # Block this import: jsonschema would compile a URI grammar for two seconds,
     # and no notebook has a URI to validate.
@@ -306,15 +315,20 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return code
 
 # %% ../../nbs/9_use/95_cli.ipynb #cc5d8ce2
-def repeat_command(args: argparse.Namespace, run_id: str) -> str:
+def repeat_command(
+    args: argparse.Namespace,  # with `run_id` and the words in `argv`
+    run_id: str,  # of the interrupted run
+) -> str:
     "The command that repeats this run. A token in the engine's URL is replaced by dots."
     words = [re.sub(r"(;token=)[^;]*", r"\1...", word) for word in args.argv]
     return shlex.join(
         ["tmdb", *words] if args.run_id else ["tmdb", words[0], "--run-id", run_id, *words[1:]]
     )
 
-
-def published_run_text(home: Path) -> str:
+# %% ../../nbs/9_use/95_cli.ipynb #95publish1
+def published_run_text(
+    home: Path,  # folder with data/ and reports/
+) -> str:
     "A sentence part that names the published run."
     try:
         return f"the published run is still {published(home).id}"
@@ -323,7 +337,11 @@ def published_run_text(home: Path) -> str:
 
 # %% ../../nbs/9_use/95_cli.ipynb #40605f90
 @contextmanager
-def show_progress(path: Path, status: Status, console: Console) -> Iterator[None]:
+def show_progress(
+    path: Path,  # progress.json of the run; it appears when the fetch starts
+    status: Status,  # spinner of a terminal
+    console: Console,
+) -> Iterator[None]:
     "Show the fetch progress during a run: in the spinner, or as a line every 30 s in a pipe."
     ended = threading.Event()
 
@@ -351,7 +369,9 @@ def show_progress(path: Path, status: Status, console: Console) -> Iterator[None
         thread.join(5)
 
 # %% ../../nbs/9_use/95_cli.ipynb #9df2867d
-def progress_line(progress: dict[str, Any]) -> str:
+def progress_line(
+    progress: dict[str, Any],  # content of progress.json: done, wanted, seconds, silence, ...
+) -> str:
     "Progress of a fetch in a line: films done, films a second, time left."
     if silence := progress["silence"]:
         return f"TMDB does not answer ({silence['reason']}): waiting {silence['pause']:g} s"
@@ -366,7 +386,12 @@ def progress_line(progress: dict[str, Any]) -> str:
     return f"{progress_text}, {rate:,.1f} a second, {timedelta(seconds=round(left))} left{faults}"
 
 # %% ../../nbs/9_use/95_cli.ipynb #498aa98e
-def print_result(result: RunRecord, seconds: float, page: Path, console: Console) -> int:
+def print_result(
+    result: RunRecord,  # run.json
+    seconds: float,  # duration that the user saw, with the start of the engine
+    page: Path,  # index.html of the report
+    console: Console,
+) -> int:
     "Print how a run ended and the URL of its report; return the exit code."
     if result.status == "ok":
         score = "unknown" if result.score is None else f"{result.score:.1f} out of 100"
@@ -379,13 +404,18 @@ def print_result(result: RunRecord, seconds: float, page: Path, console: Console
     console.print(f"report  {page.as_uri()}", highlight=False, soft_wrap=True)
     return {"ok": 0, "stopped": 75}.get(result.status, 1)
 
-
-def print_error(line: str) -> None:
+# %% ../../nbs/9_use/95_cli.ipynb #95error001
+def print_error(
+    line: str,  # what is wrong, where, and what to do
+) -> None:
     "Print an error line on stderr."
     Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"tmdb: {line}")
 
 # %% ../../nbs/9_use/95_cli.ipynb #9b56da9d
-def search(args: argparse.Namespace, console: Console) -> int:
+def search(
+    args: argparse.Namespace,  # query, limit, form, run_id, home
+    console: Console,
+) -> int:
     "Search the films of a finished run and print the matches."
     from tmdb_analysis.runs.catalog import run_named
     from tmdb_analysis.search.lookup import non_empty_query, print_answer, search_run
@@ -408,7 +438,8 @@ def params(console: Console) -> int:
 
 # %% ../../nbs/9_use/95_cli.ipynb #c29f18fe
 def machine_checks(
-    home: str | None = None, engine: str | None = None
+    home: str | None = None,  # folder for data/ and reports/; None: of the settings
+    engine: str | None = None,  # as for the option --engine; None: of the settings
 ) -> list[tuple[str, str, str]]:
     "All checks of this machine as (verdict, subject, detail); the detail includes the fix."
     found = [
@@ -461,7 +492,9 @@ def machine_checks(
     return found
 
 # %% ../../nbs/9_use/95_cli.ipynb #c593f5e9
-def java_check(spark: Spark) -> tuple[str, str, str]:
+def java_check(
+    spark: Spark,  # engine
+) -> tuple[str, str, str]:
     "Whether Java fits Apache Spark. A failure only if the engine is Spark, else a warning."
     java = java_version()
     if java in JAVA_NEEDED:
@@ -481,8 +514,10 @@ def port_check() -> tuple[str, str, str]:
             f"cannot open a loopback port ({e.strerror}); allow it in the sandbox or firewall",
         )
 
-
-def access_check(spark: Spark) -> tuple[str, str, str]:
+# %% ../../nbs/9_use/95_cli.ipynb #95access01
+def access_check(
+    spark: Spark,  # engine
+) -> tuple[str, str, str]:
     "Whether other users of this machine can run code as us through our engine."
     if others := users_with_access(spark):
         return "warn", "engine access", open_engine_warning(others)
@@ -493,15 +528,20 @@ def access_check(spark: Spark) -> tuple[str, str, str]:
     no_others = "no other account with a login shell, no other folder in /home"
     return "ok", "engine access", "only you can reach the engine" if can_isolate() else no_others
 
-
-def open_engine_warning(others: list[str]) -> str:
+# %% ../../nbs/9_use/95_cli.ipynb #95warning1
+def open_engine_warning(
+    others: list[str],  # names of users; the first three are shown
+) -> str:
     "The warning about an engine that other users can reach, with the fix."
     names = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
     what = f"other users of this machine ({names}) can run code as you through the engine's port"
     return f"{what}: use --engine spark, which requires a token"
 
 # %% ../../nbs/9_use/95_cli.ipynb #cfc2d9bc
-def cluster_check(spark: Spark, home: Path) -> tuple[str, str, str]:
+def cluster_check(
+    spark: Spark,  # engine, token and longest wait
+    home: Path,  # folder that the workers must be able to read
+) -> tuple[str, str, str]:
     "Whether a remote engine answers, accepts our token and can read our files."
     try:
         with one_server(spark):
@@ -523,7 +563,10 @@ REDIS_FIXES = {
 }
 
 
-def cache_check(api: Api, folder: Path) -> tuple[str, str, str]:
+def cache_check(
+    api: Api,  # names a Redis server, or none
+    folder: Path,  # of the SQLite file, used if no server is named
+) -> tuple[str, str, str]:
     "Whether the cache of TMDB responses works, and its size. A fetch also runs without it."
     from tmdb_analysis.tmdb.cache import open_rows, pack_row
 
@@ -552,7 +595,11 @@ def cache_check(api: Api, folder: Path) -> tuple[str, str, str]:
     )
 
 # %% ../../nbs/9_use/95_cli.ipynb #547097dc
-def doctor(home: str | None, engine: str | None, console: Console) -> int:
+def doctor(
+    home: str | None,  # as for `machine_checks`
+    engine: str | None,
+    console: Console,
+) -> int:
     "Print the checks; return 1 if one failed, else 0. Raises `UsageError`."
     refuse_secret("engine", engine)
     found = machine_checks(home, engine)
@@ -563,7 +610,9 @@ def doctor(home: str | None, engine: str | None, console: Console) -> int:
     return int(any(verdict == "fail" for verdict, _, _ in found))
 
 # %% ../../nbs/9_use/95_cli.ipynb #3918f5e8
-def main(argv: list[str] | None = None) -> int:
+def main(
+    argv: list[str] | None = None,  # words after `tmdb`; None: of this process
+) -> int:
     "Run the command `tmdb` and return its exit code."
     args = parser().parse_args(argv)
     args.argv = sys.argv[1:] if argv is None else argv

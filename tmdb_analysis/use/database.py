@@ -74,6 +74,8 @@ STAGES = Table(
         ]
     ),
 )
+
+# %% ../../nbs/9_use/90_database.ipynb #90metrics01
 METRICS = Table(
     "metrics",
     ("run_id", "name", "label"),
@@ -124,6 +126,8 @@ QUALITY_RULES = Table(
         ]
     ),
 )
+
+# %% ../../nbs/9_use/90_database.ipynb #90history01
 HISTORY_TABLES = {
     table.name: table for table in (RUNS_TABLE, STAGES, METRICS, QUALITY_DIMENSIONS, QUALITY_RULES)
 }
@@ -142,7 +146,9 @@ METRIC_NAMES = Table(
 )
 
 # %% ../../nbs/9_use/90_database.ipynb #6d47e51b
-def with_full_key(table: Table) -> Table:
+def with_full_key(
+    table: Table,  # contract of a film or KPI table; its key may have nulls
+) -> Table:
     "The contract with a key without nulls; `nth` numbers rows with equal other key columns."
     not_null = tuple(name for name in table.key if not table.schema.field(name).nullable)
     if not_null == table.key:
@@ -151,8 +157,11 @@ def with_full_key(table: Table) -> Table:
     nth = column("nth", INT, meaning, null=False)
     return Table(table.name, (*not_null, "nth"), pa.schema([*table.schema, nth]))
 
-
-def without_columns(table: Table, *columns: str) -> Table:
+# %% ../../nbs/9_use/90_database.ipynb #90without01
+def without_columns(
+    table: Table,
+    *columns: str,  # names of columns to leave out; none of them may be in the key
+) -> Table:
     "The contract without the named columns."
     return replace(
         table, schema=pa.schema([field for field in table.schema if field.name not in columns])
@@ -184,7 +193,9 @@ TABLE_COMMENTS = {
 }
 
 
-def table_comment(table: Table) -> str:
+def table_comment(
+    table: Table,  # one of ALL_TABLES
+) -> str:
     "The comment of a table: what it holds."
     return (
         TABLE_COMMENTS.get(table.name)

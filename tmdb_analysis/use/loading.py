@@ -32,8 +32,8 @@ from tmdb_analysis.use.database import (
 )
 
 # %% ../../nbs/9_use/91_loading.ipynb #3b5e9a84
-PG_SCHEMA = "tmdb"
-READER_ROLE = "tmdb_reader"
+PG_SCHEMA = "tmdb"  # schema with all our tables
+READER_ROLE = "tmdb_reader"  # role that dashboards log in through; it may only read
 # Version of the tables in HISTORY_TABLES. Tables of the current run are created again for a new
 # contract.
 SCHEMA_VERSION = 1
@@ -45,13 +45,18 @@ def table_identifier(table: str) -> sql.Identifier:
     "The SQL identifier of a table in our schema."
     return sql.Identifier(PG_SCHEMA, table)
 
-
-def column_list(columns: Iterable[str], prefix: str = "") -> sql.Composed:
+# %% ../../nbs/9_use/91_loading.ipynb #91columns1
+def column_list(
+    columns: Iterable[str],  # names, in order
+    prefix: str = "",  # table or alias before each name; empty for none
+) -> sql.Composed:
     "The SQL list of columns, separated by commas."
     return sql.SQL(", ").join(sql.Identifier(*([prefix] if prefix else []), c) for c in columns)
 
 # %% ../../nbs/9_use/91_loading.ipynb #ac6bf2db
-def create_statements(table: Table) -> Iterator[sql.Composed]:
+def create_statements(
+    table: Table,  # contract with a key without nulls
+) -> Iterator[sql.Composed]:
     "The statements that create a table and its indexes."
     lines = [
         sql.SQL("{} {}{}").format(
@@ -77,7 +82,7 @@ def create_statements(table: Table) -> Iterator[sql.Composed]:
             sql.SQL(kind), table_identifier(table.name), sql.SQL(columns)
         )
 
-
+# %% ../../nbs/9_use/91_loading.ipynb #91comment1
 def comment_statements(table: Table) -> Iterator[sql.Composed]:
     "The statements that comment a table and its columns."
     yield sql.SQL("comment on table {} is {}").format(
@@ -97,7 +102,9 @@ class TableShape(NamedTuple):
     comments: dict[str, str]  # by column name; the empty name is the table itself
 
 # %% ../../nbs/9_use/91_loading.ipynb #bf66ece8
-def expected_shape(table: Table) -> TableShape:
+def expected_shape(
+    table: Table,  # one of ALL_TABLES
+) -> TableShape:
     "The shape of a table by its contract."
     columns = {
         f.name: (POSTGRES_TYPES[f.type], f.nullable, f.name in table.key) for f in table.schema
@@ -107,7 +114,7 @@ def expected_shape(table: Table) -> TableShape:
         {"": table_comment(table)} | {f.name: f.metadata[b"doc"].decode() for f in table.schema},
     )
 
-
+# %% ../../nbs/9_use/91_loading.ipynb #91query001
 SHAPE_QUERY = """
 select c.relname, a.attname, format_type(a.atttypid, a.atttypmod), not a.attnotnull,
        coalesce(a.attnum = any(i.indkey), false),
@@ -129,7 +136,7 @@ def shapes_in_database(connection: psycopg.Connection) -> dict[str, TableShape]:
         shape.columns[name], shape.comments[name] = (kind, null, key), comment
     return found
 
-
+# %% ../../nbs/9_use/91_loading.ipynb #91record01
 def one_record(
     cursor: psycopg.Cursor[tuple[Any, ...]],  # of a query that always has a row
 ) -> tuple[Any, ...]:
@@ -195,7 +202,11 @@ def migrate_schema(connection: psycopg.Connection) -> None:
         connection.execute(sql.SQL("insert into {} (version) values ({})").format(place, step))
 
 # %% ../../nbs/9_use/91_loading.ipynb #da75dec0
-def recreate_table(connection: psycopg.Connection, table: Table, there: bool) -> None:
+def recreate_table(
+    connection: psycopg.Connection,
+    table: Table,
+    there: bool,  # whether the database has a table of this name
+) -> None:
     "Create a table, after dropping an old one. Raises `TmdbError` for a history table."
     if there and table.name in HISTORY_TABLES:
         raise TmdbError(
@@ -207,7 +218,7 @@ def recreate_table(connection: psycopg.Connection, table: Table, there: bool) ->
     for statement in create_statements(table):
         connection.execute(statement)
 
-
+# %% ../../nbs/9_use/91_loading.ipynb #91grant001
 def grant_reader(connection: psycopg.Connection) -> list[str]:
     "Grant the dashboard role read access; return a note if an administrator must create it."
     role, schema = sql.Identifier(READER_ROLE), sql.Identifier(PG_SCHEMA)
@@ -298,7 +309,10 @@ def upsert_statement(table: Table, parts: dict[str, sql.Composable]) -> sql.Comp
     ).format(**parts, **changes)
 
 # %% ../../nbs/9_use/91_loading.ipynb #461f53f0
-def rows_of_table(run: Run, table: Table) -> Iterator[tuple[Any, ...]]:
+def rows_of_table(
+    run: Run,
+    table: Table,  # one of CURRENT_TABLES
+) -> Iterator[tuple[Any, ...]]:
     "The rows of a film or KPI table of a run, in column order. Raises `TmdbError` if missing."
     numbers = table.name in KPI_TABLES
     stored = all_kpis()[table.name].contract if numbers else TABLES[table.name]

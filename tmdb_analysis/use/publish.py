@@ -105,7 +105,7 @@ def target(
         raise wrong
     return Target(options)
 
-
+# %% ../../nbs/9_use/92_publish.ipynb #92chosen01
 def target_database(
     to: str | None,  # URL of the option --to
     of: Settings,  # settings with postgres_url
@@ -163,7 +163,9 @@ CONNECTION_LOST = (
 
 # %% ../../nbs/9_use/92_publish.ipynb #dedb2307
 def database_error(
-    error: psycopg.Error, where: Target, seconds: float = CONNECT_SECONDS
+    error: psycopg.Error,
+    where: Target,
+    seconds: float = CONNECT_SECONDS,  # limit that the wait may have exceeded, for the message
 ) -> TmdbError:
     "A server or connection error as a line with the fix, without the password."
     message = error.diag.message_primary or str(error)
@@ -194,7 +196,10 @@ def database_error(
 
 # %% ../../nbs/9_use/92_publish.ipynb #fff73d8e
 @contextmanager
-def open_transaction(where: Target, seconds: float = LOCK_SECONDS) -> Iterator[psycopg.Connection]:
+def open_transaction(
+    where: Target,
+    seconds: float = LOCK_SECONDS,  # maximum wait for each lock
+) -> Iterator[psycopg.Connection]:
     "A connection in one transaction; it commits if the block succeeds. Raises `TmdbError`."
     options: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,
@@ -214,8 +219,12 @@ def open_transaction(where: Target, seconds: float = LOCK_SECONDS) -> Iterator[p
     except psycopg.Error as e:
         raise database_error(e, where, seconds) from None
 
-
-def lock_publishing(connection: psycopg.Connection, where: Target, seconds: float) -> None:
+# %% ../../nbs/9_use/92_publish.ipynb #92lock0001
+def lock_publishing(
+    connection: psycopg.Connection,
+    where: Target,
+    seconds: float,  # that the server waits, for the message
+) -> None:
     "Wait until no other publish runs in this database. Raises `TmdbError` after the timeout."
     try:
         connection.execute("select pg_advisory_xact_lock(hashtext('tmdb publish'))")
@@ -231,7 +240,11 @@ def publishable_facts(run: Run) -> RunRecord:
     return facts
 
 # %% ../../nbs/9_use/92_publish.ipynb #73d639fd
-def history_rows(run: Run, facts: RunRecord, current: bool) -> dict[str, list[tuple[Any, ...]]]:
+def history_rows(
+    run: Run,
+    facts: RunRecord,  # as `publishable_facts` gives them
+    current: bool,  # whether films and KPIs in the database will come from this run
+) -> dict[str, list[tuple[Any, ...]]]:
     "The rows of a run for the history tables, by table name."
     quality = read_quality(run) or QualityRecord()
     versions = {
@@ -255,7 +268,10 @@ def history_rows(run: Run, facts: RunRecord, current: bool) -> dict[str, list[tu
 
 # %% ../../nbs/9_use/92_publish.ipynb #ee4c24af
 def becomes_current(
-    connection: psycopg.Connection, run: Run, facts: RunRecord, force: bool
+    connection: psycopg.Connection,
+    run: Run,
+    facts: RunRecord,  # as `publishable_facts` gives them
+    force: bool,  # also replace a newer run, or another run of the same name
 ) -> tuple[bool, str]:
     "Whether the run becomes current, and a note if not. Raises `TmdbError` for a name conflict."
     query = (
@@ -334,7 +350,10 @@ def publish_run(
     return PublishResult(done, [*notes, *([note] if note else [])])
 
 # %% ../../nbs/9_use/92_publish.ipynb #197974df
-def publish(args: argparse.Namespace, console: Console) -> int:
+def publish(
+    args: argparse.Namespace,  # run, to, home, force, wait
+    console: Console,
+) -> int:
     "Publish a run and print how many rows changed in each table."
     where = target_database(args.to, settings(home=args.home))
     run, start = run_named(args.run, args.home), time.monotonic()
@@ -359,7 +378,9 @@ def publish(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 # %% ../../nbs/9_use/92_publish.ipynb #cb513267
-def postgres_check(of: Settings) -> tuple[str, str, str]:
+def postgres_check(
+    of: Settings,  # settings with postgres_url
+) -> tuple[str, str, str]:
     "The check of the database for `tmdb doctor`: verdict, subject, detail."
     try:
         where = target_database(None, of)

@@ -136,7 +136,7 @@ def prepare(
     write_text(settings_path(run), json.dumps(chosen.flat(), indent=1))
     return True
 
-
+# %% ../../nbs/9_use/93_steps.ipynb #93finish01
 def is_finished(run: Run) -> bool:
     "Whether a run is finished or published."
     return read_facts(run.report).status == "ok" or is_published(run)
@@ -199,7 +199,9 @@ def step_command(
     return 0
 
 # %% ../../nbs/9_use/93_steps.ipynb #74172f68
-def fail_dead_stages(run: Run) -> None:
+def fail_dead_stages(
+    run: Run,  # whose stages have all ended
+) -> None:
     "Record as failed every stage whose process ended without a result, as after a kill."
     for record in stage_records(run):
         if record.status == "running":
@@ -231,7 +233,7 @@ def chain_state(
 
 
 def finish(
-    run_id: str,
+    run_id: str,  # of a run that `prepare` made
     home: Path | str | None = None,  # None: the home of the settings
 ) -> RunRecord:
     """Write run.json and all pages of a run after its stages, publish it, and return run.json.

@@ -57,7 +57,10 @@ RUN_COLUMNS = (
 )
 
 
-def run_cells(run: Run, facts: RunRecord) -> list[str]:
+def run_cells(
+    run: Run,
+    facts: RunRecord,  # content of its run.json
+) -> list[str]:
     "A run as a row of text: values of run.json, size on disk in MB, whether it is published."
     scope = scope_words(facts.parameters) or ("all films" if facts.parameters else None)
     values = {
@@ -73,7 +76,10 @@ def run_cells(run: Run, facts: RunRecord) -> list[str]:
     ]
 
 # %% ../../nbs/9_use/94_verbs.ipynb #739a2841
-def runs(args: argparse.Namespace, console: Console) -> int:
+def runs(
+    args: argparse.Namespace,  # home
+    console: Console,
+) -> int:
     "Print all runs, newest first; return 0."
     found = all_runs(settings(home=args.home).pipeline.home)
     grid = Table(box=None, pad_edge=False)
@@ -96,8 +102,11 @@ def has_screen() -> bool:
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     )
 
-
-def open_page(args: argparse.Namespace, console: Console) -> int:
+# %% ../../nbs/9_use/94_verbs.ipynb #94open0001
+def open_page(
+    args: argparse.Namespace,  # run, home, no_browser
+    console: Console,
+) -> int:
     "Print the location of a report and open it. Raises `UsageError` if the run has no report."
     run = run_named(args.run, args.home)
     path = run.report / "index.html"
@@ -113,7 +122,10 @@ def open_page(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 # %% ../../nbs/9_use/94_verbs.ipynb #67e0c219
-def diff(args: argparse.Namespace, console: Console) -> int:
+def diff(
+    args: argparse.Namespace,  # before, after, home, kpi, json
+    console: Console,
+) -> int:
     "Print the changes between two runs and write them as a page. Raises `UsageError`."
     before, after = (run_named(run_id, args.home) for run_id in (args.before, args.after))
     if before.id == after.id:
@@ -133,7 +145,10 @@ def diff(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 # %% ../../nbs/9_use/94_verbs.ipynb #e197a5b8
-def export_file(args: argparse.Namespace, console: Console) -> int:
+def export_file(
+    args: argparse.Namespace,  # run, home, form, output, force
+    console: Console,
+) -> int:
     "Write a run as one file and print its path and size in MB."
     path = export_run(run_named(args.run, args.home), args.form, args.output, args.force)
     console.print(
@@ -145,7 +160,10 @@ def export_file(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 # %% ../../nbs/9_use/94_verbs.ipynb #1065ef1e
-def print_evidence(args: argparse.Namespace, console: Console) -> int:
+def print_evidence(
+    args: argparse.Namespace,  # kpi, row, run_id, home, json
+    console: Console,
+) -> int:
     "Print the evidence for a published number of a finished run."
     from tmdb_analysis.search.why import (  # starts the engine
         explain,
@@ -162,7 +180,10 @@ def print_evidence(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 # %% ../../nbs/9_use/94_verbs.ipynb #6dcb3c2d
-def prune_command(args: argparse.Namespace, console: Console) -> int:
+def prune_command(
+    args: argparse.Namespace,  # home
+    console: Console,
+) -> int:
     "Delete expired responses from the cache; print its size before and after, in MB."
     from tmdb_analysis.tmdb.cache import prune_cache
 
@@ -287,7 +308,7 @@ def repeat_settings(
         console.print(terminal_text(f"note: {line}"), highlight=False, markup=False, soft_wrap=True)
     return options_of_report, report
 
-
+# %% ../../nbs/9_use/94_verbs.ipynb #94result01
 def repeat_result(
     report: RunRecord,  # provenance of the report
     facts: RunRecord,  # run.json of the new run
