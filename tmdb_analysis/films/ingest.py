@@ -228,7 +228,7 @@ def typed_parts(
     yield from typed_parts(lines[:half])
     yield from typed_parts(lines[half:])
 
-
+# %% ../../nbs/2_films/20_ingest.ipynb #20blk108
 class Read(NamedTuple):
     "A block of the input, read: a table of the usual lines, and the other records."
 

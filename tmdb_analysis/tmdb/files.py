@@ -275,7 +275,7 @@ def json_parts(
             raise
         yield from found
 
-
+# %% ../../nbs/1_tmdb/16_files.ipynb #16blk002
 def json_records(
     path: Path,  # a JSON file, as for `json_parts`
 ) -> Iterator[tuple[int, Any]]:

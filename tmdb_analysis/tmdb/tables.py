@@ -374,7 +374,7 @@ def input_records(
     except (OSError, ValueError, csv.Error) as e:
         raise unreadable(path or found.tables[0].path, e) from e
 
-
+# %% ../../nbs/1_tmdb/17_tables.ipynb #17blk002
 def single_records(
     parts: Iterable[Lines | tuple[str, Any]],  # from `input_records`
 ) -> Iterator[tuple[str, Any]]:
