@@ -115,7 +115,7 @@ def initial_facts(
         versions=versions(),
     )
 
-
+# %% ../../nbs/8_runs/88_chain.ipynb #88cha901
 def save_run(
     run: Run,
     facts: RunRecord,  # its content
@@ -299,7 +299,7 @@ def unfinished_run(
         return None
     return unfinished_fetch(settings.pipeline.home, source.question()) or unstarted_fetch(settings)
 
-
+# %% ../../nbs/8_runs/88_chain.ipynb #88cha906
 def unfinished_fetch(
     home: Path,
     question: dict[str, Any],  # what a source asks TMDB for
@@ -446,7 +446,7 @@ def check_settings(settings: Settings) -> None:
     if settings.pipeline.money_from:
         read_other_money(Path(settings.pipeline.money_from))
 
-
+# %% ../../nbs/8_runs/88_chain.ipynb #88cha909
 def run_stages(
     settings: Settings,
     run: Run,
