@@ -66,7 +66,7 @@ def java_version() -> int | None:
     match = re.search(r'version "(?:1\.)?([0-9]+)', done.stderr)
     return int(match[1]) if match else None
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng971
 def require_java() -> None:
     "Raise `TmdbError`, with what to install, if Apache Spark cannot run on this machine."
     version = java_version()
@@ -109,7 +109,7 @@ def sail_command(
     command = [sys.executable, "-m", "pysail", "spark", "server"]
     return [*command, "--ip", "127.0.0.1", "--port", str(port)], pool
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng972
 def server_hosts(
     engine: str,  # the setting `engine`
 ) -> list[tuple[str, int]]:
@@ -500,7 +500,7 @@ def session_for(
     spark.conf.set("spark.sql.codegen.factoryMode", "FALLBACK" if compiles else "NO_CODEGEN")
     return spark
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng973
 def fresh_session(
     films: int | None = None,  # that the next queries are about; None: unknown
 ) -> None:
