@@ -185,7 +185,7 @@ def films_so_far(run: Run) -> int | None:
     films = counts.get("clean", {}).get("movies", counts.get("ingest", {}).get("landed"))
     return None if films is None else int(films)
 
-
+# %% ../../nbs/8_runs/88_chain.ipynb #88cha971
 def run_stage(
     settings: Settings,
     run: Run,
@@ -372,7 +372,7 @@ def finish_run(
     render_home(run.home, run, facts)
     save_run(run, facts)
 
-
+# %% ../../nbs/8_runs/88_chain.ipynb #88cha972
 def finish_published_run(run: Run) -> RunRecord | None:
     "Complete run.json of a run that was killed right after it was published; None for any other."
     facts = read_facts(run.report)
