@@ -66,7 +66,7 @@ def java_version() -> int | None:
     match = re.search(r'version "(?:1\.)?([0-9]+)', done.stderr)
     return int(match[1]) if match else None
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng971
 def require_java() -> None:
     "Raise `TmdbError`, with what to install, if Apache Spark cannot run on this machine."
     version = java_version()
@@ -109,7 +109,7 @@ def sail_command(
     command = [sys.executable, "-m", "pysail", "spark", "server"]
     return [*command, "--ip", "127.0.0.1", "--port", str(port)], pool
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng972
 def server_hosts(
     engine: str,  # the setting `engine`
 ) -> list[tuple[str, int]]:
@@ -153,7 +153,7 @@ def is_local(
     "Whether all servers of an engine are on this machine."
     return all(is_loopback(host) for host, _ in server_hosts(engine))
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng901
 def spark_command(
     port: int,  # on loopback
     spark: Spark,  # engine and memory
@@ -194,7 +194,7 @@ def is_reachable(
     except OSError:
         return False
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng905
 def await_server(
     address: str,  # sc://host:port/;..., as pyspark accepts it
     heard: threading.Event,  # this function sets it when the server speaks
@@ -243,7 +243,7 @@ def linked_command(
     "A command that wraps `command` so that it dies with this process (Linux only)."
     return [sys.executable, "-ISc", LINKED_CODE, *command] if sys.platform == "linux" else command
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng908
 def work_done(
     events: Path,  # folder of Apache Spark's event log
 ) -> dict[str, int]:
@@ -281,7 +281,7 @@ def environment_variables(
     finally:
         put(before)
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng911
 def token_for(
     spark: Spark,  # engine and token
 ) -> str | None:
@@ -309,7 +309,7 @@ def hold_on_ipv6(
     except OSError:
         return None
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng915
 def wait_for(
     process: subprocess.Popen[bytes],  # the server
     address: str,  # sc://host:port
@@ -419,7 +419,7 @@ def server(
             with new_server(spark, done) as address:
                 yield address
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng919
 def running_server_address(
     engine: str,  # sc://host:port/;...
     token: bool,  # whether the session will send a token
@@ -471,7 +471,7 @@ def one_row(
     assert row is not None
     return row
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng920
 def end_session() -> None:
     "End the session of this process, if it has one."
     active = SparkSession.getActiveSession()
@@ -500,7 +500,7 @@ def session_for(
     spark.conf.set("spark.sql.codegen.factoryMode", "FALLBACK" if compiles else "NO_CODEGEN")
     return spark
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng973
 def fresh_session(
     films: int | None = None,  # that the next queries are about; None: unknown
 ) -> None:
@@ -518,7 +518,7 @@ def path_for_engine(
     place = os.environ.get(HOME_VARIABLE)
     return f"{place.rstrip('/')}/{path.relative_to(home).as_posix()}" if place else str(path)
 
-
+# %% ../../nbs/0_core/03_engine.ipynb #03eng924
 def result_within(
     seconds: float,  # longest wait
     work: Callable[[], Any],  # runs in another thread, which goes on after a timeout

@@ -24,7 +24,7 @@ class Record(BaseModel):
 
 R = TypeVar("R", bound=Record)
 
-
+# %% ../../nbs/0_core/09_records.ipynb #09rec901
 def read_record(
     path: Path,  # of a JSON file
     kind: type[R],
@@ -60,7 +60,7 @@ class StageRecord(Record):
     error: str | None = None  # why it failed or stopped, in one line
     raised: str | None = None  # the class of that error, such as `GateClosed`
 
-
+# %% ../../nbs/0_core/09_records.ipynb #09rec902
 def stage_name(
     chapter: str,  # such as `20_ingest`
 ) -> str:
@@ -72,7 +72,7 @@ def record_path(run: Run, chapter: str) -> Path:
     "Where the record of a stage is."
     return run.report / "stages" / f"{stage_name(chapter)}.json"
 
-
+# %% ../../nbs/0_core/09_records.ipynb #09rec903
 def stage_records(run: Run) -> list[StageRecord]:
     "The records of the stages that have begun, in the order of the chapters. Raises `TmdbError`."
     paths = (run.report / "stages").glob("*.json")
@@ -86,7 +86,7 @@ class FileDigest(Record):
     bytes: int = 0
     sha256: str = ""
 
-
+# %% ../../nbs/0_core/09_records.ipynb #09rec904
 class StageLine(Record):
     "What run.json says of a stage."
 
@@ -95,7 +95,7 @@ class StageLine(Record):
     seconds: float | None = None
     summary: str = ""
 
-
+# %% ../../nbs/0_core/09_records.ipynb #09rec905
 class TableDefinition(Record):
     "What a table of a run is made by: two runs are comparable where it is equal."
 
@@ -103,7 +103,7 @@ class TableDefinition(Record):
     parameters: dict[str, JsonValue] = {}
     limits: dict[str, int] = {}  # parameters that only limit how many rows it has
 
-
+# %% ../../nbs/0_core/09_records.ipynb #09rec906
 class RunRecord(Record):
     "What a run says of itself: `reports/<run>/run.json`."
 
@@ -149,7 +149,7 @@ class RuleOutcome(Record):
     gates: bool = False
     passed: bool = True
 
-
+# %% ../../nbs/0_core/09_records.ipynb #09rec907
 class QualityRecord(Record):
     "How far the data of a run can be trusted: `reports/<run>/quality.json`."
 
@@ -159,7 +159,7 @@ class QualityRecord(Record):
     rules: list[RuleOutcome] = []
     not_measured: list[str] = []  # fields that the data do not carry
 
-
+# %% ../../nbs/0_core/09_records.ipynb #09rec908
 def read_quality(run: Run) -> QualityRecord | None:
     "The quality of a run; None where it was not measured. Raises `TmdbError`."
     path = run.report / "quality.json"

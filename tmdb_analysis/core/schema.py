@@ -22,9 +22,9 @@ from .settings import TmdbError
 class Table:
     "The contract of a table: its name, the columns that sort its rows, and its schema."
 
-    name: str
-    key: tuple[str, ...]
-    schema: pa.Schema
+    name: str  # in lower case; one name in all places
+    key: tuple[str, ...]  # columns that sort its rows, the first one first
+    schema: pa.Schema  # name, type, nullability and description of each column
 
     @property
     def columns(self) -> list[str]:
@@ -36,10 +36,10 @@ class Table:
         "The schema in Spark's types."
         return from_arrow_schema(self.schema)
 
-
+# %% ../../nbs/0_core/04_schema.ipynb #04sch901
 def column(
-    name: str,
-    type: pa.DataType,
+    name: str,  # as in files and queries; `_musd` marks million USD
+    type: pa.DataType,  # one of the types below
     doc: str,  # meaning and unit, for the data dictionary
     null: bool = True,  # whether the value may be null, which means unknown
 ) -> pa.Field:
@@ -59,6 +59,7 @@ CAST_MEMBER = pa.struct([("id", INT), ("name", TEXT), ("order", INT), ("characte
 CREW_MEMBER = pa.struct([("id", INT), ("name", TEXT), ("job", TEXT), ("department", TEXT)])
 CAST_AND_CREW = pa.struct([("cast", pa.list_(CAST_MEMBER)), ("crew", pa.list_(CREW_MEMBER))])
 
+# %% ../../nbs/0_core/04_schema.ipynb #04sch902
 RAW = Table(
     "raw",
     ("seq",),
@@ -112,6 +113,7 @@ RAW = Table(
     ),
 )
 
+# %% ../../nbs/0_core/04_schema.ipynb #04sch903
 QUARANTINE = Table(
     "quarantine",
     ("seq",),
@@ -129,6 +131,7 @@ QUARANTINE = Table(
 # %% ../../nbs/0_core/04_schema.ipynb #8ec8e9db
 COLLECTION_ID = "TMDB id of the franchise; negative, made from its name, if it has no id"
 
+# %% ../../nbs/0_core/04_schema.ipynb #04sch904
 MOVIES = Table(
     "movies",
     ("id",),
@@ -184,6 +187,7 @@ MOVIES = Table(
     ),
 )
 
+# %% ../../nbs/0_core/04_schema.ipynb #04sch905
 CREDITS = Table(
     "credits",
     ("movie_id", "kind", "order", "person_id", "name", "job", "character"),
@@ -200,6 +204,7 @@ CREDITS = Table(
     ),
 )
 
+# %% ../../nbs/0_core/04_schema.ipynb #04sch906
 COLLECTIONS = Table(
     "collections",
     ("collection_id",),
@@ -212,6 +217,7 @@ COLLECTIONS = Table(
     ),
 )
 
+# %% ../../nbs/0_core/04_schema.ipynb #04sch907
 DROPPED = Table(
     "dropped",
     ("seq",),
@@ -233,6 +239,7 @@ DROPPED = Table(
     ),
 )
 
+# %% ../../nbs/0_core/04_schema.ipynb #04sch908
 FLAGS = Table(
     "flags",
     ("movie_id", "rule_id", "value", "title"),
@@ -254,6 +261,7 @@ FLAGS = Table(
     ),
 )
 
+# %% ../../nbs/0_core/04_schema.ipynb #04sch909
 COHORT = Table(
     "cohort",
     ("id",),
@@ -280,6 +288,7 @@ COHORT = Table(
     ),
 )
 
+# %% ../../nbs/0_core/04_schema.ipynb #04sch910
 FUNNEL = Table(
     "funnel",
     ("step",),
@@ -295,8 +304,11 @@ FUNNEL = Table(
     ),
 )
 
+# %% ../../nbs/0_core/04_schema.ipynb #04sch911
 VALIDATED = (RAW, QUARANTINE, MOVIES, DROPPED, CREDITS, COLLECTIONS, FLAGS)
 TABLES = {table.name: table for table in (*VALIDATED, COHORT, FUNNEL)}
+
+# %% ../../nbs/0_core/04_schema.ipynb #04sch912
 CSV_COLUMNS = (
     "id title tagline release_date genres belongs_to_collection original_language "
     "budget_musd revenue_musd "
@@ -308,9 +320,9 @@ CSV_COLUMNS = (
 class ContractError(TmdbError):
     "A table breaks its contract."
 
-
+# %% ../../nbs/0_core/04_schema.ipynb #04sch913
 def conform(
-    data: pa.Table,
+    data: pa.Table,  # may have more columns, and in another order
     table: Table,  # the contract
 ) -> pa.Table:
     "The data with the columns, types and column order of the contract. Raises `ContractError`."

@@ -89,7 +89,7 @@ def has_any(
     "Whether any object in a list has a known value in a field."
     return F.exists(objects, lambda x: x[field].isNotNull())
 
-
+# %% ../../nbs/2_films/24_checks.ipynb #24che951
 def answers(
     raw: DataFrame,  # RAW contract
     dropped: DataFrame,  # DROPPED contract
@@ -172,7 +172,7 @@ def all_match(
     "Whether all objects in a list match a pattern in a field."
     return F.forall(objects, lambda x: F.coalesce(x[field].rlike(pattern), F.lit(False)))
 
-
+# %% ../../nbs/2_films/24_checks.ipynb #24che952
 def list_rules() -> list[Rule]:
     "The rules about the form of genres, countries and languages in a raw record."
     named, has_genres = all_match("genres", "name", f"[^{BLANK}]"), is_known("genres")
@@ -196,7 +196,7 @@ def placeholder_rules() -> list[Rule]:
         rules.append(valid(f"{column}_words", name, ~is_placeholder(text), exists, column))
     return rules
 
-
+# %% ../../nbs/2_films/24_checks.ipynb #24che953
 def form_rules() -> list[Rule]:
     "The rules about the form of values in a raw record."
     genres = F.col("genres")
@@ -256,7 +256,7 @@ def with_sharing_films(
     counts = films.dropna(subset=by).groupBy(*by).agg(F.count("*").alias(name))
     return films.join(counts.filter(F.col(name) > 1), by, "left")
 
-
+# %% ../../nbs/2_films/24_checks.ipynb #24che954
 def with_related_facts(
     movies: DataFrame,  # MOVIES contract
     credits: DataFrame,  # CREDITS contract
@@ -334,7 +334,7 @@ def agreement_rules() -> list[Rule]:
         consistent("crew_has_director", crew, is_known("director"), crewed, "crew_size"),
     ]
 
-
+# %% ../../nbs/2_films/24_checks.ipynb #24che955
 def repetition_rules() -> list[Rule]:
     "The rules about films and credits that must occur once."
     date, cast, crew = F.col("release_date"), F.col("cast_credits"), F.col("crew_credits")
@@ -397,7 +397,7 @@ def pair_rules() -> list[Rule]:
         accurate("budget_era", era, budget <= 10, silent, budget),
     ]
 
-
+# %% ../../nbs/2_films/24_checks.ipynb #24che956
 def money_rules() -> list[Rule]:
     "The rules about implausible money."
     rules = pair_rules()
@@ -431,7 +431,7 @@ MOVIE_COLUMNS = (
     "spoken_languages cast director"
 ).split()
 
-
+# %% ../../nbs/2_films/24_checks.ipynb #24che957
 def movie_rules() -> list[Rule]:
     "The rules about one film, on the columns of `with_related_facts`."
     return [

@@ -97,7 +97,7 @@ def unknowns() -> list[Unknown]:
     rules.append(Unknown("release_date that is no date", "release_date", no_date))
     return rules
 
-
+# %% ../../nbs/2_films/23_clean.ipynb #23cle901
 def known_value(
     column: str,  # of the RAW contract, with at least one rule
 ) -> Column:
@@ -119,7 +119,7 @@ def distinct_names(
     "The list without nulls and repetitions; null if no name is left."
     return null_if_empty(F.array_distinct(F.filter(names, lambda n: n.isNotNull())))
 
-
+# %% ../../nbs/2_films/23_clean.ipynb #23cle902
 def names_of(
     objects: str,  # column with a list of objects that have a `name`
 ) -> Column:
@@ -136,7 +136,7 @@ def language_names() -> Column:
         )
     )
 
-
+# %% ../../nbs/2_films/23_clean.ipynb #23cle903
 def list_size(
     people: str,  # column with a list
 ) -> Column:
@@ -211,7 +211,7 @@ def has_details() -> Column:
     "Whether a raw record comes from the details of a film, not from a list of films."
     return reduce(or_, [F.col(name).isNotNull() for name in DETAILS])
 
-
+# %% ../../nbs/2_films/23_clean.ipynb #23cle904
 def detail_parts() -> Column:
     """The number of parts of the details in a raw record, 0 to 3: any list of names, credits, and
     any id of a genre or a person."""
@@ -223,7 +223,7 @@ def detail_parts() -> Column:
     parts = (has_names, F.col("credits").isNotNull(), has_ids)
     return sum((part.cast("int") for part in parts), F.lit(0))
 
-
+# %% ../../nbs/2_films/23_clean.ipynb #23cle905
 def with_values(
     raw: DataFrame,  # RAW contract
 ) -> DataFrame:
@@ -270,7 +270,7 @@ def doubts() -> Column:
     texts = [F.when(doubtful, F.lit(reason)) for reason, doubtful in reasons.items()]
     return distinct_names(F.array(*texts))
 
-
+# %% ../../nbs/2_films/23_clean.ipynb #23cle906
 def with_features(
     films: DataFrame,  # from `with_values`
 ) -> DataFrame:
@@ -385,12 +385,12 @@ def fewest_known_columns(
     carried = sum(CSV_FIELDS.get(name, name) not in absent for name in CSV_COLUMNS)
     return -(-least * carried // len(CSV_COLUMNS))
 
-
+# %% ../../nbs/2_films/23_clean.ipynb #23cle907
 def is_after_data() -> Column:
     "Whether a film is dated after the day of the figures, for data that carry no statuses."
     return F.coalesce(F.col("release_date") > F.col("as_of"), F.lit(False))
 
-
+# %% ../../nbs/2_films/23_clean.ipynb #23cle908
 BREAKS, OUTSIDE = "breaks a rule", "outside the scope"
 DROP_RULES = ("duplicate", "no title", "too few known columns", "not released", BREAKS)
 
@@ -433,7 +433,7 @@ def candidates(
     "The films, and the records that only an impossible value drops."
     return judged.filter(F.coalesce("rule", F.lit(BREAKS)) == BREAKS)
 
-
+# %% ../../nbs/2_films/23_clean.ipynb #23cle909
 def movies(
     judged: DataFrame,  # from `with_verdicts`
 ) -> DataFrame:

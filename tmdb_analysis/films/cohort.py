@@ -85,7 +85,7 @@ def money_cohort(
     "The films that meet every rule of the cohort, in the MOVIES contract."
     return films.filter(reduce(and_, [r.met for r in cohort_rules(**limits)]))
 
-
+# %% ../../nbs/2_films/28_cohort.ipynb #28coh903
 def funnel(
     films: DataFrame,  # MOVIES contract
     **limits: int,  # parameters of `cohort_rules`
@@ -168,7 +168,7 @@ def earliest_parts() -> dict[int, str]:
             earliest[id] = min(day, earliest.get(id, day))
     return earliest
 
-
+# %% ../../nbs/2_films/28_cohort.ipynb #28coh904
 def film_group() -> Column:
     "first, sequel or standalone; null for a film whose place in its collection is unknown."
     days = F.create_map(*[F.lit(v) for pair in earliest_parts().items() for v in pair])

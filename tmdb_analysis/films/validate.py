@@ -70,7 +70,7 @@ def empty_cause(
         return f"{n:,} films are not released because no record has a status"
     return f"records left out as {rule}: {n:,}" if n else ""
 
-
+# %% ../../nbs/2_films/27_validate.ipynb #27val901
 def table_rules(
     movies: DataFrame,  # MOVIES contract
     collections: DataFrame,  # COLLECTIONS contract
@@ -227,7 +227,7 @@ def verdict(
     reasons = "; ".join(quality["reasons"])
     return f"The gate is closed, so the run computes no numbers. Score: {score}. Broken: {reasons}."
 
-
+# %% ../../nbs/2_films/27_validate.ipynb #27val902
 def require_gate(
     quality: dict[str, Any],  # from `quality`
 ) -> str:
@@ -258,7 +258,7 @@ def dimension_table(
         rows.append(row)
     return rows
 
-
+# %% ../../nbs/2_films/27_validate.ipynb #27val903
 def worst_first(
     outcomes: list[dict[str, Any]],  # from `outcome`
 ) -> list[dict[str, Any]]:

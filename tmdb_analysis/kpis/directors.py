@@ -80,7 +80,7 @@ DIRECTORS = Table(
     ),
 )
 
-
+# %% ../../nbs/4_kpis/44_directors.ipynb #44dir901
 def films_of_director(
     tables: RunTables,
     row: KpiRow,  # with `person_id`
@@ -90,7 +90,7 @@ def films_of_director(
     theirs = directors_of_films(tables.credits).filter(F.col("person_id") == row["person_id"])
     return films.join(theirs.select("id"), "id", "left_semi")
 
-
+# %% ../../nbs/4_kpis/44_directors.ipynb #44dir902
 @kpi(
     DIRECTORS,
     more=definition(summarize_groups),
@@ -126,7 +126,7 @@ def director_films(
     made = directors_of_films(credits).join(cohort, "id").toArrow().to_pandas()
     return made.sort_values(["person_id", "id"], ignore_index=True)
 
-
+# %% ../../nbs/4_kpis/44_directors.ipynb #44dir903
 DIRECTOR_SCORES = Table(
     "director_scores",
     ("rank",),
@@ -171,7 +171,7 @@ DIRECTOR_SCORES = Table(
     ),
 )
 
-
+# %% ../../nbs/4_kpis/44_directors.ipynb #44dir904
 @cohort_kpi(
     DIRECTOR_SCORES,
     label="director",

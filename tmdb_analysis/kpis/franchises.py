@@ -58,7 +58,7 @@ FRANCHISE_VS_STANDALONE = Table(
     ),
 )
 
-
+# %% ../../nbs/4_kpis/43_franchises.ipynb #43fra901
 @kpi(
     FRANCHISE_VS_STANDALONE,
     more=definition(summarize_groups),
@@ -104,7 +104,7 @@ FRANCHISES = Table(
     ),
 )
 
-
+# %% ../../nbs/4_kpis/43_franchises.ipynb #43fra902
 @kpi(
     FRANCHISES,
     more=definition(summarize_groups),
@@ -149,7 +149,7 @@ FRANCHISE_PATH = Table(
     ),
 )
 
-
+# %% ../../nbs/4_kpis/43_franchises.ipynb #43fra903
 @kpi(
     FRANCHISE_PATH,
     label="title",
@@ -199,7 +199,7 @@ FRANCHISE_GROUPS = Table(
     ),
 )
 
-
+# %% ../../nbs/4_kpis/43_franchises.ipynb #43fra904
 def films_of_groups(
     tables: RunTables,
     groups: list[str],  # some of GROUPS
@@ -207,7 +207,7 @@ def films_of_groups(
     "The films of the money cohort in the given groups."
     return tables.cohort.filter(F.col("group").isin(groups))
 
-
+# %% ../../nbs/4_kpis/43_franchises.ipynb #43fra905
 @cohort_kpi(
     FRANCHISE_GROUPS,
     version=3,
@@ -255,7 +255,7 @@ def effect_size(
         "n_b": len(b),
     }
 
-
+# %% ../../nbs/4_kpis/43_franchises.ipynb #43fra906
 FRANCHISE_EFFECT = Table(
     "franchise_effect",
     ("comparison",),
@@ -278,7 +278,7 @@ FRANCHISE_EFFECT = Table(
     ),
 )
 
-
+# %% ../../nbs/4_kpis/43_franchises.ipynb #43fra907
 @cohort_kpi(
     FRANCHISE_EFFECT,
     version=3,
@@ -330,7 +330,7 @@ INSTALMENTS = Table(
     ),
 )
 
-
+# %% ../../nbs/4_kpis/43_franchises.ipynb #43fra908
 @cohort_kpi(
     INSTALMENTS,
     version=3,
@@ -362,7 +362,7 @@ def instalments(
         rows[-1] |= interval_values("revenue_vs_first", compared)
     return pa.Table.from_pylist(rows, INSTALMENTS.schema)
 
-
+# %% ../../nbs/4_kpis/43_franchises.ipynb #43fra909
 def instalment_counts(
     films: DataFrame,  # MOVIES contract
 ) -> dict[int, int]:

@@ -69,7 +69,7 @@ def estimate_values(
     "An estimate as columns of a table: `<name>`, `<name>_low` and `<name>_high`."
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
-
+# %% ../../nbs/4_kpis/41_groups.ipynb #41gro901
 def median_return(
     films: pd.DataFrame,  # some films of the cohort: `roi, cluster`
 ) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def display_mode(
     pages and figures leave the group out."""
     return "firm" if n >= max(firm_group, min_group) else "grey" if n >= min_group else "hidden"
 
-
+# %% ../../nbs/4_kpis/41_groups.ipynb #41gro902
 def without_hidden_returns(
     table: pd.DataFrame,  # with `median_return`, its interval and `shown`
 ) -> pd.DataFrame:
@@ -141,7 +141,7 @@ def data_date_sentence(
         return "The date of the data is unknown."
     return f"Data of {date.fromisoformat(day):%-d %B %Y} ({DATE_SOURCES[source]})."
 
-
+# %% ../../nbs/4_kpis/41_groups.ipynb #41gro903
 def data_date_text(
     day: date | None,  # date of the data; None if unknown
     timed: bool | None,  # whether any record has its time of fetching

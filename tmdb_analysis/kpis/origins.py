@@ -35,7 +35,7 @@ def rows_by_value(
         return films.withColumn(name, F.explode(column))
     return films.withColumn(name, F.col(column)).filter(F.col(name).isNotNull())
 
-
+# %% ../../nbs/4_kpis/48_origins.ipynb #48ori910
 def origin_table(
     films: DataFrame,  # MOVIES contract
     cohort: pd.DataFrame,  # from `cohort_with`, with the column
@@ -57,7 +57,7 @@ def origin_table(
         row["shown"] = display_mode(row["n_return"], min_group, firm_group)
     return pa.Table.from_pylist(rows, contract.schema)
 
-
+# %% ../../nbs/4_kpis/48_origins.ipynb #48ori901
 ORIGIN_PARAMETERS = ("min_group", "firm_group")
 
 
@@ -74,7 +74,7 @@ def origin_columns(
         SHOWN_COLUMN,
     ]
 
-
+# %% ../../nbs/4_kpis/48_origins.ipynb #48ori902
 COMPANIES = Table(
     "companies",
     ("rank",),
@@ -86,7 +86,7 @@ COMPANIES = Table(
     ),
 )
 
-
+# %% ../../nbs/4_kpis/48_origins.ipynb #48ori903
 @cohort_kpi(
     COMPANIES,
     label="company",
@@ -109,7 +109,7 @@ def companies(
     number of films, largest first; equal numbers are sorted by name."""
     return origin_table(films, cohort, "production_companies", COMPANIES, min_group, firm_group)
 
-
+# %% ../../nbs/4_kpis/48_origins.ipynb #48ori904
 COUNTRIES = Table(
     "countries",
     ("rank",),
@@ -121,7 +121,7 @@ COUNTRIES = Table(
     ),
 )
 
-
+# %% ../../nbs/4_kpis/48_origins.ipynb #48ori905
 @cohort_kpi(
     COUNTRIES,
     label="country",
@@ -144,7 +144,7 @@ def countries(
     number of films, largest first; equal numbers are sorted by name."""
     return origin_table(films, cohort, "production_countries", COUNTRIES, min_group, firm_group)
 
-
+# %% ../../nbs/4_kpis/48_origins.ipynb #48ori906
 LANGUAGES = Table(
     "languages",
     ("rank",),
@@ -156,7 +156,7 @@ LANGUAGES = Table(
     ),
 )
 
-
+# %% ../../nbs/4_kpis/48_origins.ipynb #48ori907
 @cohort_kpi(
     LANGUAGES,
     label="language",
@@ -179,14 +179,14 @@ def languages(
     films, largest first; equal numbers are sorted by name."""
     return origin_table(films, cohort, "original_language", LANGUAGES, min_group, firm_group)
 
-
+# %% ../../nbs/4_kpis/48_origins.ipynb #48ori908
 def not_measured_note(
     what: str,  # such as countries
 ) -> str:
     "The sentence that replaces a table or finding whose field the data do not carry."
     return f"Not measured: the data carry no {what}."
 
-
+# %% ../../nbs/4_kpis/48_origins.ipynb #48ori909
 def without_origin(
     films: DataFrame,  # MOVIES contract
 ) -> dict[str, int]:

@@ -71,7 +71,7 @@ def findings_list(
     empty = "<p>There are too few films for any finding.</p>"
     return HTML(f"<ul>{''.join(items)}</ul>" if items else empty)
 
-
+# %% ../../nbs/6_report/65_findings.ipynb #65fin901
 def section_heading(
     finding: Finding,
 ) -> HTML:
@@ -126,7 +126,7 @@ def evidence_text(
     "The evidence for a value, its interval and n: `3.4× to 4×, n = 750`."
     return ", ".join(filter(None, (interval_text(row, name, form), f"n = {n:,}")))
 
-
+# %% ../../nbs/6_report/65_findings.ipynb #65fin904
 def value_text(
     row: Mapping[str, Any],
     name: str,  # of the estimate
@@ -159,7 +159,7 @@ def band_sentence(
     listed = names_in_words(reached, len(reached))
     return f"Films break even at about {ends} their budget, by rule of thumb: {listed}."
 
-
+# %% ../../nbs/6_report/65_findings.ipynb #65fin907
 def money_finding(
     money: pd.DataFrame,  # MONEY contract
     richest: pd.DataFrame,  # table highest_revenue
@@ -201,7 +201,7 @@ def lowest_group_sentence(
     row = groups.loc[last.index[0]]
     return f" It is lowest for {row[label]}, at {value_text(row, value, row.n_return)}."
 
-
+# %% ../../nbs/6_report/65_findings.ipynb #65fin910
 def best_group_sentence(
     groups: pd.DataFrame,  # with `median_return`, its interval and `n_return`
     label: str,  # column with the name of a group
@@ -219,7 +219,7 @@ def best_group_sentence(
     note = comparison_note(len(groups.dropna(subset=[*RETURN_COLUMNS])))
     return f"{shown}{lowest_group_sentence(groups, label)} {note}"
 
-
+# %% ../../nbs/6_report/65_findings.ipynb #65fin911
 def best_group_evidence(
     groups: pd.DataFrame,  # with `median_return`, its interval and `n_return`
     label: str,  # column with the name of a group
@@ -244,7 +244,7 @@ def genre_finding(
     evidence = best_group_evidence(firm, "genre")
     return Finding("genres", lead_in_words(firm, "genre"), sentence, evidence)
 
-
+# %% ../../nbs/6_report/65_findings.ipynb #65fin916
 def time_finding(
     decades: pd.DataFrame,  # DECADES contract
     windows: pd.DataFrame,  # WINDOWS contract
@@ -269,7 +269,7 @@ def ratio_in_words(
     amount = "about the same" if multiple_text(ratio) == "1×" else f"{multiple_text(ratio)} as much"
     return f"Sequels return {amount} as standalone films"
 
-
+# %% ../../nbs/6_report/65_findings.ipynb #65fin919
 def franchise_finding(
     effect: pd.DataFrame,  # FRANCHISE_EFFECT contract
 ) -> Finding:
@@ -302,7 +302,7 @@ def score_text(
     evidence = f"90% interval {interval_text(row)}, n = {row['films']:,}"
     return f"{multiple_text(row['score'])} the budget ({evidence})"
 
-
+# %% ../../nbs/6_report/65_findings.ipynb #65fin922
 def director_finding(
     scores: pd.DataFrame,  # DIRECTOR_SCORES contract
 ) -> Finding:
@@ -351,7 +351,7 @@ def popularity_sentence(
     direction = "better" if row.spearman > 0 else "worse"
     return f"Popular films have {strength} {direction} ratings than others {evidence}."
 
-
+# %% ../../nbs/6_report/65_findings.ipynb #65fin925
 def rating_finding(
     best: pd.DataFrame,  # BEST_RATED contract, or highest_rated if it has too few films
     correlations: pd.DataFrame,  # CORRELATIONS contract
@@ -408,7 +408,7 @@ def bounds_sentence(
     sentence += f" reached {multiple_text(multiple)} the budget is between {percent(row.lowest)}"
     return f"{sentence} and {percent(row.highest)}; these data cannot narrow that."
 
-
+# %% ../../nbs/6_report/65_findings.ipynb #65fin928
 def missing_finding(
     weighted: pd.DataFrame,  # MONEY_REWEIGHTED contract
     bounds: pd.DataFrame,  # MONEY_BOUNDS contract

@@ -115,7 +115,7 @@ def initial_facts(
         versions=versions(),
     )
 
-
+# %% ../../nbs/8_runs/88_chain.ipynb #88cha901
 def save_run(
     run: Run,
     facts: RunRecord,  # its content
@@ -185,7 +185,7 @@ def films_so_far(run: Run) -> int | None:
     films = counts.get("clean", {}).get("movies", counts.get("ingest", {}).get("landed"))
     return None if films is None else int(films)
 
-
+# %% ../../nbs/8_runs/88_chain.ipynb #88cha971
 def run_stage(
     settings: Settings,
     run: Run,
@@ -299,7 +299,7 @@ def unfinished_run(
         return None
     return unfinished_fetch(settings.pipeline.home, source.question()) or unstarted_fetch(settings)
 
-
+# %% ../../nbs/8_runs/88_chain.ipynb #88cha906
 def unfinished_fetch(
     home: Path,
     question: dict[str, Any],  # what a source asks TMDB for
@@ -372,7 +372,7 @@ def finish_run(
     render_home(run.home, run, facts)
     save_run(run, facts)
 
-
+# %% ../../nbs/8_runs/88_chain.ipynb #88cha972
 def finish_published_run(run: Run) -> RunRecord | None:
     "Complete run.json of a run that was killed right after it was published; None for any other."
     facts = read_facts(run.report)
@@ -446,7 +446,7 @@ def check_settings(settings: Settings) -> None:
     if settings.pipeline.money_from:
         read_other_money(Path(settings.pipeline.money_from))
 
-
+# %% ../../nbs/8_runs/88_chain.ipynb #88cha909
 def run_stages(
     settings: Settings,
     run: Run,

@@ -223,7 +223,7 @@ def explanation_json(
     }
     return json.dumps(content, ensure_ascii=False, default=json_scalar, indent=1) + "\n"
 
-
+# %% ../../nbs/5_search/54_why.ipynb #54why902
 def records_by_seq(
     run: Run,
     seqs: Sequence[int],  # positions of records in the run
