@@ -239,12 +239,18 @@ def credit_counts(
     "One row per film: credits of cast and crew, different billing positions, different credits."
     cast = F.col("kind") == "cast"
     words = F.concat_ws("\x1f", "kind", "person_id", "name", "job", "character")
-    return credits.groupBy("movie_id").agg(
-        F.count_if(cast).alias("cast_credits"),
-        F.count_if(~cast).alias("crew_credits"),
-        F.countDistinct(F.when(cast, F.col("order"))).alias("cast_places"),
-        F.countDistinct(words).alias("different_credits"),
+    # one distinct count in a query: two in one query take engines several times as long
+    each = credits.groupBy("movie_id", words.alias("words")).agg(
+        F.count_if(cast).alias("cast"), F.count_if(~cast).alias("crew")
     )
+    counts = each.groupBy("movie_id").agg(
+        F.sum("cast").alias("cast_credits"),
+        F.sum("crew").alias("crew_credits"),
+        F.count("*").alias("different_credits"),
+    )
+    places = F.countDistinct("order").alias("cast_places")
+    in_cast = credits.filter(cast).groupBy("movie_id").agg(places)
+    return counts.join(in_cast, "movie_id", "left")
 
 # %% ../../nbs/2_films/24_checks.ipynb #e0a33eec
 def with_sharing_films(
@@ -454,8 +460,10 @@ def with_film_and_person(
     the number of names of the person (null for one), and `ids`, `roles` and `jobs`, the numbers of
     all credits with a person id, of the cast with a role, and of the crew with a job."""
     letters = F.lower(F.regexp_replace("name", "[^\\p{L}]", ""))
-    people = credits.filter("person_id is not null").groupBy("person_id")
-    many = people.agg(F.countDistinct(letters).alias("names")).filter("names > 1")
+    people = credits.filter("person_id is not null").select("person_id", "name").distinct()
+    many = (
+        people.groupBy("person_id").agg(F.countDistinct(letters).alias("names")).filter("names > 1")
+    )
     films = movies.select(F.col("id").alias("movie_id"), "title")
     jobs = F.count_if((F.col("kind") == "crew") & is_known("job")).alias("jobs")
     roles = F.count("character").alias("roles")
