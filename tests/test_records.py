@@ -279,7 +279,7 @@ def test_files_that_are_not_read_are_named(tmp_path):
     ]
     run = open_run("skipped", tmp_path / "home")
     assert (
-        ingest(records([tmp_path]), run, skipped=skipped_files([tmp_path]))["skipped"][1]
+        ingest(records([tmp_path]), run, skipped=lambda: skipped_files([tmp_path]))["skipped"][1]
         == "_x.json"
     )
 

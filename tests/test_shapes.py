@@ -1,6 +1,8 @@
 "Saved answers in any shape: what is sure is read, and anything else is named in one line."
 
+import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from tmdb_analysis.core.store import open_run
 from tmdb_analysis.films.ingest import ingest, require_films
 from tmdb_analysis.tmdb.files import files, foreign_reason, json_records, skipped_files
 from tmdb_analysis.tmdb.sources import source_of
+from tmdb_analysis.tmdb.tables import records
 from tmdb_analysis.use.cli import main
 
 A = {"id": 1, "title": "A", "budget": 10, "genres": [{"id": 18, "name": "Drama"}]}
@@ -125,11 +128,46 @@ def test_a_folder_without_any_file_of_films_is_refused(folder):
         source_of(settings(source="files", input=str(folder))).check()
 
 
-def test_a_damaged_file_still_refuses_the_run(folder, tmp_path):
-    (folder / "torn.json").write_text('[{"id": 3}, {"id"')
+TORN = {
+    "torn.json": b'[{"id": 3}, {"id"',
+    "torn.jsonl.gz": gzip.compress(b'{"id": 3, "title": "C"}\n' + os.urandom(9_000).hex().encode()),
+    "torn.csv": "id,title,budget,status\n3,C,1,Released\n4,D".encode("utf-16")[:-1],
+}
+TORN["torn.jsonl.gz"] = TORN["torn.jsonl.gz"][:-2_000]
+
+
+@pytest.mark.parametrize("name", TORN)
+def test_a_damaged_file_in_a_folder_is_named_and_counted_and_the_others_are_read(
+    name, folder, tmp_path
+):
+    (folder / name).write_bytes(TORN[name])
     source = source_of(settings(source="files", input=str(folder)))
-    with pytest.raises(TmdbError, match="torn.json"):
+    source.check()
+    run = open_run("x", tmp_path)
+    counts = ingest(source.records(run), run, skipped=source.skipped)
+    require_films(counts)
+    assert counts["landed"] >= 2 and counts["reasons"]["the file is damaged"] == 1
+    assert [text for text in counts["skipped"] if text.startswith(f"{name}: cannot be read (")]
+
+
+@pytest.mark.parametrize("name", TORN)
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_damaged_file_given_by_name_or_with_strict_is_refused(name, strict, folder, tmp_path):
+    for foreign in FOREIGN:
+        (folder / foreign).unlink()
+    (folder / name).write_bytes(TORN[name])
+    path = folder if strict else folder / name
+    source = source_of(settings(source="files", input=str(path), strict=strict))
+    with pytest.raises(TmdbError, match=rf"{name}: cannot be read.*; save it again"):
+        source.check()
         list(source.records(open_run("x", tmp_path)))
+
+
+def test_a_folder_with_damaged_files_only_is_refused(tmp_path):
+    (tmp_path / "torn.json").write_bytes(TORN["torn.json"])
+    counts = ingest(records([tmp_path]), open_run("x", tmp_path / "home"))
+    with pytest.raises(TmdbError, match="damaged; save them again"):
+        require_films(counts)
 
 
 def test_hidden_folders_are_skipped_and_named(folder):

@@ -154,7 +154,7 @@ def ingest(
     run: Run,  # receives the tables
     fetch: dict[str, Any] | None = None,  # the counts of the fetch, saved with the others
     fetched_on: str = "",  # ISO 8601 day of the fetch, for records without one
-    skipped: Sequence[str] = (),  # skipped files of the input
+    skipped: Callable[[], Sequence[str]] = list,  # skipped or damaged files, once all are read
     tables: Callable[[], list[dict[str, Any]]] = list,  # how CSV files were read, once they are
 ) -> dict[str, Any]:
     "Write the tables `raw` and `quarantine` of a run; returns the counts."
@@ -188,7 +188,7 @@ def ingest(
         "quarantined": reasons.total(),
         "reasons": dict(reasons.most_common()),
     }
-    counts |= {**field_drift(fields, counts["landed"] - listed), "skipped": list(skipped)}
+    counts |= {**field_drift(fields, counts["landed"] - listed), "skipped": list(skipped())}
     counts |= {"fetch": fetch, "read_on": f"{datetime.now(UTC):%Y-%m-%d}", "fetched_on": fetched_on}
     counts |= {"list_items": listed} if listed else {}
     counts["other_kinds"] = {kind: n for kind, n in kinds.most_common() if kind}
@@ -204,6 +204,7 @@ OTHER_KINDS = {  # kind of the records: cause and remedy
 }
 REMEDIES = {  # reason for quarantine: cause and remedy
     "an error answer of the API": "these are error answers of the API; fetch the films again",
+    "the file is damaged": "the files are damaged; save them again",
     "not JSON": "no line is JSON; save the answers again",
     "no id": "no id in the records; each film needs its TMDB id",
 }
