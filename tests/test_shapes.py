@@ -124,7 +124,10 @@ def test_a_foreign_file_given_by_name_is_refused_before_anything_starts(name, fo
 
 def test_a_folder_without_any_file_of_films_is_refused(folder):
     (folder / "films.json").unlink()
-    with pytest.raises(TmdbError, match=r"no file with films.*books.csv"):
+    with pytest.raises(TmdbError, match=r"no file with films.*books.csv.*; .*--columns id="):
+        source_of(settings(source="files", input=str(folder))).check()
+    (folder / "books.csv").unlink()
+    with pytest.raises(TmdbError, match=r"no file with films.*empty.json.*; check the files after"):
         source_of(settings(source="files", input=str(folder))).check()
 
 
@@ -175,6 +178,21 @@ def test_hidden_folders_are_skipped_and_named(folder):
     (folder / ".ipynb_checkpoints" / "films.json").write_text(json.dumps([A]))
     assert skipped_files([folder]) == [".ipynb_checkpoints/films.json"]
     assert foreign_reason(folder / "films.json") == "" and len(files([folder])) == 5
+
+
+def test_links_that_lead_nowhere_and_linked_folders_are_named(folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "more.json").write_text(json.dumps([A]))
+    for link, target in {"gone.json": "nowhere", "self.json": "self.json", "up": "."}.items():
+        (folder / link).symlink_to(target)
+    (folder / "year").symlink_to(tmp_path / "elsewhere")
+    assert skipped_files([folder]) == [
+        "gone.json (broken link)",
+        "self.json (broken link)",
+        "up (linked folder)",
+        "year (linked folder)",
+    ]
+    assert len(files([folder])) == 5 and len(files([folder / "year"])) == 1
 
 
 @pytest.mark.parametrize(

@@ -90,14 +90,17 @@ def files(
 def skipped_files(
     paths: Iterable[str | Path],  # files and folders
 ) -> list[str]:
-    "The files that `files` skips because of their names, as paths inside their folder."
-    folders = [path for path in map(Path, paths) if path.is_dir()]
-    return [
-        str(p.relative_to(path))
-        for path in folders
-        for p in sorted(path.rglob("*"))
-        if p.is_file() and not has_record_name(p.relative_to(path))
-    ]
+    """What `files` skips, as paths inside their folder: files because of their names, broken links
+    and linked folders."""
+    skipped: list[str] = []
+    for path in (path for path in map(Path, paths) if path.is_dir()):
+        for p in sorted(path.rglob("*")):
+            name = p.relative_to(path)
+            if p.is_symlink() and not p.is_file():
+                skipped.append(f"{name} ({'linked folder' if p.is_dir() else 'broken link'})")
+            elif p.is_file() and not has_record_name(name):
+                skipped.append(str(name))
+    return skipped
 
 
 def skipped_words(
