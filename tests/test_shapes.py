@@ -12,13 +12,14 @@ from tmdb_analysis.core.store import open_run
 from tmdb_analysis.films.ingest import ingest, require_films
 from tmdb_analysis.tmdb.files import files, foreign_reason, json_records, skipped_files
 from tmdb_analysis.tmdb.sources import source_of
-from tmdb_analysis.tmdb.tables import records
+from tmdb_analysis.tmdb.tables import inventory, records
 from tmdb_analysis.use.cli import main
 
 A = {"id": 1, "title": "A", "budget": 10, "genres": [{"id": 18, "name": "Drama"}]}
 B = {"id": 2, "title": "B", "budget": 20, "production_companies": [{"id": 1, "name": "C"}]}
 TV = {"id": 1399, "name": "A series", "first_air_date": "2011-04-17"}
 LISTED = {"id": 1, "title": "A", "genre_ids": [18], "popularity": 1.0}
+EXPORTED = {"adult": False, "id": 1, "original_title": "A", "popularity": 2.4, "video": False}
 PERSON = {"id": 287, "name": "P", "known_for": [LISTED, LISTED]}
 
 SHAPES = {
@@ -180,6 +181,35 @@ def test_hidden_folders_are_skipped_and_named(folder):
     assert foreign_reason(folder / "films.json") == "" and len(files([folder])) == 5
 
 
+JOINED = {
+    "answers one after another": json.dumps(A) + json.dumps(B),
+    "laid out answers one after another": f"{json.dumps(A, indent=1)}\n{json.dumps(B, indent=1)}\n",
+    "an array without brackets": f"{json.dumps(A)},\n{json.dumps(B)},\n",
+    "an array with one torn line": f"[\n{json.dumps(A)},\n{json.dumps(B)},\n{json.dumps(A)[:30]}",
+    "a raw tab in a text": json.dumps([A, B | {"title": "a\tb"}]).replace("\\t", "\t"),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_files_that_are_almost_json_are_read(name, tmp_path):
+    (tmp_path / "films.json").write_text(JOINED[name])
+    found = [record for _, record in json_records(tmp_path / "films.json")]
+    assert [r["id"] for r in found if isinstance(r, dict)] == [1, 2]
+
+
+def test_lines_inside_a_torn_document_are_no_records(tmp_path):
+    torn = '[\n{"id": 1, "genres": [\n{"id": 18, "name": "Drama"},\n{"id": 35, "name": "Comedy"}\n'
+    (tmp_path / "films.json").write_text(torn)
+    with pytest.raises(ValueError, match="line"):
+        list(json_records(tmp_path / "films.json"))
+
+
+def test_json_that_is_named_csv_is_refused_with_the_cause(tmp_path):
+    (tmp_path / "films.csv").write_text(json.dumps([A, B]))
+    with pytest.raises(TmdbError, match="films.csv: JSON, no table; rename it to films.json"):
+        inventory([tmp_path / "films.csv"])
+
+
 def test_links_that_lead_nowhere_and_linked_folders_are_named(folder, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "more.json").write_text(json.dumps([A]))
@@ -203,6 +233,10 @@ def test_links_that_lead_nowhere_and_linked_folders_are_named(folder, tmp_path):
         ([LISTED, LISTED | {"id": 2}], "these are list items without budget", "--ids-file"),
         ([{"success": False, "status_code": 34}], "error answers of the API", "again"),
         ([{"a": 1}], "no id", "id"),
+        ([{"id": {"0": 1, "1": 2}, "title": {"0": "A"}}], "ids are no", "orient='records'"),
+        ([A | {"genres": "Drama"}], "genres has another form", "page of the stage"),
+        ([{"id": 1, "cast": [], "crew": []}], "these are credits", "append_to_response"),
+        ([EXPORTED], "these are list items without budget", "--ids-file"),
         ([], "no record", "--input"),
     ],
 )

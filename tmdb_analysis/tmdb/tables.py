@@ -160,6 +160,8 @@ def film_table(
         problem = f"no table of films, by its columns ({listed})"
         if absent := [name for name in (columns or {}).values() if name not in names]:
             problem, way = f"column {absent[0]} is missing ({listed})", "correct --columns"
+        if listed.startswith(("{", "[")):
+            problem, way = "JSON, no table", f"rename it to {path.stem}.json"
         raise ForeignFile(f"{path.name}: {problem}; {way}")
     return FilmTable(path, kind, encoding, delimiter, names, fields)
 
