@@ -210,6 +210,7 @@ OTHER_KINDS = {  # kind of the records: cause and remedy
 REMEDIES = {  # reason for quarantine: cause and remedy
     "an error answer of the API": "these are error answers of the API; fetch the films again",
     "the file is damaged": "the files are damaged; save them again",
+    "a row with more values": "all rows have more values than columns; correct the first line",
     "not JSON": "no line is JSON; save the answers again",
     "credits, not a film": "these are credits without films; fetch the films again with "
     "append_to_response=credits",

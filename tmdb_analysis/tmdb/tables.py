@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['DELIMITERS', 'LIST_COLUMNS', 'COMMA_COLUMNS', 'NO_OBJECT', 'FILM_FIELDS', 'TABLE_FIELDS', 'NAME_COLUMNS', 'DAMAGE',
-           'CreditRow', 'text_encoding', 'open_text', 'table_header', 'objects_in', 'cell_value', 'FilmTable',
-           'film_table', 'table_rows', 'dollars_of', 'film_of', 'DamagedRest', 'damage_words', 'readable_part',
-           'film_key', 'credits_of', 'fullness', 'best_credits', 'table_records', 'Inventory', 'inventory',
-           'require_readable', 'unreadable', 'input_records', 'records']
+           'CreditRow', 'text_encoding', 'open_text', 'table_header', 'objects_in', 'cell_value', 'field_of_column',
+           'FilmTable', 'film_table', 'swallows_rows', 'table_rows', 'dollars_of', 'film_of', 'DamagedRest',
+           'damage_words', 'readable_part', 'film_key', 'credits_of', 'fullness', 'best_credits', 'table_records',
+           'Inventory', 'inventory', 'require_readable', 'unreadable', 'input_records', 'records']
 
 # %% ../../nbs/1_tmdb/17_tables.ipynb #17tab002
 import ast
@@ -119,6 +119,11 @@ NAME_COLUMNS = "name them, such as --columns id=movie,title=Name,budget=Cost"
 csv.field_size_limit(2**27)  # a long crew list is one field
 
 
+def field_of_column(name: str) -> str:
+    "The field that a column means by its name, in any case; other names stay as they are."
+    return name.lower() if name.lower() in TABLE_FIELDS else name
+
+
 @dataclass
 class FilmTable:
     "A CSV file: what it holds and how it is read. `rows` and `used` count while it is read."
@@ -149,7 +154,11 @@ def film_table(
     encoding = text_encoding(path)
     delimiter, names = table_header(path, encoding)
     renamed = {column: field for field, column in (columns or {}).items() if column in names}
-    fields = [renamed.get(name, "" if name in renamed.values() else name) for name in names]
+    own = [field_of_column(name) for name in names]
+    fields = [
+        renamed.get(name, "" if field in renamed.values() else field)
+        for name, field in zip(names, own, strict=True)
+    ]
     has, known = set(fields), len(FILM_FIELDS & set(fields))
     kind = "films" if {"id", "title"} <= has and known >= 2 else ""
     if {"cast", "crew"} <= has and has & {"movie_id", "id"} and known == 0:
@@ -163,13 +172,29 @@ def film_table(
         if listed.startswith(("{", "[")):
             problem, way = "JSON, no table", f"rename it to {path.stem}.json"
         raise ForeignFile(f"{path.name}: {problem}; {way}")
+    if twice := [field for field in fields if field in TABLE_FIELDS and fields.count(field) > 1]:
+        problem = f"column {twice[0]} is there twice"
+        raise ForeignFile(f"{path.name}: {problem}; rename one, or leave it out")
     return FilmTable(path, kind, encoding, delimiter, names, fields)
 
 # %% ../../nbs/1_tmdb/17_tables.ipynb #17tab014
+def swallows_rows(
+    cells: list[str],  # of a row
+    table: FilmTable,
+) -> bool:
+    "Whether a quote without its end made the following rows part of a cell."
+    if len(cells) < len(table.fields) and "\n" in cells[-1]:
+        return True
+    at = next(i for i, field in enumerate(table.fields) if field in ("id", "movie_id"))
+    lines = (line.split(table.delimiter) for cell in cells for line in cell.splitlines()[1:])
+    return any(len(line) >= len(table.fields) and line[at].isdecimal() for line in lines)
+
+
 def table_rows(
     table: FilmTable,  # its `rows` are counted
 ) -> Iterator[tuple[int, dict[str, Any] | BadRecord]]:
-    "Row number, from 1, and cells of a CSV file by field; `BadRecord` for a row that is too long."
+    """Row number, from 1, and cells of a CSV file by field; `BadRecord` for a row that is too long
+    and for one with a quote that does not end in it."""
     with open_text(table.path, table.encoding) as f:
         reader = csv.reader(f, delimiter=table.delimiter)
         next(reader, None)
@@ -177,9 +202,13 @@ def table_rows(
             if not cells:
                 continue
             table.rows += 1
-            if len(cells) > len(table.fields):
-                text = table.delimiter.join(cells)
-                yield table.rows, BadRecord("a row with more values than columns", text)
+            while len(cells) > len(table.fields) and not cells[-1]:
+                cells.pop()
+            reason = "a row with more values than columns" if len(cells) > len(table.fields) else ""
+            if swallows_rows(cells, table):
+                reason = "a quote without its end, with all lines after it"
+            if reason:
+                yield table.rows, BadRecord(reason, table.delimiter.join(cells))
                 continue
             cells += [""] * (len(table.fields) - len(cells))
             row = dict(zip(table.fields, cells, strict=True))
