@@ -181,6 +181,15 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path):
     assert film_table(path, {"revenue": "Budget"}).fields[-2:] == ["budget", "revenue"]
 
 
+def test_a_table_without_people_carries_no_credits(tmp_path):
+    path = tmp_path / "films.csv"
+    path.write_text(FLAT + "1,A,10,20,2001-01-01,War\n")
+    counts = ingest(records([path]), open_run("x", tmp_path))
+    assert "credits" in counts["absent_fields"], "absent is not unknown"
+    path.write_text(FLAT.replace("genres", "director") + "1,A,10,20,2001-01-01,B\n")
+    assert "credits" not in ingest(records([path]), open_run("y", tmp_path))["absent_fields"]
+
+
 def test_list_cells_that_are_no_lists_cost_the_record_and_odd_values_do_not(tmp_path):
     path = tmp_path / "films.csv"
     path.write_text(FLAT + '1,A,10,20,2001-01-01,"[{"\n2,B,a lot,$3M,2001-01-01,War|Drama\n')

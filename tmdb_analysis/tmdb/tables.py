@@ -245,7 +245,8 @@ def film_of(
     people = {kind: film.pop(kind, None) for kind in ("cast", "crew")}
     if people["crew"] is None and isinstance(directors, list):
         people["crew"] = [person | {"job": "Director"} for person in directors]
-    film["credits"] = people if any(v is not None for v in people.values()) else None
+    if row.keys() & {"cast", "crew", "director"}:  # without them the table carries no credits
+        film["credits"] = people if any(v is not None for v in people.values()) else None
     return film
 
 # %% ../../nbs/1_tmdb/17_tables.ipynb #17tab029
@@ -328,7 +329,7 @@ def table_records(
                 continue
             table.used += 1
             film, key = film_of(row), film_key(row["id"])
-            if key in people and film["credits"] is None:
+            if key in people and film.get("credits") is None:
                 used.add(key)
                 film["credits"] = credits_of(people[key][2])
             yield table.path, number, film
