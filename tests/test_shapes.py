@@ -225,6 +225,13 @@ def test_links_that_lead_nowhere_and_linked_folders_are_named(folder, tmp_path):
     assert len(files([folder])) == 5 and len(files([folder / "year"])) == 1
 
 
+def test_pipes_and_folders_without_permission_are_named(folder):
+    os.mkfifo(folder / "pipe.json")
+    (folder / "closed").mkdir(mode=0)
+    closed = ["closed (no permission)"] if os.geteuid() else []  # root may read any folder
+    assert skipped_files([folder]) == [*closed, "pipe.json (no regular file)"]
+
+
 @pytest.mark.parametrize(
     ("values", "cause", "remedy"),
     [

@@ -5,15 +5,16 @@
 # %% auto #0
 __all__ = ['COMPRESSIONS', 'RECORD_SUFFIXES', 'TABLE_SUFFIXES', 'COMPRESSION_SUFFIXES', 'MARKS', 'PAGE_KEYS', 'ANSWER_FIELDS',
            'RECORD_FIELDS', 'DEPTH', 'HEAD_BYTES', 'BadRecord', 'open_bytes', 'plain_suffix', 'has_record_name',
-           'files', 'skipped_files', 'skipped_words', 'parse', 'marked_encoding', 'is_answer', 'records_of_object',
-           'records_inside', 'page', 'json_lines', 'values_in', 'document', 'is_record', 'json_records', 'ForeignFile',
-           'foreign_reason', 'digest']
+           'files', 'unreadable_kind', 'skipped_files', 'skipped_words', 'parse', 'marked_encoding', 'is_answer',
+           'records_of_object', 'records_inside', 'page', 'json_lines', 'values_in', 'document', 'is_record',
+           'json_records', 'ForeignFile', 'foreign_reason', 'digest']
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #8e3f5440
 import codecs
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -88,17 +89,29 @@ def files(
     return found
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #d1c0225d
+def unreadable_kind(path: Path) -> str:
+    "What keeps a path inside a folder from being read, in words; empty if nothing does."
+    if path.is_symlink() and not path.is_file():
+        return "linked folder" if path.is_dir() else "broken link"
+    if not path.is_dir():
+        return "" if path.is_file() else "no regular file"
+    try:
+        os.scandir(path).close()
+    except OSError:
+        return "no permission"
+    return ""
+
+
 def skipped_files(
     paths: Iterable[str | Path],  # files and folders
 ) -> list[str]:
-    """What `files` skips, as paths inside their folder: files because of their names, broken links
-    and linked folders."""
+    "What `files` skips, as paths inside their folder: files because of their names, and others."
     skipped: list[str] = []
     for path in (path for path in map(Path, paths) if path.is_dir()):
         for p in sorted(path.rglob("*")):
             name = p.relative_to(path)
-            if p.is_symlink() and not p.is_file():
-                skipped.append(f"{name} ({'linked folder' if p.is_dir() else 'broken link'})")
+            if kind := unreadable_kind(p):
+                skipped.append(f"{name} ({kind})")
             elif p.is_file() and not has_record_name(name):
                 skipped.append(str(name))
     return skipped
