@@ -190,6 +190,16 @@ def test_a_table_without_people_carries_no_credits(tmp_path):
     assert "credits" not in ingest(records([path]), open_run("y", tmp_path))["absent_fields"]
 
 
+def test_millions_in_text_are_millions_or_unknown(tmp_path):
+    texts = ["2,799.4", "$356", "12.5", "nan", "", "7,5", "a lot"]
+    (tmp_path / "films.csv").write_text(
+        "id,title,budget_musd,runtime\n"
+        + "".join(f'{i},A,"{text}",90\n' for i, text in enumerate(texts, 1))
+    )
+    found = [row["budget"] for row in rows(tmp_path / "films.csv")]
+    assert found == [2_799_400_000, 356_000_000, 12_500_000, None, None, None, None]
+
+
 def test_list_cells_that_are_no_lists_cost_the_record_and_odd_values_do_not(tmp_path):
     path = tmp_path / "films.csv"
     path.write_text(FLAT + '1,A,10,20,2001-01-01,"[{"\n2,B,a lot,$3M,2001-01-01,War|Drama\n')

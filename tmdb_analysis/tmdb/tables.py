@@ -219,11 +219,11 @@ def table_rows(
 def dollars_of(
     musd: str,  # million dollars, as text
 ) -> Any:
-    "Whole dollars; a text that is no number stays as it is."
+    "Whole dollars; any other text as an amount of millions, for ingest to read."
     try:
         return round(float(musd) * 1e6)
     except (ValueError, OverflowError):
-        return musd
+        return f"{musd} million" if musd.strip().lower() not in ("", "nan") else musd
 
 
 def film_of(
