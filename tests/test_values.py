@@ -59,6 +59,7 @@ LOST = [
     ("popularity", "high"),
     ("popularity", "1,234"),
     ("vote_count", "many"),
+    ("vote_count", "12.000"),
     ("vote_count", 12.5),
     ("adult", "maybe"),
     ("title", {"en": "Alien"}),

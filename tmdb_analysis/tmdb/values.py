@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['INT64', 'TYPE_WORDS', 'THOUSANDS', 'DECIMAL_COMMA', 'DOLLARS_IN_TEXT', 'UNITS', 'HOURS', 'MINUTES', 'RUNTIME',
-           'DAY_FORMS', 'ISO_DAY', 'READERS', 'wrong_type', 'as_number', 'as_int', 'as_float', 'as_rating',
+           'DAY_FORMS', 'ISO_DAY', 'READERS', 'wrong_type', 'as_number', 'as_int', 'as_count', 'as_float', 'as_rating',
            'as_dollars', 'as_minutes', 'as_bool', 'as_text', 'as_day', 'as_time', 'LostValue', 'is_nan', 'fit_scalar',
            'fit_list', 'fit_struct', 'reason_of', 'fit']
 
@@ -74,6 +74,13 @@ def as_int(value: Any, where: str) -> int:
     if not -INT64 <= number < INT64:
         raise BadRecord(f"{where}: the number is too large")
     return number
+
+
+def as_count(value: Any, where: str) -> int:
+    "The whole number; `12.000` in text may be 12 or 12,000, so it is none."
+    if isinstance(value, str) and re.fullmatch(r"\d{1,3}\.\d{3}", value.strip()):
+        raise wrong_type(where, value, "a whole number")
+    return as_int(value, where)
 
 
 def as_float(value: Any, where: str) -> float:
@@ -187,6 +194,7 @@ READERS: dict[str, Callable[[Any, str], Any]] = {
     "revenue": as_dollars,
     "runtime": as_minutes,
     "vote_average": as_rating,
+    "vote_count": as_count,
     "release_date": as_day,
 }  # fields with a form of their own
 
