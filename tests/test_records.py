@@ -99,6 +99,7 @@ BROKEN = {
         ["overview", "poster_path", "runtime", "budget", "revenue", "vote_count", "popularity"]
     ),
     "an impossible value": {"runtime": 10**9},
+    "a value below zero": {"runtime": -90},
 }
 
 
@@ -113,9 +114,9 @@ def test_details_and_sound_records_count_before_others_whatever_comes_later(orde
     ]
     films, taken, _ = made(values[::order], tmp_path)
     assert {id: film["runtime"] for id, film in films.items()} == dict.fromkeys(
-        [1, 2, 3, 4, 5, 9], 90
+        [1, 2, 3, 4, 5, 6, 9], 90
     )
-    assert taken == {None: 6, "duplicate": 6}
+    assert taken == {None: 7, "duplicate": 7}
 
 
 def test_among_equals_the_later_one_counts(tmp_path):
