@@ -200,6 +200,15 @@ def test_millions_in_text_are_millions_or_unknown(tmp_path):
     assert found == [2_799_400_000, 356_000_000, 12_500_000, None, None, None, None]
 
 
+def test_the_hint_of_an_error_works_as_one_word_of_the_command(tmp_path):
+    word = "id=movie,title=Name,budget=Cost, USD"
+    assert settings(columns=[word]).pipeline.columns == word.split(",", 2)
+    (tmp_path / "other.csv").write_text('movie,Name,"Cost, USD",revenue\n1,A,10,20\n')
+    source = source_of(settings(source="files", input=str(tmp_path), columns=[word]))
+    ((_, film),) = source.records(open_run("x", tmp_path / "home"))
+    assert (film["title"], film["budget"]) == ("A", "10")
+
+
 def test_list_cells_that_are_no_lists_cost_the_record_and_odd_values_do_not(tmp_path):
     path = tmp_path / "films.csv"
     path.write_text(FLAT + '1,A,10,20,2001-01-01,"[{"\n2,B,a lot,$3M,2001-01-01,War|Drama\n')
