@@ -106,9 +106,13 @@ def unknown_name_note(
     condition: QueryCondition,  # on a name or person, which no film meets
 ) -> str:
     "A note on why no film meets the condition, with similar names."
+    names = field_values(films, credits, condition.field)
+    if not names.filter("name is not null").head(1):
+        reason = f"no film of this run has a known {condition.field}"
+        return f"{condition}: not measured, because {reason}"
     if condition.id is not None:
         return f"{condition}: no film has this id in the field {condition.field}"
-    similar = similar_names(field_values(films, credits, condition.field), condition.value)
+    similar = similar_names(names, condition.value)
     if any(fold(name) == fold(condition.value) for name, _ in similar):
         return f"{condition}: the name exists in the data, but not as {condition.field}"
     hint = ", ".join(f"{name} ({film_count_text(uses)})" for name, uses in similar)

@@ -5,15 +5,17 @@
 # %% auto #0
 __all__ = ['COMPRESSIONS', 'RECORD_SUFFIXES', 'TABLE_SUFFIXES', 'COMPRESSION_SUFFIXES', 'MARKS', 'PAGE_KEYS', 'ANSWER_FIELDS',
            'RECORD_FIELDS', 'DEPTH', 'HEAD_BYTES', 'BadRecord', 'open_bytes', 'plain_suffix', 'has_record_name',
-           'files', 'skipped_files', 'skipped_words', 'parse', 'marked_encoding', 'is_answer', 'records_of_object',
-           'records_inside', 'page', 'json_lines', 'document', 'is_record', 'json_records', 'ForeignFile',
-           'foreign_reason', 'digest']
+           'files', 'unreadable_kind', 'skipped_files', 'skipped_words', 'parse', 'marked_encoding', 'is_answer',
+           'records_of_object', 'records_inside', 'page', 'json_lines', 'values_in', 'document', 'is_record',
+           'json_records', 'ForeignFile', 'foreign_reason', 'digest']
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #8e3f5440
 import codecs
 import hashlib
 import io
 import json
+import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,17 +91,32 @@ def files(
     return found
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #d1c0225d
+def unreadable_kind(path: Path) -> str:
+    "What keeps a path inside a folder from being read, in words; empty if nothing does."
+    if path.is_symlink() and not path.is_file():
+        return "linked folder" if path.is_dir() else "broken link"
+    if not path.is_dir():
+        return "" if path.is_file() else "no regular file"
+    try:
+        os.scandir(path).close()
+    except OSError:
+        return "no permission"
+    return ""
+
+# %% ../../nbs/1_tmdb/16_files.ipynb #16fil962
 def skipped_files(
     paths: Iterable[str | Path],  # files and folders
 ) -> list[str]:
-    "The files that `files` skips because of their names, as paths inside their folder."
-    folders = [path for path in map(Path, paths) if path.is_dir()]
-    return [
-        str(p.relative_to(path))
-        for path in folders
-        for p in sorted(path.rglob("*"))
-        if p.is_file() and not has_record_name(p.relative_to(path))
-    ]
+    "What `files` skips, as paths inside their folder: files because of their names, and others."
+    skipped: list[str] = []
+    for path in (path for path in map(Path, paths) if path.is_dir()):
+        for p in sorted(path.rglob("*")):
+            name = p.relative_to(path)
+            if kind := unreadable_kind(p):
+                skipped.append(f"{name} ({kind})")
+            elif p.is_file() and not has_record_name(name):
+                skipped.append(str(name))
+    return skipped
 
 
 def skipped_words(
@@ -115,12 +132,12 @@ def skipped_words(
 def parse(
     text: bytes,  # one JSON value in UTF-8
 ) -> Any:
-    "A JSON value; NaN stays, to be counted. Raises `ValueError`."
+    "A JSON value; NaN and raw tabs in texts stay. Raises `ValueError`."
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         try:
-            return json.loads(text)
+            return json.loads(text, strict=False)
         except RecursionError:
             raise ValueError("nested too deeply") from None
 
@@ -205,7 +222,7 @@ def page(
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #6700fd83
 def json_lines(
-    lines: Iterable[bytes],  # one JSON value each; empty lines are skipped
+    lines: Iterable[bytes],  # one JSON value each, maybe with a comma; empty lines are skipped
     start: int = 1,  # number of the first line
 ) -> Iterator[tuple[int, Any]]:
     "Line number and record of JSON lines; a `BadRecord` for a broken line."
@@ -213,17 +230,33 @@ def json_lines(
         if not line.strip():
             continue
         try:
-            yield from ((number, record) for record in page(parse(line)))
+            yield from ((number, record) for record in page(parse(line.strip().rstrip(b","))))
         except ValueError:
             text = line.decode("utf-8", "replace").strip()
             yield number, BadRecord(f"not JSON: {text[:60]}", text)
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #6c3c214b
+def values_in(
+    text: str,  # JSON values one after another
+) -> list[Any]:
+    "The values in a text. Raises `ValueError`."
+    decoder, blanks, values, at = json.JSONDecoder(strict=False), re.compile(r"\s*"), [], 0
+    while (at := blanks.match(text, at).end()) < len(text):  # type: ignore[union-attr]
+        value, at = decoder.raw_decode(text, at)
+        values.append(value)
+    return values
+
+# %% ../../nbs/1_tmdb/16_files.ipynb #16fil965
 def document(
     content: bytes,  # of a whole file
 ) -> list[Any]:
     "The records of a JSON document of any shape. Raises `ValueError`."
-    value = parse(content)
+    try:
+        value = parse(content)
+    except json.JSONDecodeError as e:
+        if not e.msg.startswith("Extra data"):
+            raise
+        value = values_in(content.decode())
     return [r for v in value for r in page(v)] if isinstance(value, list) else page(value)
 
 
@@ -257,7 +290,7 @@ def json_records(
         yield from enumerate(document(content), 1)
     except ValueError:
         found = list(json_lines(content.splitlines()))
-        if not any(isinstance(record, dict) for _, record in found):
+        if not any(is_answer(record) for _, record in found):
             raise
         yield from found
 

@@ -111,10 +111,11 @@ class Files(Source):
 
     def records(self, run: Run) -> Iterator[tuple[str, Any]]:
         "Origin and record of all records in the files."
-        return input_records(self.found)
+        return input_records(self.found, self.settings.pipeline.strict)
 
     def skipped(self) -> list[str]:
-        "The files that are skipped because of their names, and then those without films."
+        """The files that are skipped because of their names, then those without films and, after
+        `records`, the damaged ones."""
         return [*skipped_files(self.paths()), *self.found.foreign]
 
     def tables(self) -> list[dict[str, Any]]:
