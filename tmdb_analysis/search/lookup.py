@@ -120,7 +120,7 @@ def unknown_name_note(
 
 # %% ../../nbs/5_search/52_lookup.ipynb #b81c9dd8
 def condition_counts(
-    marks: DataFrame,  # as `marked` returns them
+    marks: DataFrame,  # as `with_met_columns` returns them
     n: int,  # number of conditions
 ) -> dict[str, int]:
     """How many films there are (`all`), and how many meet all conditions (`found`).
@@ -138,7 +138,7 @@ def condition_counts(
 
 def empty_reason(
     request: Query,
-    counts: dict[str, int],  # from `census`
+    counts: dict[str, int],  # from `condition_counts`
 ) -> str:
     "A note on the first condition in the query that left no film."
     i = next(i for i in range(len(request.conditions)) if not counts[f"upto_{i}"])
@@ -152,7 +152,7 @@ def empty_reason(
 
 # %% ../../nbs/5_search/52_lookup.ipynb #e13429f4
 def near_misses(
-    marks: DataFrame,  # as `marked` returns them
+    marks: DataFrame,  # as `with_met_columns` returns them
     request: Query,
     n: int = 3,  # films for each condition that is left out, at most
 ) -> dict[int, list[str]]:
@@ -172,9 +172,9 @@ def near_misses(
 
 
 def empty_result_notes(
-    marks: DataFrame,  # as `marked` returns them
+    marks: DataFrame,  # as `with_met_columns` returns them
     request: Query,
-    counts: dict[str, int],  # from `census`
+    counts: dict[str, int],  # from `condition_counts`
 ) -> list[str]:
     "Notes on why a query finds no film, and on the films that come closest."
     conditions = request.conditions
@@ -246,7 +246,7 @@ def search_run(
 def find(
     text: str = "",  # the query, as `tmdb_analysis.search.query.grammar` explains
     run: Run | None = None,  # None means the published run
-    **conditions: Any,  # more conditions by name, as in `search`
+    **conditions: Any,  # more conditions by name, as in `search_films`
 ) -> Grid:
     """The films of a run that meet a query, as a table with the columns of the SEARCH contract.
 
