@@ -19,6 +19,9 @@ from tmdb_analysis.films.checks import (
 from tmdb_analysis.films.ingest import field_drift, raw_row
 from tmdb_analysis.films.rules import evaluate, outcome
 from tmdb_analysis.films.validate import empty_cause, field_rules, quality
+from tmdb_analysis.report.findings import unmeasured_findings
+from tmdb_analysis.search.lookup import answer_query
+from tmdb_analysis.search.query import query
 
 
 def raw(*records):
@@ -172,3 +175,23 @@ def test_another_day_gives_the_same_outcomes(other, monkeypatch):
     released = [r for r in movie_rules() if r.id == "release_past"]
     assert outcomes(films, released)["release_past"] == (2, 1)
     assert MOVIES and CREDITS
+
+
+# --- findings and searches --------------------------------------------------------------------
+
+
+def test_no_finding_follows_from_an_absent_field():
+    assert unmeasured_findings(["homepage", "status"]) == {}
+    found = unmeasured_findings(["credits", "genres", "vote_average", "release_date"])
+    assert set(found) == {"directors", "genres", "ratings", "time"}
+    assert found["directors"].heading == "Directors are not measured"
+    assert found["directors"].sentence == "Not measured: the data carry no credits."
+
+
+@pytest.mark.parametrize("text", ['director:"Steven Spielberg"', "cast:#62", "genre:War"])
+def test_a_search_for_an_absent_field_says_so(text):
+    records = raw(*[film(i, "2016-01-01") for i in (1, 2)])
+    films = clean.movies(clean.with_verdicts(records, 0))
+    notes = answer_query(films, clean.credits(records, films), query(text)).notes
+    field = text.partition(":")[0]
+    assert notes[0] == f"{text}: not measured, because no film of this run has a known {field}"

@@ -1,6 +1,8 @@
 "Saved answers in any shape: what is sure is read, and anything else is named in one line."
 
+import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,14 @@ from tmdb_analysis.core.store import open_run
 from tmdb_analysis.films.ingest import ingest, require_films
 from tmdb_analysis.tmdb.files import files, foreign_reason, json_records, skipped_files
 from tmdb_analysis.tmdb.sources import source_of
+from tmdb_analysis.tmdb.tables import inventory, records
 from tmdb_analysis.use.cli import main
 
 A = {"id": 1, "title": "A", "budget": 10, "genres": [{"id": 18, "name": "Drama"}]}
 B = {"id": 2, "title": "B", "budget": 20, "production_companies": [{"id": 1, "name": "C"}]}
 TV = {"id": 1399, "name": "A series", "first_air_date": "2011-04-17"}
 LISTED = {"id": 1, "title": "A", "genre_ids": [18], "popularity": 1.0}
+EXPORTED = {"adult": False, "id": 1, "original_title": "A", "popularity": 2.4, "video": False}
 PERSON = {"id": 287, "name": "P", "known_for": [LISTED, LISTED]}
 
 SHAPES = {
@@ -121,15 +125,53 @@ def test_a_foreign_file_given_by_name_is_refused_before_anything_starts(name, fo
 
 def test_a_folder_without_any_file_of_films_is_refused(folder):
     (folder / "films.json").unlink()
-    with pytest.raises(TmdbError, match=r"no file with films.*books.csv"):
+    with pytest.raises(TmdbError, match=r"no file with films.*books.csv.*; .*--columns id="):
+        source_of(settings(source="files", input=str(folder))).check()
+    (folder / "books.csv").unlink()
+    with pytest.raises(TmdbError, match=r"no file with films.*empty.json.*; check the files after"):
         source_of(settings(source="files", input=str(folder))).check()
 
 
-def test_a_damaged_file_still_refuses_the_run(folder, tmp_path):
-    (folder / "torn.json").write_text('[{"id": 3}, {"id"')
+TORN = {
+    "torn.json": b'[{"id": 3}, {"id"',
+    "torn.jsonl.gz": gzip.compress(b'{"id": 3, "title": "C"}\n' + os.urandom(9_000).hex().encode()),
+    "torn.csv": "id,title,budget,status\n3,C,1,Released\n4,D".encode("utf-16")[:-1],
+}
+TORN["torn.jsonl.gz"] = TORN["torn.jsonl.gz"][:-2_000]
+
+
+@pytest.mark.parametrize("name", TORN)
+def test_a_damaged_file_in_a_folder_is_named_and_counted_and_the_others_are_read(
+    name, folder, tmp_path
+):
+    (folder / name).write_bytes(TORN[name])
     source = source_of(settings(source="files", input=str(folder)))
-    with pytest.raises(TmdbError, match="torn.json"):
+    source.check()
+    run = open_run("x", tmp_path)
+    counts = ingest(source.records(run), run, skipped=source.skipped)
+    require_films(counts)
+    assert counts["landed"] >= 2 and counts["reasons"]["the file is damaged"] == 1
+    assert [text for text in counts["skipped"] if text.startswith(f"{name}: cannot be read (")]
+
+
+@pytest.mark.parametrize("name", TORN)
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_damaged_file_given_by_name_or_with_strict_is_refused(name, strict, folder, tmp_path):
+    for foreign in FOREIGN:
+        (folder / foreign).unlink()
+    (folder / name).write_bytes(TORN[name])
+    path = folder if strict else folder / name
+    source = source_of(settings(source="files", input=str(path), strict=strict))
+    with pytest.raises(TmdbError, match=rf"{name}: cannot be read.*; save it again"):
+        source.check()
         list(source.records(open_run("x", tmp_path)))
+
+
+def test_a_folder_with_damaged_files_only_is_refused(tmp_path):
+    (tmp_path / "torn.json").write_bytes(TORN["torn.json"])
+    counts = ingest(records([tmp_path]), open_run("x", tmp_path / "home"))
+    with pytest.raises(TmdbError, match="damaged; save them again"):
+        require_films(counts)
 
 
 def test_hidden_folders_are_skipped_and_named(folder):
@@ -137,6 +179,57 @@ def test_hidden_folders_are_skipped_and_named(folder):
     (folder / ".ipynb_checkpoints" / "films.json").write_text(json.dumps([A]))
     assert skipped_files([folder]) == [".ipynb_checkpoints/films.json"]
     assert foreign_reason(folder / "films.json") == "" and len(files([folder])) == 5
+
+
+JOINED = {
+    "answers one after another": json.dumps(A) + json.dumps(B),
+    "laid out answers one after another": f"{json.dumps(A, indent=1)}\n{json.dumps(B, indent=1)}\n",
+    "an array without brackets": f"{json.dumps(A)},\n{json.dumps(B)},\n",
+    "an array with one torn line": f"[\n{json.dumps(A)},\n{json.dumps(B)},\n{json.dumps(A)[:30]}",
+    "a raw tab in a text": json.dumps([A, B | {"title": "a\tb"}]).replace("\\t", "\t"),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_files_that_are_almost_json_are_read(name, tmp_path):
+    (tmp_path / "films.json").write_text(JOINED[name])
+    found = [record for _, record in json_records(tmp_path / "films.json")]
+    assert [r["id"] for r in found if isinstance(r, dict)] == [1, 2]
+
+
+def test_lines_inside_a_torn_document_are_no_records(tmp_path):
+    torn = '[\n{"id": 1, "genres": [\n{"id": 18, "name": "Drama"},\n{"id": 35, "name": "Comedy"}\n'
+    (tmp_path / "films.json").write_text(torn)
+    with pytest.raises(ValueError, match="line"):
+        list(json_records(tmp_path / "films.json"))
+
+
+def test_json_that_is_named_csv_is_refused_with_the_cause(tmp_path):
+    (tmp_path / "films.csv").write_text(json.dumps([A, B]))
+    with pytest.raises(TmdbError, match="films.csv: JSON, no table; rename it to films.json"):
+        inventory([tmp_path / "films.csv"])
+
+
+def test_links_that_lead_nowhere_and_linked_folders_are_named(folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "more.json").write_text(json.dumps([A]))
+    for link, target in {"gone.json": "nowhere", "self.json": "self.json", "up": "."}.items():
+        (folder / link).symlink_to(target)
+    (folder / "year").symlink_to(tmp_path / "elsewhere")
+    assert skipped_files([folder]) == [
+        "gone.json (broken link)",
+        "self.json (broken link)",
+        "up (linked folder)",
+        "year (linked folder)",
+    ]
+    assert len(files([folder])) == 5 and len(files([folder / "year"])) == 1
+
+
+def test_pipes_and_folders_without_permission_are_named(folder):
+    os.mkfifo(folder / "pipe.json")
+    (folder / "closed").mkdir(mode=0)
+    closed = ["closed (no permission)"] if os.geteuid() else []  # root may read any folder
+    assert skipped_files([folder]) == [*closed, "pipe.json (no regular file)"]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +240,10 @@ def test_hidden_folders_are_skipped_and_named(folder):
         ([LISTED, LISTED | {"id": 2}], "these are list items without budget", "--ids-file"),
         ([{"success": False, "status_code": 34}], "error answers of the API", "again"),
         ([{"a": 1}], "no id", "id"),
+        ([{"id": {"0": 1, "1": 2}, "title": {"0": "A"}}], "ids are no", "orient='records'"),
+        ([A | {"genres": "Drama"}], "genres has another form", "page of the stage"),
+        ([{"id": 1, "cast": [], "crew": []}], "these are credits", "append_to_response"),
+        ([EXPORTED], "these are list items without budget", "--ids-file"),
         ([], "no record", "--input"),
     ],
 )

@@ -150,6 +150,65 @@ def test_a_row_that_is_too_long_is_one_bad_record(tmp_path):
     assert counts["reasons"] == {"a row with more values than columns": 1}
 
 
+def test_a_quote_without_its_end_is_one_bad_record_and_not_a_film(tmp_path):
+    path = tmp_path / "films.csv"
+    rows = [f"{i},Film {i},{i},2,2001-01-01,War\n" for i in range(1, 9)]
+    text = FLAT + "".join(rows).replace("Film 3", '"Film 3')
+    path.write_text(text.replace("Film 7", '"Film 7"'))
+    counts = ingest(records([path]), open_run("y", tmp_path))
+    assert (counts["records"], counts["landed"]) == (4, 3), "the next quote ends the loss"
+    path.write_text(text)
+    counts = ingest(records([path]), open_run("x", tmp_path))
+    assert (counts["records"], counts["landed"]) == (3, 2)
+    assert counts["reasons"] == {"a quote without its end, with all lines after it": 1}
+    assert "8,Film 8" in list(records([path]))[-1][1].text
+
+
+def test_names_of_columns_in_capitals_and_empty_cells_behind_the_last_column(tmp_path):
+    path = tmp_path / "films.csv"
+    path.write_text(FLAT.upper() + "1,A,10,20,2001-01-01,War,,\n")
+    ((_, film),) = records([path])
+    assert (film["id"], film["title"], film["genres"]) == ("1", "A", [{"name": "War"}])
+    ((_, film),) = records([path], {"budget": "REVENUE", "revenue": "BUDGET"})
+    assert (film["budget"], film["revenue"]) == ("20", "10")
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    path = tmp_path / "films.csv"
+    path.write_text("id,title,runtime,budget,Budget\n1,A,90,10,20\n")
+    with pytest.raises(TmdbError, match="column budget is there twice; rename one"):
+        inventory([path])
+    assert film_table(path, {"revenue": "Budget"}).fields[-2:] == ["budget", "revenue"]
+
+
+def test_a_table_without_people_carries_no_credits(tmp_path):
+    path = tmp_path / "films.csv"
+    path.write_text(FLAT + "1,A,10,20,2001-01-01,War\n")
+    counts = ingest(records([path]), open_run("x", tmp_path))
+    assert "credits" in counts["absent_fields"], "absent is not unknown"
+    path.write_text(FLAT.replace("genres", "director") + "1,A,10,20,2001-01-01,B\n")
+    assert "credits" not in ingest(records([path]), open_run("y", tmp_path))["absent_fields"]
+
+
+def test_millions_in_text_are_millions_or_unknown(tmp_path):
+    texts = ["2,799.4", "$356", "12.5", "nan", "", "7,5", "a lot"]
+    (tmp_path / "films.csv").write_text(
+        "id,title,budget_musd,runtime\n"
+        + "".join(f'{i},A,"{text}",90\n' for i, text in enumerate(texts, 1))
+    )
+    found = [row["budget"] for row in rows(tmp_path / "films.csv")]
+    assert found == [2_799_400_000, 356_000_000, 12_500_000, None, None, None, None]
+
+
+def test_the_hint_of_an_error_works_as_one_word_of_the_command(tmp_path):
+    word = "id=movie,title=Name,budget=Cost, USD"
+    assert settings(columns=[word]).pipeline.columns == word.split(",", 2)
+    (tmp_path / "other.csv").write_text('movie,Name,"Cost, USD",revenue\n1,A,10,20\n')
+    source = source_of(settings(source="files", input=str(tmp_path), columns=[word]))
+    ((_, film),) = source.records(open_run("x", tmp_path / "home"))
+    assert (film["title"], film["budget"]) == ("A", "10")
+
+
 def test_list_cells_that_are_no_lists_cost_the_record_and_odd_values_do_not(tmp_path):
     path = tmp_path / "films.csv"
     path.write_text(FLAT + '1,A,10,20,2001-01-01,"[{"\n2,B,a lot,$3M,2001-01-01,War|Drama\n')

@@ -28,11 +28,28 @@ READ = [
     ("vote_count", "1,234", 1234),
     ("popularity", "7,5", 7.5),
     ("vote_average", "8.1", 8.1),
+    ("vote_average", "8,123", 8.123),
+    ("popularity", "15,3456", 15.3456),
+    ("popularity", "0,123", 0.123),
+    ("adult", " FALSE ", False),
+    ("release_date", "2012-10-26", "2012-10-26"),
+    ("release_date", " 2012-10-26 ", "2012-10-26"),
+    ("release_date", "2012-10-26 00:00:00", "2012-10-26"),
+    ("release_date", "2012-10-26T00:00:00.000Z", "2012-10-26"),
+    ("release_date", "2012/10/26", "2012-10-26"),
+    ("release_date", "26/10/2012", "2012-10-26"),
+    ("release_date", "10/26/2012", "2012-10-26"),
+    ("release_date", "3/3/2012", "2012-03-03"),
+    ("release_date", "03.04.2012", "2012-04-03"),
+    ("release_date", "26 October 2012", "2012-10-26"),
+    ("release_date", "Oct 26, 2012", "2012-10-26"),
 ]
+NO_DAY = ["03/04/2012", "2012", "2012-10", "2012-02-30", "30/02/2012", "31.12.0000", "soon", ""]
 LOST = [
     ("budget", "a lot"),
     ("budget", "€63M"),
     ("budget", "63,5"),
+    ("budget", "500.000"),
     ("budget", 63.5),
     ("budget", True),
     ("budget", [1]),
@@ -42,6 +59,7 @@ LOST = [
     ("popularity", "high"),
     ("popularity", "1,234"),
     ("vote_count", "many"),
+    ("vote_count", "12.000"),
     ("vote_count", 12.5),
     ("adult", "maybe"),
     ("title", {"en": "Alien"}),
@@ -52,6 +70,11 @@ LOST = [
 def test_a_value_in_another_form_is_read(field, value, expected):
     row = raw_row({"id": 1, field: value}, 1, "test")
     assert row[field] == expected and row["unreadable"] is None
+
+
+@pytest.mark.parametrize("text", NO_DAY)
+def test_a_text_that_is_no_certain_day_stays_for_the_cleaning_to_count(text):
+    assert raw_row({"id": 1, "release_date": text}, 1, "test")["release_date"] == text
 
 
 @pytest.mark.parametrize(("field", "value"), LOST)

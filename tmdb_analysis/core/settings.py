@@ -430,7 +430,7 @@ class Pipeline(Section):
     def read_columns(cls, value: list[str]) -> list[str]:
         "The columns as field=column; those of a YAML file if its name is given."
         pairs: list[str] = []
-        for text in value:
+        for text in (part for word in value for part in re.split(r",(?=\s*\w+=)", word)):
             if text.endswith((".yaml", ".yml")):
                 pairs += yaml_pairs(local_path(text, "file"))
             elif "=" in text:

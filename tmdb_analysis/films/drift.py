@@ -76,7 +76,7 @@ def profile(
 
 def changes(
     before: DataFrame,  # MOVIES contract, of the previous run
-    now: DataFrame,  # MOVIES contract
+    now: DataFrame,  # MOVIES contract, of the new run
 ) -> list[dict[str, Any]]:
     """One row per measure with `what`, `before`, `now`, `change`: the number of films, the films of
     the previous run that are still there, and the known share of each column in percent."""
@@ -98,8 +98,8 @@ def changes(
 # %% ../../nbs/2_films/26_drift.ipynb #ca1ab76b
 def trend_rules(
     changes: list[dict[str, Any]],  # from `changes`; empty without a run to compare with
-    trend_max_rows_pct: float = 5.0,  # change of the number of films, in percent
-    trend_max_null_points: float = 2.0,  # change of a share, in percentage points
+    trend_max_rows_pct: float = 5.0,  # largest change of the number of films, in percent
+    trend_max_null_points: float = 2.0,  # largest change of a share, in percentage points
 ) -> list[dict[str, Any]]:
     "The outcomes of three rules about change; their shares are None if `changes` is empty."
     films = [c for c in changes[:1] if c["change"] is not None]

@@ -64,7 +64,7 @@ class Rule:
 
 # %% ../../nbs/2_films/21_rules.ipynb #c09e205b
 def complete(
-    column: str,
+    column: str,  # of any type
     severity: str = "warn",  # critical, error or warn
 ) -> Rule:
     "The rule that a column is not null."

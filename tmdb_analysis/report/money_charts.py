@@ -41,7 +41,7 @@ TREND_FILMS = 1000  # films that the trend uses, at most
 class Trend(NamedTuple):
     "The trend: gross = level x budget ** slope, in million USD."
 
-    slope: float
+    slope: float  # 1: gross grows in proportion to the budget; below 1: more slowly
     level: float  # gross at a budget of 1 million USD
     low: float  # lower end of the 95% confidence interval of the slope
     high: float  # upper end
@@ -66,7 +66,7 @@ def trend(
 
 # %% ../../nbs/6_report/61_money_charts.ipynb #267a218e
 def trend_sentence(
-    line: Trend | None,
+    line: Trend | None,  # from `trend`
 ) -> str:
     "The trend in a sentence for the caption; empty without a trend."
     if line is None:
@@ -110,7 +110,7 @@ def money_plane(
 # %% ../../nbs/6_report/61_money_charts.ipynb #e200abcc
 def notable_films(
     films: pd.DataFrame,  # `id, budget_musd, revenue_musd`
-    line: Trend | None,
+    line: Trend | None,  # from `trend`; None: compare with the budget
     n: int,  # films to return, at most
 ) -> pd.DataFrame:
     """The films to label, with `times`: gross / gross on the trend.

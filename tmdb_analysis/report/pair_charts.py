@@ -53,8 +53,8 @@ CROWD = 60  # films from which the chart counts films by cell instead of drawing
 
 def draw_cells(
     fig: Figure,  # gets the scale of colours
-    ax: Axes,
-    pairs: pd.DataFrame,  # two columns: x and y
+    ax: Axes,  # of the figure, with a logarithmic x axis
+    pairs: pd.DataFrame,  # two columns: x, above 0, and y
 ) -> None:
     "Draw the number of films in each hexagonal cell, with logarithmic colours."
     x, y = pairs.to_numpy().T
@@ -154,9 +154,9 @@ def colour_numbers(
 
 # %% ../../nbs/6_report/64_pair_charts.ipynb #b08798bf
 def draw_heat_map(
-    ax: Axes,
-    square: pd.DataFrame,  # lift, as `company` returns it
-    labels: list[str],  # of the genres
+    ax: Axes,  # empty; gets the cells and their numbers
+    square: pd.DataFrame,  # lift, as `lift_square` returns it
+    labels: list[str],  # of the genres, in the order of the square
     end: float,  # end of the colour scale: log2 of the largest lift
 ) -> None:
     "Draw the lift of each pair of genres as a coloured cell with its number."

@@ -34,7 +34,7 @@ from tmdb_analysis.report.style import (
 
 # %% ../../nbs/6_report/63_year_charts.ipynb #376925c3
 def figure_with_strip(
-    years: pd.Series,
+    years: pd.Series,  # years of release; the axis has one more on each side
     height: float = 3.5,  # of the plot, in inches
 ) -> tuple[Figure, Axes, Axes]:
     "A figure with a panel by year, and below it a strip for the number of films."
@@ -57,10 +57,10 @@ def with_gaps(
 class YearMeasure(NamedTuple):
     "A value by year: its columns in the YEARLY_MONEY contract, and its names in the figure."
 
-    value: str
-    low: str
-    high: str
-    n: str
+    value: str  # column of the median
+    low: str  # column of the lower end of the band
+    high: str  # column of the upper end of the band
+    n: str  # column of the number of films
     form: Callable[[float], str]  # writes a value
     axis: str  # label of the axis; {dollars} is replaced
     name: str  # in the title
@@ -115,7 +115,7 @@ def draw_curve(
 # %% ../../nbs/6_report/63_year_charts.ipynb #5329c3b3
 def peak_title(
     firm: pd.DataFrame,  # complete years with enough films: `year, value, low, high`
-    measure: YearMeasure,
+    measure: YearMeasure,  # one of YEAR_MEASURES
     min_year: int,  # films that a year needs
 ) -> str:
     "The title of a chart by year: which years lead, or the range of the medians."
@@ -135,7 +135,7 @@ def peak_title(
 @mpl.rc_context(CHART_STYLE)
 def median_by_year(
     table: pd.DataFrame,  # YEARLY_MONEY contract
-    measure: str = "revenue",  # or return
+    measure: str = "revenue",  # or return: a key of YEAR_MEASURES
     min_year: int = 20,  # films that a year needs for a solid line
     as_of: object = None,  # date of the data in words; None if unknown
     dollars: int | None = None,  # year whose dollars the revenue is in; None if unknown

@@ -106,9 +106,13 @@ def unknown_name_note(
     condition: QueryCondition,  # on a name or person, which no film meets
 ) -> str:
     "A note on why no film meets the condition, with similar names."
+    names = field_values(films, credits, condition.field)
+    if not names.filter("name is not null").head(1):
+        reason = f"no film of this run has a known {condition.field}"
+        return f"{condition}: not measured, because {reason}"
     if condition.id is not None:
         return f"{condition}: no film has this id in the field {condition.field}"
-    similar = similar_names(field_values(films, credits, condition.field), condition.value)
+    similar = similar_names(names, condition.value)
     if any(fold(name) == fold(condition.value) for name, _ in similar):
         return f"{condition}: the name exists in the data, but not as {condition.field}"
     hint = ", ".join(f"{name} ({film_count_text(uses)})" for name, uses in similar)
@@ -116,7 +120,7 @@ def unknown_name_note(
 
 # %% ../../nbs/5_search/52_lookup.ipynb #b81c9dd8
 def condition_counts(
-    marks: DataFrame,  # as `marked` returns them
+    marks: DataFrame,  # as `with_met_columns` returns them
     n: int,  # number of conditions
 ) -> dict[str, int]:
     """How many films there are (`all`), and how many meet all conditions (`found`).
@@ -134,7 +138,7 @@ def condition_counts(
 
 def empty_reason(
     request: Query,
-    counts: dict[str, int],  # from `census`
+    counts: dict[str, int],  # from `condition_counts`
 ) -> str:
     "A note on the first condition in the query that left no film."
     i = next(i for i in range(len(request.conditions)) if not counts[f"upto_{i}"])
@@ -148,7 +152,7 @@ def empty_reason(
 
 # %% ../../nbs/5_search/52_lookup.ipynb #e13429f4
 def near_misses(
-    marks: DataFrame,  # as `marked` returns them
+    marks: DataFrame,  # as `with_met_columns` returns them
     request: Query,
     n: int = 3,  # films for each condition that is left out, at most
 ) -> dict[int, list[str]]:
@@ -168,9 +172,9 @@ def near_misses(
 
 
 def empty_result_notes(
-    marks: DataFrame,  # as `marked` returns them
+    marks: DataFrame,  # as `with_met_columns` returns them
     request: Query,
-    counts: dict[str, int],  # from `census`
+    counts: dict[str, int],  # from `condition_counts`
 ) -> list[str]:
     "Notes on why a query finds no film, and on the films that come closest."
     conditions = request.conditions
@@ -242,7 +246,7 @@ def search_run(
 def find(
     text: str = "",  # the query, as `tmdb_analysis.search.query.grammar` explains
     run: Run | None = None,  # None means the published run
-    **conditions: Any,  # more conditions by name, as in `search`
+    **conditions: Any,  # more conditions by name, as in `search_films`
 ) -> Grid:
     """The films of a run that meet a query, as a table with the columns of the SEARCH contract.
 

@@ -252,7 +252,7 @@ class Query:
     "Conditions, an order and a limit. Raises `UsageError` for an unknown order or a limit below 1."
 
     conditions: tuple[QueryCondition, ...] = ()  # a film must meet all of them
-    sort: str = "-rating"  # a key of SORTS, with `-` for highest first
+    sort: str = "-rating"  # a key of SORT_COLUMNS, with `-` for highest first
     limit: int | None = None  # highest number of films to return; None means all
 
     def __post_init__(self) -> None:

@@ -99,7 +99,7 @@ def with_person_ids(
 
 
 def people_named(
-    credits: DataFrame,  # as `identified` returns them
+    credits: DataFrame,  # as `with_person_ids` returns them
     conditions: Sequence[QueryCondition],  # on people, at least one
 ) -> DataFrame:
     "The people that the conditions name: `person_id`, and each of their folded names as `called`."
@@ -114,7 +114,7 @@ def people_named(
 def is_credit_for(
     condition: QueryCondition,  # on a person
 ) -> Column:
-    "Whether a credit, joined with `people`, is for the person and the work in the condition."
+    "Whether a credit, joined with `people_named`, is for the person and the work in the condition."
     field = FIELDS[condition.field]
     work = F.col("kind").isin(*field.where)
     work = work & F.col("job").isin(*field.jobs) if field.jobs else work
@@ -149,7 +149,7 @@ def with_met_columns(
 def meets_all(
     numbers: Sequence[int],  # of conditions, from 0
 ) -> Column:
-    "Whether a film from `marked` meets all of these conditions."
+    "Whether a film from `with_met_columns` meets all of these conditions."
     return reduce(and_, [F.col(f"met_{i}") for i in numbers], F.lit(True))
 
 # %% ../../nbs/5_search/51_search.ipynb #db943415
@@ -207,9 +207,9 @@ SAVED_SEARCHES = {
 
 
 def describe_searches(
-    number: KpiFunction,  # `search`
+    number: KpiFunction,  # `search_films`
 ) -> KpiFunction:
-    "The decorator of `search`, which computes a KPI table for each of SEARCHES."
+    "The decorator of `search_films`, which computes a KPI table for each of SAVED_SEARCHES."
     for name, text in reversed(SAVED_SEARCHES.items()):
         number = kpi(
             replace(SEARCH, name=name),

@@ -37,7 +37,7 @@ def pack_row(
 
 
 def unpack_row(
-    row: bytes,  # as `packed` returns it
+    row: bytes,  # as `pack_row` returns it
 ) -> dict[str, Any]:
     "The content of a cache row. Raises ValueError or zlib.error if the bytes are not a valid row."
     unpacker = zlib.decompressobj()

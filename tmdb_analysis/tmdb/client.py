@@ -75,7 +75,7 @@ class Tmdb:
 
     def __init__(
         self,
-        api: Api,  # settings: secret, address, limits
+        api: Api,  # settings: secret, URL, limits, freshness
         cache: Path,  # folder of the SQLite cache
         stop: threading.Event | None = None,  # set it to end all waiting
     ) -> None:

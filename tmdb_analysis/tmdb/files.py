@@ -5,16 +5,19 @@
 # %% auto #0
 __all__ = ['COMPRESSIONS', 'RECORD_SUFFIXES', 'TABLE_SUFFIXES', 'COMPRESSION_SUFFIXES', 'MARKS', 'PAGE_KEYS', 'ANSWER_FIELDS',
            'RECORD_FIELDS', 'DEPTH', 'BLOCK_BYTES', 'HEAD_BYTES', 'BadRecord', 'open_bytes', 'plain_suffix',
-           'has_record_name', 'files', 'skipped_files', 'skipped_words', 'parse', 'marked_encoding', 'is_answer',
-           'records_of_object', 'records_inside', 'page', 'json_lines', 'document', 'is_record', 'Lines', 'json_parts',
-           'json_records', 'ForeignFile', 'foreign_reason', 'digest']
+           'has_record_name', 'files', 'unreadable_kind', 'skipped_files', 'skipped_words', 'parse', 'marked_encoding',
+           'is_answer', 'records_of_object', 'records_inside', 'page', 'json_lines', 'values_in', 'document',
+           'is_record', 'Lines', 'line_blocks', 'json_parts', 'json_records', 'ForeignFile', 'foreign_reason', 'digest']
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #8e3f5440
 import codecs
 import hashlib
 import io
 import json
+import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,17 +92,32 @@ def files(
     return found
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #d1c0225d
+def unreadable_kind(path: Path) -> str:
+    "What keeps a path inside a folder from being read, in words; empty if nothing does."
+    if path.is_symlink() and not path.is_file():
+        return "linked folder" if path.is_dir() else "broken link"
+    if not path.is_dir():
+        return "" if path.is_file() else "no regular file"
+    try:
+        os.scandir(path).close()
+    except OSError:
+        return "no permission"
+    return ""
+
+# %% ../../nbs/1_tmdb/16_files.ipynb #16fil962
 def skipped_files(
     paths: Iterable[str | Path],  # files and folders
 ) -> list[str]:
-    "The files that `files` skips because of their names, as paths inside their folder."
-    folders = [path for path in map(Path, paths) if path.is_dir()]
-    return [
-        str(p.relative_to(path))
-        for path in folders
-        for p in sorted(path.rglob("*"))
-        if p.is_file() and not has_record_name(p.relative_to(path))
-    ]
+    "What `files` skips, as paths inside their folder: files because of their names, and others."
+    skipped: list[str] = []
+    for path in (path for path in map(Path, paths) if path.is_dir()):
+        for p in sorted(path.rglob("*")):
+            name = p.relative_to(path)
+            if kind := unreadable_kind(p):
+                skipped.append(f"{name} ({kind})")
+            elif p.is_file() and not has_record_name(name):
+                skipped.append(str(name))
+    return skipped
 
 
 def skipped_words(
@@ -115,12 +133,12 @@ def skipped_words(
 def parse(
     text: bytes,  # one JSON value in UTF-8
 ) -> Any:
-    "A JSON value; NaN stays, to be counted. Raises `ValueError`."
+    "A JSON value; NaN and raw tabs in texts stay. Raises `ValueError`."
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         try:
-            return json.loads(text)
+            return json.loads(text, strict=False)
         except RecursionError:
             raise ValueError("nested too deeply") from None
 
@@ -205,7 +223,7 @@ def page(
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #6700fd83
 def json_lines(
-    lines: Iterable[bytes],  # one JSON value each; empty lines are skipped
+    lines: Iterable[bytes],  # one JSON value each, maybe with a comma; empty lines are skipped
     start: int = 1,  # number of the first line
 ) -> Iterator[tuple[int, Any]]:
     "Line number and record of JSON lines; a `BadRecord` for a broken line."
@@ -213,17 +231,33 @@ def json_lines(
         if not line.strip():
             continue
         try:
-            yield from ((number, record) for record in page(parse(line)))
+            yield from ((number, record) for record in page(parse(line.strip().rstrip(b","))))
         except ValueError:
             text = line.decode("utf-8", "replace").strip()
             yield number, BadRecord(f"not JSON: {text[:60]}", text)
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #6c3c214b
+def values_in(
+    text: str,  # JSON values one after another
+) -> list[Any]:
+    "The values in a text. Raises `ValueError`."
+    decoder, blanks, values, at = json.JSONDecoder(strict=False), re.compile(r"\s*"), [], 0
+    while (at := blanks.match(text, at).end()) < len(text):  # type: ignore[union-attr]
+        value, at = decoder.raw_decode(text, at)
+        values.append(value)
+    return values
+
+# %% ../../nbs/1_tmdb/16_files.ipynb #16fil965
 def document(
     content: bytes,  # of a whole file
 ) -> list[Any]:
     "The records of a JSON document of any shape. Raises `ValueError`."
-    value = parse(content)
+    try:
+        value = parse(content)
+    except json.JSONDecodeError as e:
+        if not e.msg.startswith("Extra data"):
+            raise
+        value = values_in(content.decode())
     return [r for v in value for r in page(v)] if isinstance(value, list) else page(value)
 
 
@@ -249,11 +283,31 @@ class Lines(NamedTuple):
     name: str = ""  # of the file
 
 
+def line_blocks(
+    f: Iterable[bytes],  # an open file
+) -> Iterator[list[bytes]]:
+    "The lines in blocks of about BLOCK_BYTES. Damage ends the last block, and is raised after it."
+    lines, size = list[bytes](), 0
+    try:
+        for line in f:
+            lines.append(line)
+            size += len(line)
+            if size >= BLOCK_BYTES:
+                yield lines
+                lines, size = [], 0
+    except OSError:
+        if lines:
+            yield lines
+        raise
+    if lines:
+        yield lines
+
+# %% ../../nbs/1_tmdb/16_files.ipynb #16blk006
 def json_parts(
     path: Path,  # a JSON file, plain or compressed, in UTF-8, or in UTF-16 or UTF-32 with a mark
-) -> Iterator[Lines | tuple[int, Any]]:
-    """The lines of a file of JSON lines in blocks, or position and record of another JSON file.
-    Raises `ValueError` if it has none."""
+) -> Iterator[tuple[int, Any]]:
+    """Position, from 1, and record of a JSON file; JSON lines come as `Lines` with the position of
+    the first one. Raises `ValueError` if it has none, and `OSError` after the readable part."""
     with open_bytes(path) as stream:
         f: io.BufferedIOBase = stream
         encoding = marked_encoding(stream.peek(4)[:4])
@@ -261,17 +315,17 @@ def json_parts(
             f = io.BytesIO(stream.read().decode(encoding).encode())
         first = f.readline().removeprefix(codecs.BOM_UTF8)
         if is_record(first):
-            number, lines = 1, [first]
-            while lines:
-                yield Lines(number, lines, path.name)
-                number, lines = number + len(lines), f.readlines(BLOCK_BYTES)
+            number = 1
+            for lines in line_blocks(chain([first], f)):
+                yield number, Lines(number, lines, path.name)
+                number += len(lines)
             return
         content = first + f.read()
     try:
         yield from enumerate(document(content), 1)
     except ValueError:
         found = list(json_lines(content.splitlines()))
-        if not any(isinstance(record, dict) for _, record in found):
+        if not any(is_answer(record) for _, record in found):
             raise
         yield from found
 
@@ -280,11 +334,11 @@ def json_records(
     path: Path,  # a JSON file, as for `json_parts`
 ) -> Iterator[tuple[int, Any]]:
     "Position and record of a JSON file in any form, from 1. Raises `ValueError` if it has none."
-    for part in json_parts(path):
+    for number, part in json_parts(path):
         if isinstance(part, Lines):
             yield from json_lines(part.lines, part.first)
         else:
-            yield part
+            yield number, part
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #16fil905
 class ForeignFile(TmdbError):

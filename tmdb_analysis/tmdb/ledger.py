@@ -151,7 +151,7 @@ class Ledger:
 
     def once(
         self,
-        step: str,  # name of a step, such as listed
+        step: str,  # listed, copied or expanded
     ) -> Iterator[None]:
         "A loop body that runs unless the step was completed before: `for _ in ledger.once(...)`."
         if not self.db.execute("SELECT 1 FROM step WHERE name = ?", (step,)).fetchone():
@@ -166,7 +166,7 @@ class Ledger:
 
     def ids(
         self,
-        *states: str,  # of `STATES`
+        *states: str,  # of FILM_STATES
     ) -> list[int]:
         "The ids of the films in these states, sorted."
         marks = ", ".join("?" * len(states))
@@ -301,7 +301,7 @@ class Segments:
 
     def add(
         self,
-        line: bytes,  # as `line_of` returns it
+        line: bytes,  # as `segment_line` returns it
     ) -> None:
         "Collect a line, and write a segment if it is due."
         if not self.lines:

@@ -23,7 +23,7 @@ from ..core.settings import Settings, TmdbError, UsageError
 from .client import Tmdb
 
 # %% ../../nbs/1_tmdb/14_selection.ipynb #f2d8fc91
-LARGEST_ID = 2**31 - 1
+LARGEST_ID = 2**31 - 1  # a signed integer of 32 bits
 
 
 def parse_id(

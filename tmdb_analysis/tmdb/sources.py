@@ -112,10 +112,11 @@ class Files(Source):
 
     def records(self, run: Run) -> Iterator[Lines | tuple[str, Any]]:
         "Blocks of JSON lines, and origin and record of all other records in the files."
-        return input_records(self.found)
+        return input_records(self.found, self.settings.pipeline.strict)
 
     def skipped(self) -> list[str]:
-        "The files that are skipped because of their names, and then those without films."
+        """The files that are skipped because of their names, then those without films and, after
+        `records`, the damaged ones."""
         return [*skipped_files(self.paths()), *self.found.foreign]
 
     def tables(self) -> list[dict[str, Any]]:

@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['INT64', 'TYPE_WORDS', 'THOUSANDS', 'DECIMAL_COMMA', 'DOLLARS_IN_TEXT', 'UNITS', 'HOURS', 'MINUTES', 'RUNTIME',
-           'READERS', 'wrong_type', 'as_number', 'as_int', 'as_float', 'as_dollars', 'as_minutes', 'as_bool', 'as_text',
-           'as_time', 'LostValue', 'is_nan', 'fit_scalar', 'fit_list', 'fit_struct', 'reason_of', 'fit']
+           'DAY_FORMS', 'ISO_DAY', 'READERS', 'wrong_type', 'as_number', 'as_int', 'as_float', 'as_count', 'as_rating',
+           'as_dollars', 'as_minutes', 'as_bool', 'as_text', 'as_day', 'as_time', 'LostValue', 'is_nan', 'fit_scalar',
+           'fit_list', 'fit_struct', 'reason_of', 'fit']
 
 # %% ../../nbs/1_tmdb/19_values.ipynb #19val002
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -44,7 +46,7 @@ def wrong_type(
 
 # %% ../../nbs/1_tmdb/19_values.ipynb #ef166934
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")  # 1,234,567
-DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d{1,2}")  # 7,5
+DECIMAL_COMMA = re.compile(r"[+-]?(\d+,(\d{1,2}|\d{4,})|0,\d+)")  # 7,5
 
 
 def as_number(value: Any, where: str) -> int | float:
@@ -86,6 +88,18 @@ def as_float(value: Any, where: str) -> float:
         raise BadRecord(f"{where}: the number is too large")
     return number
 
+# %% ../../nbs/1_tmdb/19_values.ipynb #19val031
+def as_count(value: Any, where: str) -> int:
+    "The whole number; `12.000` in text may be 12 or 12,000, so it is none."
+    if isinstance(value, str) and re.fullmatch(r"\d{1,3}\.\d{3}", value.strip()):
+        raise wrong_type(where, value, "a whole number")
+    return as_int(value, where)
+
+# %% ../../nbs/1_tmdb/19_values.ipynb #19val034
+def as_rating(value: Any, where: str) -> float:
+    "The rating. It has no thousands, so a comma in text is a decimal comma."
+    return as_float(value.replace(",", ".") if isinstance(value, str) else value, where)
+
 # %% ../../nbs/1_tmdb/19_values.ipynb #19val005
 DOLLARS_IN_TEXT = re.compile(  # an amount of dollars in text: $63M, 63 million, USD 1,000,000
     r"(?:us ?\$|usd|\$)?\s*"
@@ -102,7 +116,10 @@ def as_dollars(value: Any, where: str) -> int:
     "Whole dollars from a number, or from text such as $63M, 63 million or 1,000,000."
     match = DOLLARS_IN_TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
     plain = isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value.strip())
-    if match and not plain and not (match["sep"] == "." and match["whole"].count(".") == 1):
+    one_dot = match and match["sep"] == "." and match["whole"].count(".") == 1
+    if one_dot:
+        raise wrong_type(where, value, "a number")
+    if match and not plain:
         whole = re.sub(r"\D", "", match["whole"])
         unit = UNITS[(match["unit"] or "")[:1].lower()]
         value = float(Decimal(whole + (match["rest"] or "")) * unit)
@@ -131,7 +148,7 @@ def as_minutes(value: Any, where: str) -> int:
 def as_bool(value: Any, where: str) -> bool:
     "True or False, also from 0, 1 and text."
     known = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
-    name = str(value).lower() if isinstance(value, str | int | float) else ""
+    name = str(value).strip().lower() if isinstance(value, str | int | float) else ""
     if name not in known:
         raise wrong_type(where, value, "true or false")
     return known[name]
@@ -142,6 +159,25 @@ def as_text(value: Any, where: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise wrong_type(where, value, "text")
     return str(value).encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+
+# %% ../../nbs/1_tmdb/19_values.ipynb #19val041
+DAY_FORMS = (  # for strptime
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"),
+    *("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y"),
+)
+ISO_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})([T ]\d{2}:\d{2}.*)?")  # with or without a time
+
+
+def as_day(value: Any, where: str) -> str:
+    "The day as ISO 8601 text; text that is no certain day stays as it is."
+    text = as_text(value, where)
+    if iso := ISO_DAY.fullmatch(text.strip()):
+        return iso[1]
+    days = set()
+    for form in DAY_FORMS if text.strip() else ():
+        with suppress(ValueError):
+            days.add(f"{datetime.strptime(text.strip(), form):%Y-%m-%d}")
+    return days.pop() if len(days) == 1 else text
 
 # %% ../../nbs/1_tmdb/19_values.ipynb #0ea72866
 def as_time(value: Any, where: str) -> datetime | None:
@@ -157,6 +193,9 @@ READERS: dict[str, Callable[[Any, str], Any]] = {
     "budget": as_dollars,
     "revenue": as_dollars,
     "runtime": as_minutes,
+    "vote_average": as_rating,
+    "vote_count": as_count,
+    "release_date": as_day,
 }  # fields with a form of their own
 
 
@@ -180,14 +219,14 @@ def fit_scalar(
     where: str,  # path inside the record, for the reason
 ) -> Any:
     "The value as the declared type. Raises `BadRecord`."
+    if where in READERS:
+        return READERS[where](value, where)
     if pa.types.is_string(type):
         return as_text(value, where)
     if pa.types.is_timestamp(type):
         return as_time(value, where)
     if pa.types.is_boolean(type):
         return as_bool(value, where)
-    if where in READERS:
-        return READERS[where](value, where)
     return as_int(value, where) if pa.types.is_integer(type) else as_float(value, where)
 
 # %% ../../nbs/1_tmdb/19_values.ipynb #19val011
