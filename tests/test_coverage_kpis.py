@@ -15,6 +15,7 @@ from tmdb_analysis.stats.weighting import (
     inverse_weights,
     known_chance,
     logistic_coefficients,
+    resample_coefficients,
     reweight,
     share_bounds,
     standard_columns,
@@ -160,6 +161,27 @@ def test_the_bootstrap_fits_the_model_anew():
         draws.append((w * (films["roi"].to_numpy()[mine] >= 2)).sum() / w.sum())
     low, high = np.quantile(draws, [0.025, 0.975])
     assert (ours.weighted[0].low, ours.weighted[0].high) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_resamples_without_known_films_are_left_out():
+    facts, known = np.arange(4.0)[:, None], np.array([True, False, False, False])
+    films = np.arange(4)  # about one resample in three has no known film
+    found = reweight(standard_columns(facts), known, films, [partial(weighted_median, np.ones(1))])
+    assert found.plain == found.weighted and found.plain[0] == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("films", [12, 40, 400, 4000])
+def test_all_resamples_together_get_the_coefficients_that_each_gets_alone(films):
+    rng = np.random.default_rng(films)
+    facts = standard_columns(rng.normal(size=(films, 3)) ** 3)  # far outliers
+    known = rng.random(films) < known_chance(facts, np.array([-1.0, 3.0, -2.0, 0.0]))
+    drawn = np.stack(list(cluster_counts(np.arange(films), 60, 1)), axis=1)
+    mixed = [0 < known[counts > 0].mean() < 1 for counts in drawn.T]
+    weights = np.where(known, 1.0, 7.5)[:, None] * drawn
+    start = logistic_coefficients(facts, known)
+    together = resample_coefficients(facts, known, weights, start)
+    alone = [logistic_coefficients(facts, known, w, start) for w in weights.T[mixed]]
+    assert np.allclose(together.T[mixed], alone, rtol=0, atol=1e-8)
 
 
 def test_weights_are_cut_and_have_mean_one():

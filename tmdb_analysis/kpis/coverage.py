@@ -44,11 +44,11 @@ from tmdb_analysis.stats.weighting import (
     Reweighted,
     Statistic,
     effective_size,
+    median_statistic,
     reweight,
     share_bounds,
     standard_columns,
     standard_differences,
-    weighted_median,
     weighted_share,
 )
 
@@ -400,16 +400,16 @@ def headline_statistics(
 ) -> dict[str, Statistic]:
     "The headline numbers, each as a function of the weights of the known films."
     roi = known["roi"].to_numpy(dtype=float)
-    found: dict[str, Statistic] = {"median_return": partial(weighted_median, roi)}
+    found: dict[str, Statistic] = {"median_return": median_statistic(roi)}
     for multiple in (1.0, *band):
         found[f"share_above_{multiple:g}"] = partial(weighted_share, roi >= multiple)
     sequel, alone = ((known["group"] == g).to_numpy(bool) for g in ("sequel", "standalone"))
     if sequel.any() and alone.any():
+        of_sequels, of_others = median_statistic(roi[sequel]), median_statistic(roi[alone])
 
         def ratio(weights: np.ndarray) -> float:
             "The median return of sequels / that of standalone films."
-            medians = [weighted_median(roi[g], weights[g]) for g in (sequel, alone)]
-            return medians[0] / medians[1]
+            return of_sequels(weights[sequel]) / of_others(weights[alone])
 
         found["sequels_vs_standalone"] = ratio
     return found

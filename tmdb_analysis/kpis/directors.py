@@ -43,9 +43,10 @@ def directors_of_films(
     directing = directing.withColumn(
         "person_id", id_or_name(F.col("person_id"), F.col("name"))
     ).filter("person_id is not null")
-    once = directing.groupBy(F.col("movie_id").alias("id"), "person_id").agg(
-        F.min(F.struct(F.isnull("name"), "order", "name"))["name"].alias("name")
-    )
+    person = Window.partitionBy("movie_id", "person_id")
+    entry = F.row_number().over(person.orderBy(F.isnull("name"), "order", "name"))
+    once = directing.withColumn("entry", entry).filter("entry = 1")
+    once = once.select(F.col("movie_id").alias("id"), "person_id", "name")
     newest = F.max_by("name", "id").over(Window.partitionBy("person_id"))
     return once.withColumns(
         {"director": newest, "together": F.count("*").over(Window.partitionBy("id"))}

@@ -177,10 +177,12 @@ def ranking(
     """The first `top_n` eligible films in the order of one value. A film is eligible if the value
     is known and it reaches the minimum budget (ROI) or the minimum number of votes (ratings), if
     the ranking has one. Of films with equal values, the one with the smaller id comes first."""
+    by, ascending, _ = RANKINGS[name]
+    wanted = dict.fromkeys([*RANKING.columns, by])
+    del wanted["rank"], wanted["value"]
     among = films.filter(is_eligible(name, min_votes, roi_min_budget_musd))
-    return top_films(among, RANKINGS[name].by, RANKINGS[name].ascending, top_n).select(
-        RANKING.columns
-    )
+    # the engine reads only the columns that are selected before it sorts
+    return top_films(among.select(*wanted), by, ascending, top_n).select(RANKING.columns)
 
 # %% ../../nbs/4_kpis/42_rankings.ipynb #42rank008
 def eligible_films(

@@ -85,7 +85,7 @@ def t_reach(
     """Half the width of an interval in standard errors: the quantile of Student's t with
     count - 1 degrees of freedom. ValueError for an invalid level."""
     check_level(level)
-    return float(stats.t.ppf((1 + level) / 2, count - 1))
+    return float(special.stdtrit(count - 1, (1 + level) / 2))
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #3d9c1546
 def independent_count(
