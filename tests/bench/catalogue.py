@@ -7,10 +7,13 @@ four in ten films with money belong to a collection, most films have few credits
 import random
 from collections.abc import Iterator
 from datetime import date, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+from tmdb_analysis.core.store import replace_file
 
 GENRES = (
     "Action Adventure Animation Comedy Crime Documentary Drama Family Fantasy History Horror Music "
@@ -123,3 +126,14 @@ def write_catalogue(path: Path, films: int, seed: int = 1) -> None:
     with open(path, "wb") as f:
         for id in range(1, films + 1):
             f.write(orjson.dumps(film(id, rng, films)) + b"\n")
+
+
+def cached_catalogue(cache: Path, films: int, seed: int = 1) -> Path:
+    "The file of a catalogue, made once for each version of this module."
+    digest = sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    path = cache / f"films-{films}-{seed}-{digest}.jsonl"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with replace_file(path) as scratch:
+            write_catalogue(scratch, films, seed)
+    return path

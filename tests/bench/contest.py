@@ -1,0 +1,137 @@
+"The contestants, and one catalogue: each part by each of them, in turn."
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tests.bench.equality import RESULTS, assert_equal
+from tests.bench.measure import Usage, measure
+
+PARTS = {
+    "ingest": "JSON lines to the typed table raw (Parquet)",
+    "tables": "the table raw to 19 tables: films, credits, franchises, KPIs",
+    "chain": "JSON lines to those tables; for this package `tmdb run`, with all checks, statistics "
+    "and pages",
+}
+YARDSTICK, PACKAGE = "DuckDB", "package, sail"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    "A way to make the tables, in a process of its own."
+
+    name: str
+    parts: tuple[str, ...]  # of PARTS
+    command: Callable[[str, Path, Path], list[str]]  # of a part, its input and its folder
+    most_films: int = 10**9  # larger catalogues are left out
+    complete: bool = True  # whether it makes all tables with all columns
+    quick_parts: tuple[str, ...] | None = None  # parts with --quick; None: all
+
+
+def script(module: str, *more: str) -> Callable[[str, Path, Path], list[str]]:
+    "The command of a module of this folder."
+    return lambda part, source, folder: [
+        *(sys.executable, "-m", f"tests.bench.{module}", part, str(source), str(folder)),
+        *more,
+    ]
+
+
+def package(engine: str) -> Callable[[str, Path, Path], list[str]]:
+    "The commands of this package with an engine; the chain is the command of users."
+    tmdb = str(Path(sys.executable).parent / "tmdb")
+
+    def command(part: str, source: Path, folder: Path) -> list[str]:
+        if part != "chain":
+            return script("package", engine)(part, source, folder)
+        files = ["--source", "files", "--input", str(source), "--home", str(folder)]
+        return [tmdb, "run", *files, "--run-id", "bench", "--engine", engine]
+
+    return command
+
+
+CONTESTANTS = (
+    Contestant(YARDSTICK, ("ingest", "tables", "chain"), script("duckdb_script")),
+    Contestant(PACKAGE, ("ingest", "tables", "chain"), package("sail")),
+)
+
+
+@dataclass
+class Result:
+    "One contestant at one part of one size: what each of its runs used."
+
+    films: int
+    part: str
+    contestant: str
+    runs: list[Usage] = field(default_factory=list)
+
+    def median(self, name: str) -> float | None:
+        "The median of a field of the runs; None if it is unknown."
+        values = [getattr(run, name) for run in self.runs]
+        return None if None in values else median(values)
+
+    def ratio(self, yardstick: "Result | None") -> float | None:
+        "The median, over the rounds, of its time / that of the yardstick in the same round."
+        if yardstick is None:
+            return None
+        pairs = zip(self.runs, yardstick.runs, strict=True)
+        return median(mine.seconds / theirs.seconds for mine, theirs in pairs)
+
+    def row(self) -> dict[str, Any]:
+        "The result as JSON."
+        return asdict(self)
+
+
+def field_of(films: int, part: str, is_quick: bool) -> list[Contestant]:
+    "The contestants of a part."
+    return [
+        one
+        for one in CONTESTANTS
+        if films <= one.most_films
+        and part in (one.quick_parts if is_quick and one.quick_parts is not None else one.parts)
+    ]
+
+
+def compete(
+    catalogue: Path,  # JSON lines
+    films: int,
+    rounds: int,
+    work: Path,  # folder for results; they are deleted
+    is_quick: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Iterator[Result]:
+    """The results of one size. Raises AssertionError if a contestant's tables of the first round
+    differ from the package's; no time counts then."""
+    raw = work / "raw.parquet"
+    for part in PARTS:
+        contestants = field_of(films, part, is_quick)
+        results = {one.name: Result(films, part, one.name) for one in contestants}
+        for number in range(rounds):
+            turn = number % len(contestants)
+            folders = {one.name: work / part / one.name for one in contestants}
+            for one in contestants[turn:] + contestants[:turn]:
+                folder = folders[one.name]
+                folder.mkdir(parents=True)
+                source = raw if part == "tables" else catalogue
+                tell(f"{films:,} films, {part}, round {number + 1} of {rounds}: {one.name}")
+                used = measure(one.command(part, source, folder), work / "log")
+                results[one.name].runs.append(used)
+            if number == 0:
+                check(part, contestants, folders)
+                if part == "ingest":
+                    next(folders[PACKAGE].rglob("raw.parquet")).rename(raw)
+            shutil.rmtree(work / part)
+        yield from results.values()
+
+
+def check(part: str, contestants: list[Contestant], folders: dict[str, Path]) -> None:
+    "Raise AssertionError unless all contestants made the tables of the package."
+    for one in contestants:
+        if one.name != PACKAGE:
+            try:
+                assert_equal(folders[PACKAGE], folders[one.name], RESULTS[part], one.complete)
+            except AssertionError as e:
+                raise AssertionError(f"{part}, {PACKAGE} and {one.name}: {e}") from e
