@@ -38,9 +38,9 @@ SELECT row_number() OVER () AS seq, $name || ':' || row_number() OVER () AS orig
 FROM read_json($path, format = 'newline_delimited', columns = {columns})
 """
 
-# The texts that say nothing, as an analyst would list them.
+# Blank texts and texts that say nothing are unknown.
 MACROS = """
-CREATE MACRO known(t) AS CASE WHEN trim(t, E' \\t\\n\\r\\u00a0') <> '' THEN t END;
+CREATE MACRO known(t) AS CASE WHEN trim(t, ' \t\n\r\u00a0') <> '' THEN t END;
 CREATE MACRO says(t) AS CASE WHEN lower(trim(t)) NOT IN ('no data', 'no overview found.',
     'no overview found', 'no overview', 'no tagline', 'n/a', 'none', 'null', 'nan', '-')
     THEN known(t) END;
