@@ -45,7 +45,8 @@ CREATE MACRO says(t) AS CASE WHEN lower(trim(t)) NOT IN ('no data', 'no overview
     'no overview found', 'no overview', 'no tagline', 'n/a', 'none', 'null', 'nan', '-')
     THEN known(t) END;
 CREATE MACRO filled(l) AS CASE WHEN len(l) > 0 THEN l END;
-CREATE MACRO once(l) AS list_filter(l, lambda x, i: list_position(l, x) = i);
+CREATE MACRO once(l) AS CASE WHEN len(list_distinct(l)) = len(l) THEN l
+    ELSE list_filter(l, lambda x, i: list_position(l, x) = i) END;
 CREATE MACRO known_names(l) AS filled(once(list_filter(
     list_transform(l, lambda x: known(x.name)), lambda n: n IS NOT NULL)));
 CREATE MACRO id_or_name(id, name) AS coalesce(id,
@@ -75,9 +76,9 @@ WITH plain AS (
         filled(once(list_filter(list_transform(spoken_languages,
             lambda x: coalesce(known(x.name), known(x.english_name))),
             lambda n: n IS NOT NULL))) AS spoken_languages,
-        once(list_transform(list_sort(list_transform(credits."cast", lambda x, i:
+        list_transform(list_sort(list_transform(credits."cast", lambda x, i:
             {'order': coalesce(x."order", i - 1), 'at': i, 'id': x.id, 'name': known(x.name)})),
-            lambda x: {'id': x.id, 'name': x.name})) AS billed,
+            lambda x: {'id': x.id, 'name': x.name}) AS billed,
         list_filter(credits.crew,
             lambda x: x.job = 'Director' AND known(x.name) IS NOT NULL) AS directing,
         list_transform(directing, lambda x: coalesce(x.id::VARCHAR, x.name)) AS people,
@@ -91,7 +92,7 @@ SELECT * EXCLUDE (budget, revenue, billed, directing, people, collection),
     collection AS belongs_to_collection,
     budget / 1e6 AS budget_musd, revenue / 1e6 AS revenue_musd,
     (revenue - budget) / 1e6 AS profit_musd, revenue / budget AS roi,
-    filled(list_filter(list_transform(billed, lambda x: x.name), lambda n: n IS NOT NULL))
+    filled(list_filter(list_transform(once(billed), lambda x: x.name), lambda n: n IS NOT NULL))
         AS "cast",
     filled(list_transform(list_filter(directing, lambda x, i:
         list_position(people, people[i]) = i), lambda x: known(x.name))) AS director,
@@ -141,9 +142,9 @@ FROM gaps, near
 JUDGED = f"""
 CREATE TEMP TABLE judged AS
 WITH featured AS (
-    SELECT *, {KNOWN_COLUMNS} AS known_columns,
-        list_filter([{BROKEN}], lambda x: x IS NOT NULL) AS broken,
-        coalesce(fetched_at::DATE, (SELECT day FROM data_day)) AS as_of
+    SELECT seq, id, title, status, unreadable, parts, fetched_at, collection_id, release_date,
+        {KNOWN_COLUMNS} AS known_columns,
+        list_filter([{BROKEN}], lambda x: x IS NOT NULL) AS broken
     FROM record
 ), ranked AS (
     SELECT *, row_number() OVER (PARTITION BY id ORDER BY title IS NOT NULL
@@ -163,7 +164,7 @@ WITH featured AS (
             lambda x: x IS NOT NULL) || broken AS reasons
     FROM ranked
 )
-SELECT *, CASE WHEN rule IS NULL AND collection_id IS NOT NULL AND release_date IS NOT NULL
+SELECT seq, rule, reasons, known_columns, CASE WHEN rule IS NULL AND collection_id IS NOT NULL AND release_date IS NOT NULL
     THEN row_number() OVER (PARTITION BY rule IS NULL, coalesce(collection_id, -id)
         ORDER BY release_date NULLS LAST, id) END AS instalment
 FROM ruled
@@ -176,8 +177,9 @@ SELECT id, title, tagline, release_date, year(release_date) AS release_year,
     belongs_to_collection, instalment, original_language, budget_musd, revenue_musd, profit_musd,
     roi, production_companies, production_countries, vote_count, vote_average, popularity, runtime,
     overview, spoken_languages, poster_path, "cast", cast_size, director, crew_size, doubts,
-    known_columns, adult, video, fetched_at, as_of, seq
-FROM judged WHERE rule IS NULL
+    known_columns, adult, video, fetched_at,
+    coalesce(fetched_at::DATE, (SELECT day FROM data_day)) AS as_of, seq
+FROM record JOIN judged USING (seq) WHERE rule IS NULL
 """
 CREDITS = """
 CREATE TEMP TABLE credits AS
@@ -238,8 +240,8 @@ FROM movies WHERE collection_id IS NOT NULL GROUP BY collection_id
 """
 RESULTS = {  # table: query
     "movies": "FROM movies ORDER BY id",
-    "dropped": "SELECT seq, origin, id, title, rule, reasons FROM judged "
-    "WHERE rule IS NOT NULL ORDER BY seq",
+    "dropped": "SELECT seq, origin, id, title, rule, reasons "
+    "FROM record JOIN judged USING (seq) WHERE rule IS NOT NULL ORDER BY seq",
     "credits": "FROM credits ORDER BY ALL",
     "collections": "FROM collections ORDER BY collection_id",
     **{
