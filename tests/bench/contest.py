@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.bench.equality import RESULTS, assert_equal
 from tests.bench.measure import Usage, measure
+from tmdb_analysis.core.engine import JAVA_NEEDED, java_version
 
 PARTS = {
     "ingest": "JSON lines to the typed table raw (Parquet)",
@@ -53,9 +54,12 @@ def package(engine: str) -> Callable[[str, Path, Path], list[str]]:
     return command
 
 
+SPARK_PARTS = ("tables", "chain")  # `ingest` needs no engine
 CONTESTANTS = (
     Contestant(YARDSTICK, ("ingest", "tables", "chain"), script("duckdb_script")),
+    Contestant("Polars", ("ingest", "tables", "chain"), script("polars_script")),
     Contestant(PACKAGE, ("ingest", "tables", "chain"), package("sail")),
+    Contestant("package, spark", SPARK_PARTS, package("spark"), quick_parts=("tables",)),
 )
 
 
@@ -86,11 +90,13 @@ class Result:
 
 
 def field_of(films: int, part: str, is_quick: bool) -> list[Contestant]:
-    "The contestants of a part."
+    "The contestants of a part; Apache Spark only where its Java is."
+    absent = () if java_version() in JAVA_NEEDED else ("package, spark",)
     return [
         one
         for one in CONTESTANTS
         if films <= one.most_films
+        and one.name not in absent
         and part in (one.quick_parts if is_quick and one.quick_parts is not None else one.parts)
     ]
 

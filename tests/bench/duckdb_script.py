@@ -164,9 +164,10 @@ WITH featured AS (
             lambda x: x IS NOT NULL) || broken AS reasons
     FROM ranked
 )
-SELECT seq, rule, reasons, known_columns, CASE WHEN rule IS NULL AND collection_id IS NOT NULL AND release_date IS NOT NULL
-    THEN row_number() OVER (PARTITION BY rule IS NULL, coalesce(collection_id, -id)
-        ORDER BY release_date NULLS LAST, id) END AS instalment
+SELECT seq, rule, reasons, known_columns,
+    CASE WHEN rule IS NULL AND collection_id IS NOT NULL AND release_date IS NOT NULL
+        THEN row_number() OVER (PARTITION BY rule IS NULL, coalesce(collection_id, -id)
+            ORDER BY release_date NULLS LAST, id) END AS instalment
 FROM ruled
 """
 MOVIES = """
