@@ -58,6 +58,7 @@ SPARK_PARTS = ("tables", "chain")  # `ingest` needs no engine
 CONTESTANTS = (
     Contestant(YARDSTICK, ("ingest", "tables", "chain"), script("duckdb_script")),
     Contestant("Polars", ("ingest", "tables", "chain"), script("polars_script")),
+    Contestant("pandas", ("chain",), script("pandas_script"), most_films=50_000, complete=False),
     Contestant(PACKAGE, ("ingest", "tables", "chain"), package("sail")),
     Contestant("package, spark", SPARK_PARTS, package("spark"), quick_parts=("tables",)),
 )

@@ -112,7 +112,7 @@ def plot(results: Sequence[Result]) -> str:
     handles, labels = axes[0][0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     file = StringIO()
-    fig.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    fig.savefig(file, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     alt = "Wall time and memory of each contestant against the number of films; see the table."
     text = file.getvalue()
     return text[text.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{alt}"', 1)
@@ -200,7 +200,8 @@ within {TOLERANCE:g} of their size. The pandas script makes some tables and colu
 of small catalogues. The package also writes the KPI tables as CSV. Its chain does far more than
 the scripts: quality rules, intervals, coverage, search, charts and pages.</p>
 <p>Memory is sampled every {SAMPLING:g} seconds; memory that processes share counts once for each
-of them. Bytes are those of read and write calls, whether from disk or from memory.</p>
+of them. Bytes are those of read and write calls, whether from disk or from memory. Polars maps
+files into memory, which needs no calls.</p>
 """
     if growth:
         heads = ("part", "contestant", "films", "times longer for twice the films")
