@@ -13,10 +13,9 @@ from tests.bench.measure import Usage, measure
 from tmdb_analysis.core.engine import JAVA_NEEDED, java_version
 
 PARTS = {
-    "ingest": "JSON lines to the typed table raw (Parquet)",
-    "tables": "the table raw to 19 tables: films, credits, franchises, KPIs",
-    "chain": "JSON lines to those tables; for this package `tmdb run`, with all checks, statistics "
-    "and pages",
+    "ingest": "JSON lines to the typed table raw",
+    "tables": "the table raw to 19 tables of films, credits, franchises and KPIs",
+    "chain": "JSON lines to all tables; for this package, everything that tmdb run does",
 }
 YARDSTICK, PACKAGE = "DuckDB", "package, sail"
 

@@ -13,28 +13,18 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import NullLocator
 from rich.table import Table as Grid
 
 from tests.bench.contest import CONTESTANTS, PARTS, YARDSTICK, Result
 from tests.bench.equality import RANKINGS, TABLES, TOLERANCE
 from tests.bench.measure import SAMPLING
 from tmdb_analysis.pages.page import html_page
-from tmdb_analysis.report.style import BLUE, CHART_STYLE, GREEN, GREY, ORANGE, RED
-from tmdb_analysis.runs.site import size_words
+from tmdb_analysis.report.style import BLUE, CHART_STYLE, GREEN, GREY, ORANGE, RED, format_log_axis
 
 HEADS = (
-    "films",
-    "part",
-    "contestant",
-    "wall time, s",
-    "fastest to slowest",
-    "processor time, s",
-    "cores",
-    "memory",
-    "read",
-    "written",
-    f"times {YARDSTICK}",
+    *("part", "films", "contestant", "wall, s", f"x {YARDSTICK}", "spread"),
+    *("CPU, s", "cores", "memory", "read", "written"),
 )
 COLOURS = dict(
     zip([one.name for one in CONTESTANTS], (GREY, BLUE, GREEN, ORANGE, RED), strict=False)
@@ -55,16 +45,16 @@ def cells(result: Result, results: Sequence[Result]) -> list[str]:
     ratio = result.ratio(yardstick_of(result, results))
     moved = [result.median(name) for name in ("read", "written")]
     return [
-        f"{result.films:,}",
         result.part,
+        f"{result.films:,}",
         result.contestant,
-        f"{wall:.1f}",
-        f"{min(times):.1f} to {max(times):.1f}",
-        f"{cpu:.1f}",
-        f"{cpu / wall:.1f}",
-        size_words(round(memory)),
-        *("–" if n is None else size_words(round(n)) for n in moved),
+        f"{wall:,.1f}",
         "–" if ratio is None else f"{ratio:.1f}",
+        f"{(max(times) - min(times)) / wall:.0%}",
+        f"{cpu:,.1f}",
+        f"{cpu / wall:.1f}",
+        f"{memory / 1e6:,.0f}",
+        *("–" if n is None else f"{n / 1e6:,.0f}" for n in moved),
     ]
 
 
@@ -72,7 +62,7 @@ def terminal_table(results: Sequence[Result]) -> Grid:
     "The results for the terminal."
     grid = Grid(box=None, pad_edge=False)
     for i, head in enumerate(HEADS):
-        grid.add_column(head, justify="left" if i in (1, 2) else "right")
+        grid.add_column(head, justify="left" if i in (0, 2) else "right", no_wrap=True)
     for result in results:
         grid.add_row(*cells(result, results))
     return grid
@@ -81,7 +71,8 @@ def terminal_table(results: Sequence[Result]) -> Grid:
 def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     "A table as HTML."
     head = "".join(f"<th>{escape(text)}</th>" for text in heads)
-    body = ["".join(f"<td>{escape(text)}</td>" for text in row) for row in rows]
+    wholes = [[escape(text.replace(", ", ",\u00a0")) for text in row] for row in rows]
+    body = ["".join(f"<td>{text}</td>" for text in row) for row in wholes]
     lines = "".join(f"<tr>{row}</tr>" for row in body)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
 
@@ -89,6 +80,7 @@ def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 @mpl.rc_context(CHART_STYLE | {"svg.fonttype": "none", "svg.hashsalt": "bench"})
 def plot(results: Sequence[Result]) -> str:
     "Time and memory against films, a column for each part, as an SVG element."
+    there = {r.contestant for r in results}
     parts = [part for part in PARTS if any(r.part == part for r in results)]
     fig = Figure((3.2 * len(parts) + 0.8, 5.6), layout="constrained")
     axes = fig.subplots(2, len(parts), sharex=True, sharey="row", squeeze=False)
@@ -96,17 +88,17 @@ def plot(results: Sequence[Result]) -> str:
     for row, (name, unit, label) in zip(axes, measures, strict=True):
         row[0].set_ylabel(label)
         for ax, part in zip(row, parts, strict=True):
-            for contestant, colour in COLOURS.items():
+            for contestant in (one.name for one in CONTESTANTS if one.name in there):
                 mine = [r for r in results if (r.part, r.contestant) == (part, contestant)]
+                colour = COLOURS[contestant]
                 ys = [(r.median(name) or 0) / unit for r in mine]
                 ax.plot([r.films for r in mine], ys, "o-", color=colour, label=contestant, ms=4)
             ax.set(xscale="log", yscale="log", title=part if name == "seconds" else None)
-            ax.xaxis.set_minor_formatter(NullFormatter())
-            ax.yaxis.set_major_formatter("{x:g}")
-            ax.yaxis.set_minor_formatter(NullFormatter())
             ax.grid(color="#eeeeee")
+        format_log_axis(row[0].yaxis, "{:g}".format)
     sizes = sorted({r.films for r in results})
-    axes[1][0].set_xticks(sizes, [f"{n // 1000:,}k" for n in sizes])
+    axes[1][0].set_xticks(sizes, [f"{n / 1000:,g}k" for n in sizes])
+    axes[1][0].xaxis.set_minor_locator(NullLocator())
     for ax in axes[1]:
         ax.set_xlabel("films")
     handles, labels = axes[0][0].get_legend_handles_labels()
@@ -178,7 +170,11 @@ def bench_page(
     repeat: str,  # the command that does it again
 ) -> str:
     "The page as HTML."
-    what = "".join(f"<li><b>{name}</b>: {escape(words)}.</li>" for name, words in PARTS.items())
+    tables = "".join(
+        f"<h3>{name[0].upper()}{name[1:]}: {escape(words)}</h3>"
+        + html_table(HEADS[1:], [cells(r, results)[1:] for r in results if r.part == name])
+        for name, words in PARTS.items()
+    )
     others = ", ".join(name for name in TABLES if name not in RANKINGS)
     rounds = max(len(r.runs) for r in results)
     growth = growth_rows(results)
@@ -186,17 +182,17 @@ def bench_page(
 <h2>Results</h2>
 <p>Each number is the median of {rounds} {"round" if rounds == 1 else "rounds"}. The contestants
 take turns. Each run is a process of its own, so times include the start of Python and of the
-engine. Wall time and memory are those of all processes of a contestant together. Processor time
-divided by wall time is the number of cores in use. The last column is wall time divided by wall
-time of {YARDSTICK} in the same round.</p>
-{html_table(HEADS, [cells(r, results) for r in results])}
+engine. CPU time and memory are those of all processes of a contestant together, and cores is CPU
+time / wall time. "x {YARDSTICK}" is wall time / wall time of {YARDSTICK} in the same round. Spread
+is slowest - fastest round, as a share of the median: where it is large, the machine was busy.
+Memory, read and written are in MB.</p>
+{tables}
 <figure>{plot(results)}</figure>
 <h2>What was measured</h2>
-<ul>{what}</ul>
 <p>The films are invented; their unknown values, ties and casts follow TMDB. A seed makes them the
 same everywhere. The tables are {escape(others)}, and {len(RANKINGS)} rankings. Before any time
-counts, all contestants must have written equal tables: the same rows in the same order, numbers
-within {TOLERANCE:g} of their size. The pandas script makes some tables and columns only, and only
+counts, all contestants must have written equal tables: the same rows in the same order, fractions
+within 1/{1 / TOLERANCE:,.0f} of their size. The pandas script makes some tables and columns only, and only
 of small catalogues. The package also writes the KPI tables as CSV. Its chain does far more than
 the scripts: quality rules, intervals, coverage, search, charts and pages.</p>
 <p>Memory is sampled every {SAMPLING:g} seconds; memory that processes share counts once for each
