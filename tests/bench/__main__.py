@@ -21,7 +21,7 @@ from tests.bench.catalogue import cached_catalogue
 from tmdb_analysis.core.store import write_text
 
 ROOT = Path(__file__).parent.parent.parent
-CACHE, REPORT = ROOT / "data" / "bench", ROOT / "reports" / "bench"
+CACHE, REPORT = ROOT / "data" / "bench", ROOT / "reports" / "_bench"  # no run has such a name
 SIZES = [20_000, 200_000, 1_000_000]
 
 

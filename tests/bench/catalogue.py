@@ -169,11 +169,13 @@ def write_catalogue(path: Path, films: int, seed: int = 1) -> None:
 
 
 def cached_catalogue(cache: Path, films: int, seed: int = 1) -> Path:
-    "The file of a catalogue, made once for each version of this module."
+    "The file of a catalogue, made once for each version of this module; older ones are deleted."
     digest = sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     path = cache / f"films-{films}-{seed}-{digest}.jsonl"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
+        for older in cache.glob(f"films-{films}-{seed}-*.jsonl"):
+            older.unlink()
         with replace_file(path) as scratch:
             write_catalogue(scratch, films, seed)
     return path

@@ -191,10 +191,11 @@ Memory, read and written are in MB.</p>
 <h2>What was measured</h2>
 <p>The films are invented; their unknown values, ties and casts follow TMDB. A seed makes them the
 same everywhere. The tables are {escape(others)}, and {len(RANKINGS)} rankings. Before any time
-counts, all contestants must have written equal tables: the same rows in the same order, fractions
-within 1/{1 / TOLERANCE:,.0f} of their size. The pandas script makes some tables and columns only, and only
-of small catalogues. The package also writes the KPI tables as CSV. Its chain does far more than
-the scripts: quality rules, intervals, coverage, search, charts and pages.</p>
+counts, all contestants must have written equal tables: the same rows in the same order, and
+fractions that differ by at most 1/{1 / TOLERANCE:,.0f}. The pandas script makes some tables and
+columns only, and only of small catalogues. The package also writes the KPI tables as CSV. Its
+chain does far more than the scripts: quality rules, intervals, coverage, search, charts and
+pages.</p>
 <p>Memory is sampled every {SAMPLING:g} seconds; memory that processes share counts once for each
 of them. Bytes are those of read and write calls, whether from disk or from memory. Polars maps
 files into memory, which needs no calls.</p>
