@@ -79,7 +79,33 @@ def test_the_page_has_all_numbers_and_loads_nothing():
         for name, seconds in runs.items()
     ]
     assert results[1].ratio(results[0]) == 4.0  # of 4, 2 and 5
+    results.append(contest.Result(80_000, "chain", "Polars", error="out of memory"))
     html = page.bench_page(results, page.facts([0.5, 0.7]), "make bench")
-    for text in ("20,000", "80,000", "67%", "1,000", "<svg", "2.00", "make bench"):
+    for text in ("20,000", "80,000", "67%", "1,000", "<svg", "2.00", "make bench", "failed"):
         assert text in html, text
     assert "://" not in html.replace("http://www.w3.org/", "")
+
+
+def test_a_contestant_that_fails_has_no_numbers_and_other_tables_stop_the_benchmark(
+    tmp_path, monkeypatch
+):
+    lines = tmp_path / "films.jsonl"
+    write_catalogue(lines, 50)
+    choice = contest.Choice(rounds=2, parts=("ingest",), without=("polars",))
+    code = "raise SystemExit('out of memory')"
+    broken = contest.Contestant("broken", ("ingest",), lambda *_: [sys.executable, "-c", code])
+    monkeypatch.setattr(contest, "CONTESTANTS", (*contest.CONTESTANTS, broken))
+    (tmp_path / "first").mkdir()
+    results = list(contest.compete(lines, 50, choice, tmp_path / "first"))
+    assert [r.contestant for r in results] == [contest.YARDSTICK, contest.PACKAGE, "broken"]
+    assert [len(r.runs) for r in results] == [2, 2, 0] and "out of memory" in results[2].error
+
+    def command(part, source, folder):
+        write_catalogue(tmp_path / "other.jsonl", 50, seed=2)
+        return contest.script("duckdb_script")(part, tmp_path / "other.jsonl", folder)
+
+    other = contest.Contestant("other", ("ingest",), command)
+    monkeypatch.setattr(contest, "CONTESTANTS", (*contest.CONTESTANTS[:-1], other))
+    (tmp_path / "second").mkdir()
+    with pytest.raises(AssertionError, match="package, sail and other: raw"):
+        list(contest.compete(lines, 50, choice, tmp_path / "second"))

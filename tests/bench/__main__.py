@@ -33,10 +33,22 @@ def options(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="20,000 films, one round")
     parser.add_argument("--films", type=int, nargs="+", help="sizes of the catalogue")
     parser.add_argument("--rounds", type=int, help="runs of each contestant; 3 by default")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        default=list(contest.PARTS),
+        choices=contest.PARTS,
+        help="what to time",
+    )
+    parser.add_argument(
+        "--without", nargs="+", default=[], metavar="WORD", help="leave out polars, pandas or spark"
+    )
     parser.add_argument("--fetch", type=int, nargs="*", metavar="N", help="films and kills")
     args = parser.parse_args(words)
     args.films = sorted(args.films or (SIZES[:1] if args.quick else SIZES))
     args.rounds = args.rounds or (1 if args.quick else 3)
+    needed = {"ingest"} if "tables" in args.parts else set()  # it makes the input of tables
+    args.parts = tuple(part for part in contest.PARTS if part in needed | {*args.parts})
     return args
 
 
@@ -51,29 +63,29 @@ def write_page(results: list[contest.Result], loads: list[float], words: list[st
 
 
 def main(words: list[str]) -> int:
-    "Time everything; the exit code is 1 if a contestant fails or makes other tables."
+    "Time everything; the exit code, 1 if a contestant fails or makes other tables."
     args = options(words)
     if args.fetch is not None:
         fetching.main(*args.fetch)
         return 0
     console = Console(width=None if sys.stdout.isatty() else 200)
-    progress = Console(stderr=True, highlight=False, soft_wrap=True)
+    progress = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     results: list[contest.Result] = []
+    choice = contest.Choice(args.rounds, args.parts, tuple(args.without), args.quick)
     loads = [os.getloadavg()[0]]
     for films in args.films:
         path = cached_catalogue(CACHE, films)
         with tempfile.TemporaryDirectory(prefix="work-", dir=CACHE) as work:
-            race = contest.compete(path, films, args.rounds, Path(work), args.quick, progress.print)
             try:
-                results += list(race)
-            except (AssertionError, RuntimeError) as e:
-                progress.print(f"bench: {e}", markup=False)
+                results += contest.compete(path, films, choice, Path(work), progress.print)
+            except AssertionError as e:
+                progress.print(f"bench: {e}")
                 return 1
         loads.append(os.getloadavg()[0])
         write_page(results, loads, words)
     console.print(page.terminal_table(results))
     console.print((REPORT / "index.html").as_uri(), soft_wrap=True)
-    return 0
+    return int(any(result.error for result in results))
 
 
 if __name__ == "__main__":

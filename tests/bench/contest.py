@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.bench.equality import RESULTS, assert_equal
+from tests.bench.equality import RESULTS, assert_equal, table_path
 from tests.bench.measure import Usage, measure
 from tmdb_analysis.core.engine import JAVA_NEEDED, java_version
 
@@ -71,6 +71,7 @@ class Result:
     part: str
     contestant: str
     runs: list[Usage] = field(default_factory=list)
+    error: str = ""  # why it failed; it then has no numbers
 
     def median(self, name: str) -> float | None:
         "The median of a field of the runs; None if it is unknown."
@@ -79,7 +80,7 @@ class Result:
 
     def ratio(self, yardstick: "Result | None") -> float | None:
         "The median, over the rounds, of its time / that of the yardstick in the same round."
-        if yardstick is None:
+        if yardstick is None or self.error or yardstick.error:
             return None
         pairs = zip(self.runs, yardstick.runs, strict=True)
         return median(mine.seconds / theirs.seconds for mine, theirs in pairs)
@@ -89,55 +90,70 @@ class Result:
         return asdict(self)
 
 
-def field_of(films: int, part: str, is_quick: bool) -> list[Contestant]:
-    "The contestants of a part; Apache Spark only where its Java is."
-    absent = () if java_version() in JAVA_NEEDED else ("package, spark",)
-    return [
-        one
-        for one in CONTESTANTS
-        if films <= one.most_films
-        and one.name not in absent
-        and part in (one.quick_parts if is_quick and one.quick_parts is not None else one.parts)
-    ]
+@dataclass(frozen=True)
+class Choice:
+    "What to compare."
+
+    rounds: int = 3
+    parts: tuple[str, ...] = tuple(PARTS)
+    without: tuple[str, ...] = ()  # words in the names of contestants to leave out
+    is_quick: bool = False
+
+    def contestants(self, part: str, films: int) -> list[Contestant]:
+        "The contestants of a part and a size; Apache Spark only where its Java is."
+        absent = [*self.without, *([] if java_version() in JAVA_NEEDED else ["spark"])]
+
+        def is_in(one: Contestant) -> bool:
+            needed = one.name in (YARDSTICK, PACKAGE)
+            parts = one.quick_parts if self.is_quick and one.quick_parts else one.parts
+            left_out = films > one.most_films or any(w.lower() in one.name.lower() for w in absent)
+            return part in parts and (needed or not left_out)
+
+        return list(filter(is_in, CONTESTANTS))
 
 
 def compete(
     catalogue: Path,  # JSON lines
     films: int,
-    rounds: int,
+    choice: Choice,
     work: Path,  # folder for results; they are deleted
-    is_quick: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Result]:
     """The results of one size. Raises AssertionError if a contestant's tables of the first round
     differ from the package's; no time counts then."""
     raw = work / "raw.parquet"
-    for part in PARTS:
-        contestants = field_of(films, part, is_quick)
+    for part in choice.parts:
+        contestants = choice.contestants(part, films)
         results = {one.name: Result(films, part, one.name) for one in contestants}
-        for number in range(rounds):
+        for number in range(choice.rounds):
             turn = number % len(contestants)
-            folders = {one.name: work / part / one.name for one in contestants}
             for one in contestants[turn:] + contestants[:turn]:
-                folder = folders[one.name]
+                result, folder = results[one.name], work / part / one.name
+                if result.error:
+                    continue
                 folder.mkdir(parents=True)
+                tell(f"{films:,} films, {part}, round {number + 1} of {choice.rounds}: {one.name}")
                 source = raw if part == "tables" else catalogue
-                tell(f"{films:,} films, {part}, round {number + 1} of {rounds}: {one.name}")
-                used = measure(one.command(part, source, folder), work / "log")
-                results[one.name].runs.append(used)
+                try:
+                    result.runs.append(measure(one.command(part, source, folder), work / "log"))
+                except RuntimeError as e:
+                    result.error = str(e)
+                    tell(result.error)
             if number == 0:
-                check(part, contestants, folders)
+                check(
+                    part, [one for one in contestants if not results[one.name].error], work / part
+                )
                 if part == "ingest":
-                    next(folders[PACKAGE].rglob("raw.parquet")).rename(raw)
+                    table_path(work / part / PACKAGE, "raw").rename(raw)
             shutil.rmtree(work / part)
         yield from results.values()
 
 
-def check(part: str, contestants: list[Contestant], folders: dict[str, Path]) -> None:
+def check(part: str, contestants: list[Contestant], folder: Path) -> None:
     "Raise AssertionError unless all contestants made the tables of the package."
     for one in contestants:
         if one.name != PACKAGE:
             try:
-                assert_equal(folders[PACKAGE], folders[one.name], RESULTS[part], one.complete)
+                assert_equal(folder / PACKAGE, folder / one.name, RESULTS[part], one.complete)
             except AssertionError as e:
                 raise AssertionError(f"{part}, {PACKAGE} and {one.name}: {e}") from e

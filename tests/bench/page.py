@@ -40,6 +40,8 @@ def yardstick_of(result: Result, results: Sequence[Result]) -> Result | None:
 
 def cells(result: Result, results: Sequence[Result]) -> list[str]:
     "The texts of a row of the table, in the order of HEADS."
+    if result.error:
+        return [result.part, f"{result.films:,}", result.contestant, "failed", *["–"] * 7]
     wall, cpu, memory = (result.median(name) or 0.0 for name in ("seconds", "cpu", "memory"))
     times = [run.seconds for run in result.runs]
     ratio = result.ratio(yardstick_of(result, results))
@@ -83,6 +85,7 @@ def plot(results: Sequence[Result]) -> str:
     there = {r.contestant for r in results}
     parts = [part for part in PARTS if any(r.part == part for r in results)]
     fig = Figure((3.2 * len(parts) + 0.8, 5.6), layout="constrained")
+    results = [r for r in results if not r.error]
     axes = fig.subplots(2, len(parts), sharex=True, sharey="row", squeeze=False)
     measures = (("seconds", 1.0, "wall time, s"), ("memory", 1e9, "memory, GB"))
     for row, (name, unit, label) in zip(axes, measures, strict=True):
@@ -116,6 +119,7 @@ def growth_rows(results: Sequence[Result]) -> list[list[str]]:
     for part in PARTS:
         for one in CONTESTANTS:
             mine = [r for r in results if (r.part, r.contestant) == (part, one.name)]
+            mine = [r for r in mine if not r.error]
             for small, large in zip(mine, mine[1:], strict=False):
                 times = (large.median("seconds") or 0) / (small.median("seconds") or 1)
                 factor = times ** (1 / log2(large.films / small.films))
@@ -157,7 +161,7 @@ def facts(loads: Sequence[float]) -> dict[str, str]:
         "cores": f"{cores}",
         "memory": f"{memory / 1e9:.0f} GB",
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
-        "load before and after": f"{loads[0]:.1f} and {loads[-1]:.1f} processes",
+        "load average before and after": f"{loads[0]:.1f} and {loads[-1]:.1f}",
         "versions": f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in names),
         "commit": commit() or "–",
@@ -174,6 +178,7 @@ def bench_page(
         f"<h3>{name[0].upper()}{name[1:]}: {escape(words)}</h3>"
         + html_table(HEADS[1:], [cells(r, results)[1:] for r in results if r.part == name])
         for name, words in PARTS.items()
+        if any(r.part == name for r in results)
     )
     others = ", ".join(name for name in TABLES if name not in RANKINGS)
     rounds = max(len(r.runs) for r in results)
