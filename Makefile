@@ -102,9 +102,8 @@ health-check: need-docker ## the state of each service; fails unless all run and
 spark-shell: need-docker ## a Python shell with a session on the cluster
 	$(COMPOSE) exec jupyter pyspark --remote sc://spark-connect:15002
 
-bench: $(READY) ## engines and plain Python, fetching and plain requests, side by side as ratios
-	$(BIN)/python -m tests.bench $(ARGS)
-	$(BIN)/python -m tests.bench_ingest
+bench: $(READY) ## speed and memory beside DuckDB, Polars and pandas (ARGS=--quick: two minutes; ARGS=--fetch: fetching)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 cluster-up: $(READY) ## start Apache Spark here: master, two workers, Connect with a token (make cluster-up ARGS="--port 7078")
 	@$(BIN)/python deploy/spark/cluster.py up $(ARGS)

@@ -130,7 +130,7 @@ def all_runs(
 ) -> list[tuple[Run, RunRecord]]:
     "All runs with the content of their run.json, newest first; runs without a time come last."
     folders = (home / "reports").glob("*")
-    found = [path for path in folders if path.is_dir() and not path.name.startswith(".")]
+    found = [path for path in folders if path.is_dir() and path.name[0] not in "._"]
     runs = [(Run(path.name, home), read_facts(path)) for path in sorted(found)]
     return sorted(
         runs,

@@ -1,6 +1,6 @@
 """How fast films are fetched, and what a crash costs, as ratios of one run.
 
-    python -m tests.bench_ingest [FILMS [KILLS]]
+    make bench ARGS="--fetch [FILMS [KILLS]]"
 
 FILMS says how many are fetched where a fetch is killed, KILLS how often; 20,000 and 10 by default.
 
@@ -10,7 +10,6 @@ limit say more about that machine than about TMDB; the ratios stay.
 
 import random
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -150,7 +149,3 @@ def main(n: int = 20_000, kills: int = 10) -> None:
     with tempfile.TemporaryDirectory() as home:
         paces(ids[:600], Path(home))
         crash(ids, kills, Path(home))
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
