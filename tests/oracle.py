@@ -369,6 +369,20 @@ def _worth(record: Row, sound: bool) -> tuple[bool, bool, int, datetime, bool]:
     return detailed, sound, parts, _fetched(record), record.get("status") == "Released"
 
 
+def _fewest_columns(records: Iterable[Any], least: int) -> int:
+    """Return the fewest known columns of a film: as many of those that one record in a hundred has
+    as `least` is of all."""
+    films = [record for record in records if isinstance(record, dict)]
+    field = {"budget_musd": "budget", "revenue_musd": "revenue"}
+    field |= dict.fromkeys(("cast", "cast_size", "director", "crew_size"), "credits")
+    carried = [
+        column
+        for column in KNOWN_COLUMNS
+        if 100 * sum(field.get(column, column) in film for film in films) >= max(100, len(films))
+    ]
+    return math.ceil(least * len(carried) / len(KNOWN_COLUMNS))
+
+
 def _rule(film: Row, min_known_columns: int) -> str | None:
     """Return the first rule that drops a film other than as a duplicate, None for a film that
     stays."""
@@ -498,7 +512,7 @@ def tables(
 ) -> dict[str, DataFrame]:
     """Return every published table of these records."""
     records = list(records)
-    films, dropped = _split(records, min_known_columns)
+    films, dropped = _split(records, _fewest_columns(records, min_known_columns))
     floors = {
         "roi": ("budget_musd", roi_min_budget_musd),
         "vote_average": ("vote_count", min_votes),

@@ -182,7 +182,7 @@ def test_a_run_leaves_no_heartbeat_behind(tmp_path, capsys):
     that follows in this process."""
     before = heartbeats()
     (tmp_path / "lines.jsonl").write_text(
-        '{"id": 1, "title": "A", "status": "Released"}\nnot json\n'
+        '{"id": 1, "title": "A", "status": "Released"}\nnot json\nnot json\n'
     )
     assert (
         main(

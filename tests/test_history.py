@@ -299,9 +299,15 @@ def test_other_sources_and_definitions_are_not_compared(place, tmp_path):
     shutil.copytree(place / "reports" / "two", tmp_path / "reports" / "two")
     result = compare_runs(Run("older", tmp_path), Run("two", tmp_path))
     reasons = {name: kpi["apart"] for name, kpi in result["kpis"].items()}
-    for name, what in {"genres": "definition", "decades": "money rules"}.items():
-        version = f"version of the {what}"
-        assert reasons[name] == f"{version} was 0 in run older and 1 in run two"
+    now = read_facts(place / "reports" / "two").definitions
+    assert reasons["genres"] == (
+        "version of the definition was 0 in run older "
+        f"and {now['genres'].versions['definition']} in run two"
+    )
+    assert reasons["decades"] == (
+        f"version of the money rules was 0 in run older "
+        f"and {now['decades'].versions['cohort']} in run two"
+    )
     assert reasons["yearly"] == "definition version unknown in run older"
     assert result["kpis"]["money"]["apart"] is None
     assert "film table of run older is missing" in result["films"]["apart"]

@@ -252,7 +252,7 @@ def test_a_run_that_was_published_and_then_killed_is_finished_by_the_same_comman
 
 def test_a_closed_gate_can_be_run_again_with_the_same_id(tmp_path):
     (tmp_path / "films.jsonl").write_text(
-        '{"id": 1, "title": "A", "status": "Released"}\nnot json\n'
+        '{"id": 1, "title": "A", "status": "Released"}\nnot json\nnot json\n'
     )
     words = [
         "run",

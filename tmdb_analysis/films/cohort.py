@@ -12,6 +12,7 @@ import csv
 import inspect
 from collections.abc import Mapping
 from functools import reduce
+from itertools import chain
 from operator import and_
 from typing import Any, NamedTuple
 
@@ -171,7 +172,8 @@ def earliest_parts() -> dict[int, str]:
 # %% ../../nbs/2_films/28_cohort.ipynb #28coh904
 def film_group() -> Column:
     "first, sequel or standalone; null for a film whose place in its collection is unknown."
-    days = F.create_map(*[F.lit(v) for pair in earliest_parts().items() for v in pair])
+    pairs = [(F.lit(id).cast("long"), F.lit(day)) for id, day in earliest_parts().items()]
+    days = F.create_map(*chain.from_iterable(pairs))
     older = F.try_element_at(days, "collection_id") < F.col("release_date").cast("string")
     later = title_says_later(F.col("title"), F.col("belongs_to_collection"))
     first = F.when(~later, "first")
