@@ -43,6 +43,8 @@ def question(
     if record.source is None:
         return None
     selection = {name: record.parameters.get(name) for name in SELECTION_PARAMETERS}
+    listed = record.inputs.get("ids_file")
+    selection["ids_file"] = listed.sha256 if listed else None
     return {"source": record.source, "input": record.input, **selection}
 
 # %% ../../nbs/2_films/26_drift.ipynb #ebec8f50
