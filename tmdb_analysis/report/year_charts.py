@@ -197,8 +197,7 @@ def known_money_by_year(
     with_both = f"{n:,.0f} of {film_count_text(films)} ({n / films:.0%})"
     title = f"Budget and revenue are both known for {with_both}"
     if len(firm) > 1:
-        least = firm.loc[firm["share"].idxmin()]
-        title += f"; the share is lowest in {least['year']:.0f} ({least['share']:.0%})"
+        title += f"; by year, for {firm['share'].min():.0%} to {firm['share'].max():.0%}"
     return finish_figure(
         fig,
         "Bars by year, over a strip of bars with the number of films",
