@@ -352,8 +352,10 @@ def test_a_film_of_which_nothing_is_known(tmp_path):
     check({name: ours[name] for name in NAMES}, oracle.tables(plain(*sample_films(folder))))
     pages = {
         name: (folder.report / f"{name}.html").read_text(encoding="utf-8")
-        for name in ("45_genres", "46_trends", "47_ratings", "48_origins")
+        for name in ("44_directors", "45_genres", "46_trends", "47_ratings", "48_origins")
     }
+    assert "Not measured: the data carry no credits." in pages["44_directors"]
+    assert "Not measured: the data carry no genres." in pages["45_genres"]
     assert (
         "m cannot be estimated from 0 rated films" in pages["47_ratings"]
         and "From 0 films with usable budget and revenue" in pages["45_genres"]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MEDIAN_RETURN', 'SHOWN_COLUMN', 'DATE_SOURCES', 'cohort_with', 'money_summary', 'estimate_values', 'median_return',
            'median_returns', 'display_mode', 'without_hidden_returns', 'data_date', 'data_date_sentence',
-           'data_date_text']
+           'data_date_text', 'not_measured_note']
 
 # %% ../../nbs/4_kpis/41_groups.ipynb #b069998c
 from datetime import date
@@ -148,3 +148,10 @@ def data_date_text(
 ) -> str:
     "The date of the data as text, with `or later` if no record has its time of fetching."
     return "unknown" if day is None else f"{day:%-d %B %Y}{'' if timed else ' or later'}"
+
+# %% ../../nbs/4_kpis/41_groups.ipynb #48ori908
+def not_measured_note(
+    what: str,  # such as countries
+) -> str:
+    "The sentence that replaces a table or finding whose field the data do not carry."
+    return f"Not measured: the data carry no {what}."

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ORIGIN_PARAMETERS', 'COMPANIES', 'COUNTRIES', 'LANGUAGES', 'rows_by_value', 'origin_table', 'origin_columns',
-           'companies', 'countries', 'languages', 'not_measured_note', 'without_origin']
+           'companies', 'countries', 'languages', 'without_origin']
 
 # %% ../../nbs/4_kpis/48_origins.ipynb #d3009877
 import pandas as pd
@@ -178,13 +178,6 @@ def languages(
     Groups with fewer than `min_group` films are not in the table. Rows are sorted by number of
     films, largest first; equal numbers are sorted by name."""
     return origin_table(films, cohort, "original_language", LANGUAGES, min_group, firm_group)
-
-# %% ../../nbs/4_kpis/48_origins.ipynb #48ori908
-def not_measured_note(
-    what: str,  # such as countries
-) -> str:
-    "The sentence that replaces a table or finding whose field the data do not carry."
-    return f"Not measured: the data carry no {what}."
 
 # %% ../../nbs/4_kpis/48_origins.ipynb #48ori909
 def without_origin(

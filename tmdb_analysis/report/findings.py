@@ -31,7 +31,7 @@ from tmdb_analysis.core.display import (
 )
 from ..films.clean import BY_NAME
 from ..kpis.franchises import FIRST_FILM_NOTE, NO_COLLECTIONS_NOTE
-from ..kpis.origins import not_measured_note
+from ..kpis.groups import not_measured_note
 from ..kpis.registry import all_kpis
 from tmdb_analysis.report.style import (
     RETURN_COLUMNS,
