@@ -208,13 +208,19 @@ def _prose(value: Any) -> str | None:
 
 
 def _date(value: Any) -> date | None:
-    """Return the date of a text that is exactly YYYY-MM-DD and a day of the calendar."""
-    if not isinstance(value, str) or not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+    """Return the date of a text: year, month and day, with dashes, slashes or points and perhaps a
+    time, or another order that only one day fits."""
+    if not isinstance(value, str):
         return None
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        return None
+    text = re.sub("^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ][0-9]{2}:[0-9]{2}.*$", r"\1", value.strip())
+    first = re.fullmatch("([0-9]{4})([-/.])([0-9]{1,2})\\2([0-9]{1,2})", text)
+    last = re.fullmatch("([0-9]{1,2})([/.])([0-9]{1,2})\\2([0-9]{4})", text)
+    orders = [(1, 3, 4)] if first else [(4, 3, 1), (4, 1, 3)][: 1 + (last and last[2] == "/" or 0)]
+    days = set()
+    for order in orders if first or last else ():
+        with suppress(ValueError):
+            days.add(date(*(int((first or last)[i]) for i in order)))
+    return days.pop() if len(days) == 1 else None
 
 
 def _distinct(values: Iterable[Any]) -> list[Any] | None:
@@ -406,6 +412,11 @@ def _sound(film: Row, min_known_columns: int) -> bool:
     return film["status"] is not None and _rule(released, min_known_columns) is None
 
 
+def _below_zero(record: Row) -> bool:
+    """Tell whether an amount that cannot be below zero is."""
+    return any((_number(record.get(name)) or 0) < 0 for name in ("budget", "revenue", "runtime"))
+
+
 def _split(records: Iterable[Any], min_known_columns: int) -> tuple[list[Row], list[Row]]:
     """Return the films that stay, by id, and the dropped ones with their rule, in input order."""
     usable = [record for record in records if _usable(record)]
@@ -415,7 +426,10 @@ def _split(records: Iterable[Any], min_known_columns: int) -> tuple[list[Row], l
         film["rule"] = _rule(film, min_known_columns)
     for position in sorted(
         range(len(usable)),
-        key=lambda p: (_worth(usable[p], _sound(films[p], min_known_columns)), p),
+        key=lambda p: (
+            _worth(usable[p], _sound(films[p], min_known_columns) and not _below_zero(usable[p])),
+            p,
+        ),
     ):
         best[films[position]["id"]] = position
     for position, film in enumerate(films):
