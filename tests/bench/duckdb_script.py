@@ -11,6 +11,8 @@ from pathlib import Path
 
 import duckdb
 
+from tests.bench import CSV_COLUMNS
+
 NAMED = "STRUCT(id BIGINT, name VARCHAR)"
 CAST = 'STRUCT(id BIGINT, name VARCHAR, "order" BIGINT, "character" VARCHAR)[]'
 CREW = "STRUCT(id BIGINT, name VARCHAR, job VARCHAR, department VARCHAR)[]"
@@ -113,11 +115,6 @@ MOST = {  # rule: column, lowest and highest possible value
     "budget_possible": ("budget_musd", 0, 100_000),
     "revenue_possible": ("revenue_musd", 0, 100_000),
 }
-CSV_COLUMNS = (
-    "id title tagline release_date genres belongs_to_collection original_language "
-    "budget_musd revenue_musd production_companies production_countries vote_count vote_average "
-    "popularity runtime overview spoken_languages poster_path cast cast_size director crew_size"
-).split()
 KNOWN_COLUMNS = " + ".join(f'("{c}" IS NOT NULL)::BIGINT' for c in CSV_COLUMNS)
 BROKEN = ", ".join(
     f"CASE WHEN {column} NOT BETWEEN {low} AND {high} THEN '{rule}' END"

@@ -12,14 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-NO_TEXT = (
-    "no data|no overview found.|no overview found|no overview|no tagline|n/a|none|null|nan|-"
-).split("|")
-CSV_COLUMNS = (
-    "id title tagline release_date genres belongs_to_collection original_language "
-    "budget_musd revenue_musd production_companies production_countries vote_count vote_average "
-    "popularity runtime overview spoken_languages poster_path cast cast_size director crew_size"
-).split()
+from tests.bench import CSV_COLUMNS, NO_TEXT
+
 FILM_COLUMNS = (
     "id title release_date release_year genres collection_id belongs_to_collection budget_musd "
     "revenue_musd profit_musd roi vote_count vote_average popularity runtime cast cast_size "

@@ -14,6 +14,8 @@ from pathlib import Path
 import polars as pl
 from polars import col, lit, when
 
+from tests.bench import CSV_COLUMNS, NO_TEXT
+
 INT, FLOAT, TEXT, BOOL = pl.Int64, pl.Float64, pl.String, pl.Boolean
 NAMED = pl.Struct({"id": INT, "name": TEXT})
 COUNTRY = pl.Struct({"iso_3166_1": TEXT, "name": TEXT})
@@ -36,14 +38,6 @@ FIELDS = {
     "spoken_languages": pl.List(LANGUAGE),
     "credits": pl.Struct({"cast": pl.List(CAST), "crew": pl.List(CREW)}),
 }
-NO_TEXT = (
-    "no data|no overview found.|no overview found|no overview|no tagline|n/a|none|null|nan|-"
-).split("|")
-CSV_COLUMNS = (
-    "id title tagline release_date genres belongs_to_collection original_language "
-    "budget_musd revenue_musd production_companies production_countries vote_count vote_average "
-    "popularity runtime overview spoken_languages poster_path cast cast_size director crew_size"
-).split()
 MOVIES = (
     "id title tagline release_date release_year release_quarter release_month release_decade "
     "genres collection_id belongs_to_collection instalment original_language budget_musd "
