@@ -10,7 +10,7 @@ import pytest
 from tmdb_analysis.core.settings import TmdbError, UsageError, settings
 from tmdb_analysis.core.store import open_run
 from tmdb_analysis.films.ingest import ingest, require_films
-from tmdb_analysis.tmdb.files import files, foreign_reason, json_records, skipped_files
+from tmdb_analysis.tmdb.files import files, foreign_reason, json_parts, skipped_files
 from tmdb_analysis.tmdb.sources import source_of
 from tmdb_analysis.tmdb.tables import inventory, records
 from tmdb_analysis.use.cli import main
@@ -39,7 +39,7 @@ SHAPES = {
 
 def ids(path: Path) -> list:
     "The ids of the records in a file."
-    return [record["id"] for _, record in json_records(path)]
+    return [record["id"] for _, record in records([path])]
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -63,7 +63,7 @@ def test_wrapped_answers_line_by_line(wrapped, tmp_path):
 def test_one_answer_stays_one_record(whole, tmp_path):
     path = tmp_path / "films.json"
     path.write_text(json.dumps(whole))
-    assert [record for _, record in json_records(path)] == [whole]
+    assert [record for _, record in records([path])] == [whole]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig", "utf-32"])
@@ -193,7 +193,7 @@ JOINED = {
 @pytest.mark.parametrize("name", JOINED)
 def test_files_that_are_almost_json_are_read(name, tmp_path):
     (tmp_path / "films.json").write_text(JOINED[name])
-    found = [record for _, record in json_records(tmp_path / "films.json")]
+    found = [record for _, record in records([tmp_path / "films.json"])]
     assert [r["id"] for r in found if isinstance(r, dict)] == [1, 2]
 
 
@@ -201,7 +201,7 @@ def test_lines_inside_a_torn_document_are_no_records(tmp_path):
     torn = '[\n{"id": 1, "genres": [\n{"id": 18, "name": "Drama"},\n{"id": 35, "name": "Comedy"}\n'
     (tmp_path / "films.json").write_text(torn)
     with pytest.raises(ValueError, match="line"):
-        list(json_records(tmp_path / "films.json"))
+        list(json_parts(tmp_path / "films.json"))
 
 
 def test_json_that_is_named_csv_is_refused_with_the_cause(tmp_path):

@@ -116,12 +116,13 @@ def sorted_rows(
 def engine_files(
     data: DataFrame,  # rows in any order
     run: Run,  # whose folder receives the scratch files
-) -> Iterator[Path]:
-    "A folder with the rows in Parquet files, written by the engine; gone after the block."
+) -> Iterator[Path | None]:
+    """A folder with the rows in Parquet files, written by the engine; gone after the block. None if
+    the engine wrote no file, as some do without rows."""
     folder = run.tables / f"engine-{uuid4().hex}.{os.getpid()}.tmp"
     try:
         data.write.parquet(path_for_engine(folder, run.home))
-        yield folder
+        yield folder if any(folder.glob("*.parquet")) else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -133,9 +134,10 @@ def computed_once(
 ) -> Iterator[DataFrame]:
     "The same rows, computed once by the engine; to be used inside the block."
     with engine_files(data, run) as folder:
-        is_empty = not any(folder.glob("*.parquet"))  # some engines then write no file
-        place = path_for_engine(folder, run.home)
-        yield data if is_empty else data.sparkSession.read.parquet(place)
+        if folder is None:
+            yield data
+        else:
+            yield data.sparkSession.read.parquet(path_for_engine(folder, run.home))
 
 # %% ../../nbs/0_core/07_store.ipynb #07sto912
 def save(
@@ -146,10 +148,8 @@ def save(
     "Write a table of the run; gives its row count. Raises `ContractError`."
     if isinstance(data, DataFrame):
         with engine_files(data, run) as folder:
-            written = pq.read_table(folder) if any(folder.glob("*.parquet")) else data.toArrow()
-        arrow = sorted_rows(written, table)
-    else:
-        arrow = sorted_rows(data, table)
+            data = data if folder is None else pq.read_table(folder)
+    arrow = sorted_rows(data, table)
     write_parquet(run.path(table), arrow)
     return int(arrow.num_rows)
 

@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 
 from tmdb_analysis.films.clean import (
     BLANK,
+    CSV_FIELDS,
     MONEY_FLOOR_USD,
     NO_TEXT,
     ROI_RANGE,
@@ -496,16 +497,12 @@ def credit_rules() -> list[Rule]:
     ]
 
 # %% ../../nbs/2_films/24_checks.ipynb #24abs002
-RULE_FIELDS = {  # rule: the fields of RAW that it needs
-    "known_budget_musd": ("budget",),
-    "known_revenue_musd": ("revenue",),
-    "known_cast": ("credits",),
-    "known_director": ("credits",),
-    "revenue_has_budget": ("budget",),
-    "votes_rated": ("vote_average",),
-    "rating_voted": ("vote_count",),
-    "rating_votes": ("vote_count",),
-    "rating_high": ("vote_count",),
+RULE_FIELDS = {  # rule: the field of RAW that it needs, if the name of the rule does not say it
+    "revenue_has_budget": "budget",
+    "votes_rated": "vote_average",
+    "rating_voted": "vote_count",
+    "rating_votes": "vote_count",
+    "rating_high": "vote_count",
 }
 
 
@@ -516,7 +513,7 @@ def measured_rules(
     "The rules; those that need an absent field concern no row, so they are not evaluated."
 
     def is_measured(rule: Rule) -> bool:
-        needed = RULE_FIELDS.get(rule.id, (rule.id.removeprefix("known_"),))
-        return not {*needed} & {*absent}
+        name = rule.id.removeprefix("known_")
+        return RULE_FIELDS.get(name, CSV_FIELDS.get(name, name)) not in absent
 
     return [r if is_measured(r) else replace(r, applies=F.lit(False)) for r in rules]

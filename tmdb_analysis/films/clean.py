@@ -377,9 +377,11 @@ def instalment(
     return F.when(counts, place).cast("long")
 
 # %% ../../nbs/2_films/23_clean.ipynb #4c50a39c
-CSV_FIELDS = {"cast": "credits", "cast_size": "credits"}  # column of movies.csv: field of RAW
-CSV_FIELDS |= {"director": "credits", "crew_size": "credits"}
-CSV_FIELDS |= {"budget_musd": "budget", "revenue_musd": "revenue"}
+CSV_FIELDS = {  # column of movies.csv: the field of RAW that it comes from, if the names differ
+    **dict.fromkeys(("cast", "cast_size", "director", "crew_size"), "credits"),
+    "budget_musd": "budget",
+    "revenue_musd": "revenue",
+}
 
 
 def fewest_known_columns(

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COHORT_VERSION', 'COHORT_PARAMETERS', 'NUMBER', 'LATER_TITLES', 'Need', 'MoneyNeed', 'cohort_rules', 'money_needs',
-           'money_cohort', 'funnel', 'consumer_prices', 'real_dollars', 'carries_collections', 'title_says_later',
-           'earliest_parts', 'film_group', 'cohort_table']
+           'money_cohort', 'funnel', 'reference_rows', 'consumer_prices', 'real_dollars', 'carries_collections',
+           'title_says_later', 'earliest_parts', 'film_group', 'cohort_table']
 
 # %% ../../nbs/2_films/28_cohort.ipynb #cf69bd67
 import csv
@@ -104,11 +104,19 @@ def funnel(
     return pa.table(dict(zip(FUNNEL.columns, columns, strict=True)), FUNNEL.schema)
 
 # %% ../../nbs/2_films/28_cohort.ipynb #9672ae5e
+def reference_rows(
+    name: str,  # of a CSV file in data/reference
+) -> list[dict[str, str]]:
+    "The rows of a table of facts that comes with the package, by column."
+    path = book() / "data" / "reference" / name
+    with open(path, encoding="utf-8", newline="") as f:
+        return list(csv.DictReader(f))
+
+
 def consumer_prices() -> dict[int, float]:
     """The US consumer price index by year: CPI-U, all items, annual average, 1982-84 = 100 (BLS,
     CUUR0000SA0)."""
-    with open(book() / "data" / "reference" / "us_cpi_u.csv", encoding="utf-8", newline="") as f:
-        return {int(row["year"]): float(row["cpi"]) for row in csv.DictReader(f)}
+    return {int(row["year"]): float(row["cpi"]) for row in reference_rows("us_cpi_u.csv")}
 
 # %% ../../nbs/2_films/28_cohort.ipynb #ab304ccb
 def real_dollars(
@@ -162,11 +170,9 @@ def title_says_later(
 def earliest_parts() -> dict[int, str]:
     "The earliest known release of each collection, ISO 8601 days or years by collection id."
     earliest: dict[int, str] = {}
-    place = book() / "data" / "reference" / "collection_parts.csv"
-    with open(place, encoding="utf-8", newline="") as f:
-        for row in csv.DictReader(f):
-            id, day = int(row["collection_id"]), row["release_date"]
-            earliest[id] = min(day, earliest.get(id, day))
+    for row in reference_rows("collection_parts.csv"):
+        id, day = int(row["collection_id"]), row["release_date"]
+        earliest[id] = min(day, earliest.get(id, day))
     return earliest
 
 # %% ../../nbs/2_films/28_cohort.ipynb #28coh904

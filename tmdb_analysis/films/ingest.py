@@ -345,19 +345,12 @@ def land_block(
         if refused is not None:
             bad.append(refused)
     n = len(found.numbers)
-    own = {
+    given = dict(zip(LINE_FIELDS.names, found.table.columns, strict=True)) | {
         "seq": pa.array(seqs[:n]),
         "origin": pa.array([f"{found.name}:{number}" for number in found.numbers], pa.string()),
         "fetched_at": pa.repeat(pa.scalar(day, RAW.schema.field("fetched_at").type), n),
     }
-    columns = [
-        own[f.name]
-        if f.name in own
-        else found.table[f.name]
-        if f.name in LINE_FIELDS.names
-        else pa.nulls(n, f.type)
-        for f in RAW.schema
-    ]
+    columns = [given.get(f.name, pa.nulls(n, f.type)) for f in RAW.schema]
     usual = pa.Table.from_arrays(columns, schema=RAW.schema)
     if not rows:
         return usual, bad

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['QUALITY_VERSION', 'conservation', 'field_rules', 'empty_cause', 'table_rules', 'check_rule_columns', 'own_rules',
-           'mean_pass_rate', 'with_thresholds', 'quality', 'GateClosed', 'verdict', 'require_gate', 'dimension_table',
-           'worst_first', 'examples']
+           'mean_pass_rate', 'with_thresholds', 'quality', 'absent_sentence', 'GateClosed', 'verdict', 'require_gate',
+           'dimension_table', 'worst_first', 'examples']
 
 # %% ../../nbs/2_films/27_validate.ipynb #f901e47a
 import runpy
@@ -210,6 +210,13 @@ def quality(
         "conservation": steps,
         "not_measured": list(absent),
     }
+
+# %% ../../nbs/2_films/27_validate.ipynb #27abs002
+def absent_sentence(
+    names: Sequence[str],  # of fields of RAW that the data do not carry, at least one
+) -> str:
+    "The fields that are not measured, as a sentence for pages."
+    return f"Not measured, because the data do not carry these fields: {', '.join(names)}."
 
 # %% ../../nbs/2_films/27_validate.ipynb #1b35dd0f
 class GateClosed(TmdbError):

@@ -30,6 +30,7 @@ from tmdb_analysis.core.display import (
     readable_table,
 )
 from ..films.clean import BY_NAME
+from ..films.validate import absent_sentence
 from ..kpis.franchises import FIRST_FILM_NOTE, NO_COLLECTIONS_NOTE
 from ..kpis.groups import not_measured_note
 from ..kpis.registry import all_kpis
@@ -447,13 +448,13 @@ UNMEASURED = {  # field: anchor of the finding, its subject, and the field in wo
 
 
 def unmeasured_findings(
-    lacks: Sequence[str],  # fields of RAW that the data do not carry
+    absent: Sequence[str],  # fields of RAW that the data do not carry
 ) -> dict[str, Finding]:
     "The findings that replace those about absent fields, by anchor."
     return {
         anchor: Finding(anchor, f"{subject} are not measured", not_measured_note(what))
         for field, (anchor, subject, what) in UNMEASURED.items()
-        if field in lacks
+        if field in absent
     }
 
 # %% ../../nbs/6_report/65_findings.ipynb #df845e27
@@ -474,6 +475,5 @@ def quality_finding(
         share = f"{money:,} of {film_count_text(films)} ({percent(money / films)})"
         sentence += f" {share} have usable budget and revenue."
     if quality.get("not_measured"):
-        names = ", ".join(quality["not_measured"])
-        sentence += f" Not measured, because the data do not carry these fields: {names}."
+        sentence += f" {absent_sentence(quality['not_measured'])}"
     return Finding("quality", heading, sentence, gate)

@@ -7,7 +7,7 @@ __all__ = ['COMPRESSIONS', 'RECORD_SUFFIXES', 'TABLE_SUFFIXES', 'COMPRESSION_SUF
            'RECORD_FIELDS', 'DEPTH', 'BLOCK_BYTES', 'HEAD_BYTES', 'BadRecord', 'open_bytes', 'plain_suffix',
            'has_record_name', 'files', 'unreadable_kind', 'skipped_files', 'skipped_words', 'parse', 'marked_encoding',
            'is_answer', 'records_of_object', 'records_inside', 'page', 'json_lines', 'values_in', 'document',
-           'is_record', 'Lines', 'line_blocks', 'json_parts', 'json_records', 'ForeignFile', 'foreign_reason', 'digest']
+           'is_record', 'Lines', 'line_blocks', 'json_parts', 'ForeignFile', 'foreign_reason', 'digest']
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #8e3f5440
 import codecs
@@ -328,17 +328,6 @@ def json_parts(
         if not any(is_answer(record) for _, record in found):
             raise
         yield from found
-
-# %% ../../nbs/1_tmdb/16_files.ipynb #16blk002
-def json_records(
-    path: Path,  # a JSON file, as for `json_parts`
-) -> Iterator[tuple[int, Any]]:
-    "Position and record of a JSON file in any form, from 1. Raises `ValueError` if it has none."
-    for number, part in json_parts(path):
-        if isinstance(part, Lines):
-            yield from json_lines(part.lines, part.first)
-        else:
-            yield number, part
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #16fil905
 class ForeignFile(TmdbError):
