@@ -6,16 +6,18 @@
 __all__ = ['TO_DISK', 'AT_ONCE', 'WIPE', 'RENEW', 'MEMORY_ADVICE', 'has_tag', 'stages', 'stage_parameters', 'assigned_names',
            'without_lessons', 'StageClient', 'is_reply', 'is_idle', 'Kernel', 'kernel_environment', 'start_kernel',
            'await_answer', 'end_kernel', 'run_in_thread', 'one_kernel', 'interrupt_kernel', 'reset_kernel',
-           'interruptible', 'failure_message', 'death_message', 'execute_stage']
+           'interruptible', 'failure_message', 'death_message', 'failed_heading', 'execute_stage']
 
 # %% ../../nbs/8_runs/87_stages.ipynb #54dc9419
 import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from queue import Empty
 from tempfile import TemporaryFile
 from typing import Any
@@ -345,6 +347,19 @@ def death_message(
     memory = "; most often memory ran out" if code == -signal.SIGKILL else ""
     how = f"killed by signal {-code}{memory}" if code and code < 0 else f"exit code {code}"
     return f"the kernel died in stage {name} ({how}): {MEMORY_ADVICE}"
+
+# %% ../../nbs/8_runs/87_stages.ipynb #87stg941
+def failed_heading(
+    path: Path,  # of an executed notebook
+) -> str | None:
+    "The last heading above the cell that failed; None if no cell failed or there is no notebook."
+    heading = None
+    for cell in nbformat.read(path, as_version=4).cells if path.is_file() else []:
+        if cell.cell_type == "markdown":
+            heading = next(reversed(re.findall(r"^#+ +(.+)", cell.source, re.M)), heading)
+        elif any(output.output_type == "error" for output in cell.get("outputs", ())):
+            return heading
+    return None
 
 # %% ../../nbs/8_runs/87_stages.ipynb #b0970e53
 def execute_stage(
