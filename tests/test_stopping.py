@@ -322,7 +322,11 @@ def begun(home: Path) -> dict[str, str]:
 def test_a_closed_gate_goes_on_from_the_check_once_it_may_pass(tmp_path, capsys):
     home = ["--home", str(tmp_path)]
     words = ["demo", *home, "--run-id", "x"]
-    assert main([*words, "-p", "min_score=99.9"]) == 1
+    log = tmp_path / "log.jsonl"
+    assert main([*words, "-p", "min_score=99.9", "--log-json", str(log)]) == 1
+    lines = [json.loads(text) for text in log.read_text().splitlines()]
+    assert {told["run"] for told in lines} == {"x"} and lines[-1]["event"] == "run"
+    assert lines[-2]["chapter"] == "27_validate" and lines[-2]["raised"] == "GateClosed"
     (line,) = capsys.readouterr().err.splitlines()
     assert re.search(r"^tmdb: failed in 27_validate, under \"[^\"]+\": .*score", line), line
     page = tmp_path / "reports/x/27_validate.html"

@@ -529,6 +529,9 @@ def check_settings(settings: Settings) -> None:
     source_of(settings).check()
     if settings.pipeline.money_from:
         read_other_money(Path(settings.pipeline.money_from))
+    rules = settings.quality.rules_file
+    if rules and not Path(rules).is_file():
+        raise UsageError(f"rules_file {Path(rules).name}: no such file; check the path")
 
 # %% ../../nbs/8_runs/88_chain.ipynb #88cha909
 def run_stages(
