@@ -40,7 +40,7 @@ CREDIT_COLUMNS = "movie_id kind order person_id name job".split()
 RANKING_COLUMNS = (
     "rank id title release_date value budget_musd revenue_musd vote_count vote_average"
 ).split()
-SEARCH_COLUMNS = [*RANKING_COLUMNS, "runtime", "director"]
+SEARCH_COLUMNS = [*RANKING_COLUMNS, "runtime", "director", "genres"]
 PLACEHOLDERS = {
     "", "no data", "no overview found.", "no overview found", "no overview", "no tagline",
     "n/a", "none", "null", "nan", "-",

@@ -58,6 +58,11 @@ def one_line(text: str) -> str:
             "engine: must be sail, spark, spark://host:port or sc://host:port",
         ),
         (["run", "--source", "files"], "needs --input"),
+        (["run", "--input", "nothing.json"], "no such file or folder"),
+        (["run", "--source", "sample", "--ids", "1"], "ids needs source api"),
+        (["run", "--input", ".", "--ids", "1"], "input needs source files"),
+        (["run", "-p", "rules_file=nothing.py"], "rules_file nothing.py: no such file"),
+        (["demo", "--log-json", "."], "--log-json: Is a directory"),
         (["run", "--run-id", "../elsewhere"], "run_id"),
     ],
 )

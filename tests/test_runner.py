@@ -11,7 +11,7 @@ import pytest
 
 from tmdb_analysis.core.engine import one_server
 from tmdb_analysis.core.records import StageRecord, record_path, stage_records, write_record
-from tmdb_analysis.core.settings import TmdbError, settings
+from tmdb_analysis.core.settings import TmdbError, book, settings
 from tmdb_analysis.core.store import Run, open_run, read_counts
 from tmdb_analysis.runs.chain import new_record
 from tmdb_analysis.runs.stages import execute_stage, one_kernel, stages
@@ -67,8 +67,9 @@ def test_a_broken_record_is_named_in_one_line(line, tmp_path):
 
 
 def alike(record: StageRecord) -> dict:
-    "A record apart from its times."
-    return record.model_dump(exclude={"started", "seconds"})
+    "A record apart from its times, and from the folder of the run in the names of its files."
+    names = [name.rpartition("/")[2] for name in record.files]
+    return record.model_dump(exclude={"started", "seconds", "files"}) | {"files": names}
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +120,20 @@ def test_a_step_that_was_killed_counts_as_failed(tmp_path):
     reason = "Its process ended before the stage did."
     assert [told.status, told.failed_stage, told.error] == ["failed", "20_ingest", reason]
     assert reason in (run.report / "index.html").read_text(encoding="utf-8")
+
+
+def test_papermill_can_neither_alter_a_finished_run_nor_take_an_unknown_parameter(demo, home):
+    chapter = str(book() / "nbs/5_search/51_search.ipynb")
+    words = [sys.executable, "-m", "papermill", "--no-progress-bar", chapter, os.devnull]
+    counts = demo.tables / "search.counts.json"
+    before = counts.stat()
+    for given, said in {
+        ("run_id", "demo"): "run demo is finished and cannot change: give another run_id, or `lab`",
+        ("topn", "3"): "this notebook has no parameter 'topn'",
+    }.items():
+        ended = subprocess.run(
+            [*words, "-p", *given], capture_output=True, text=True, check=False, cwd=book() / "nbs"
+        )
+        assert ended.returncode == 1 and said in ended.stderr, ended.stderr[-400:]
+    assert counts.stat() == before
+    open_run("lab", home)

@@ -22,6 +22,7 @@ from tmdb_analysis.core.engine import java_version, session
 from tmdb_analysis.core.schema import CREDITS, MOVIES
 from tmdb_analysis.core.settings import UsageError
 from tmdb_analysis.core.store import load
+from tmdb_analysis.films.scope import is_in_scope
 from tmdb_analysis.search.lookup import answer_query, find, search_run, similar_names
 from tmdb_analysis.search.query import (
     FIELD_ALIASES,
@@ -183,10 +184,10 @@ def meets(film: dict, condition: QueryCondition, credits: list[dict]) -> bool:
             and job in (None, c["job"])
             for c in credits
         )
-    if field in ("genre", "company"):
-        return value in map(
-            plain, film[{"genre": "genres", "company": "production_companies"}[field]] or ()
-        )
+    if field == "genre":
+        return value in map(plain, film["genres"] or ())
+    if field == "company":
+        return any(value in plain(name) for name in film["production_companies"] or ())
     if field in ("title", "keyword"):
         texts = [film["title"]] if field == "title" else [film["title"], film["tagline"] or ""]
         return any(re.search(rf"\b{value}\b", re.sub(r"\W+", " ", plain(text))) for text in texts)
@@ -574,3 +575,39 @@ def test_the_notebook_gets_a_table(demo, capsys):
 
 def test_titles_cannot_steer_the_terminal(capsys):
     assert terminal_text("a\x1b[31mb\u009bc\n") == "a [31mb c "
+
+
+def test_a_company_means_the_same_in_a_run_and_in_a_search():
+    made_by = [["Walt Disney Pictures"], ["Disney Animation", "A"], ["Pixar"], None]
+    rows = [
+        {"id": i, "title": "x", "production_companies": names, "known_columns": 4, "seq": i}
+        for i, names in enumerate(made_by, 1)
+    ]
+    films = session().createDataFrame(
+        [tuple(map(row.get, MOVIES.columns)) for row in rows], MOVIES.spark
+    )
+    _, credits = frames([])
+    for company, wanted in {"disney": [1, 2], "Disney Animation": [2], "PIX": [3]}.items():
+        in_scope = films.filter(is_in_scope(company=company)).orderBy("id").collect()
+        assert [row.id for row in in_scope] == wanted
+        assert ids(search_films(films, credits, company=company)) == wanted
+
+
+def test_a_name_with_few_films_gets_the_similar_names_with_more():
+    rows = [{"id": i, "title": "x", "known_columns": 4, "seq": i} for i in (1, 2, 3, 4)]
+    films = session().createDataFrame(
+        [tuple(map(row.get, MOVIES.columns)) for row in rows], MOVIES.spark
+    )
+    names = ["Tony Scott", "Tony Scott", "Tony Scot", "Tony Scott"]
+    credit = {"kind": "crew", "job": "Director", "order": 0}
+    staff = [
+        credit | {"movie_id": i, "person_id": len(name), "name": name}
+        for i, name in enumerate(names, 1)
+    ]
+    credits = session().createDataFrame(
+        [tuple(map(c.get, CREDITS.columns)) for c in staff], CREDITS.spark
+    )
+    answer = answer_query(films, credits, query('director:"Tony Scot"'))
+    assert answer.total == 1 and answer.films.column_names[-1] == "genres"
+    (note,) = answer.notes
+    assert note.endswith("1 film; similar names: Tony Scott (3 films)")

@@ -18,10 +18,11 @@ import pytest
 
 from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.server import TOKEN
+from tmdb_analysis.core.schema import TABLES
 from tmdb_analysis.core.settings import UsageError, settings
 from tmdb_analysis.core.store import Run, point_readers_to, published
 from tmdb_analysis.runs.catalog import LOCK
-from tmdb_analysis.runs.chain import claim_run
+from tmdb_analysis.runs.chain import claim_run, kept_stages, save_settings
 from tmdb_analysis.use.cli import main
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration]
@@ -116,8 +117,7 @@ def stopped(home: Path, how: int, words: str, delay: float) -> None:
         out, lines = ended(process)
     assert process.returncode == 75, lines
     assert (
-        out.splitlines()[-1]
-        == f"again   tmdb demo --home {home} --run-id x  (all stages run again)"
+        out.splitlines()[-1] == f"again   tmdb resume x --home {home}  (finished stages are kept)"
     )
     assert len(lines) == 1 and "stopped" in lines[0], lines
     assert status(home) == "stopped"
@@ -148,12 +148,13 @@ def test_a_killed_run_is_interrupted_and_can_be_run_again(tmp_path, capsys):
         process.kill()
         process.wait()
     assert len(others) >= 2 and not survivors(others)
+    before = begun(tmp_path)
     assert status(tmp_path) == "running" and not (tmp_path / "data/tables/CURRENT").exists()
     assert main(["runs", "--home", str(tmp_path)]) == 0
     assert "interrupted" in capsys.readouterr().out
     with going(tmp_path) as process:
         until(process, "20_ingest")
-        assert not (tmp_path / "reports/x/movies.csv").exists(), "it begins anew"
+        assert begun(tmp_path)["ingest"] == before["ingest"], "it goes on"
         assert main(["runs", "--home", str(tmp_path)]) == 0
         assert "running" in capsys.readouterr().out
         assert main(["demo", "--home", str(tmp_path), "--run-id", "x"]) == 2
@@ -193,7 +194,7 @@ def test_a_fetch_that_is_killed_before_it_asked_for_anything_begins_again_in_its
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=20)
     assert process.returncode == 75 and "(the fetch continues where it stopped)" in out
-    assert f"--run-id {folder.name} --source api" in out and [
+    assert f"resume {folder.name} --home" in out and [
         path.name for path in tmp_path.glob("reports/*/")
     ] == [folder.name]
 
@@ -307,3 +308,66 @@ def test_a_scoped_run_never_becomes_the_published_one(demo, tmp_path, capsys):
         assert main([*words, *home]) == 1
         assert "only runs on some of the films exist (western): name one" in capsys.readouterr().err
     assert main(["open", "western", "--no-browser", *home]) == 0
+
+
+# A run that ended early goes on
+
+
+def begun(home: Path) -> dict[str, str]:
+    "When each stage of the run began, by name."
+    paths = (home / "reports/x/stages").glob("*.json")
+    return {path.stem: json.loads(path.read_text())["started"] for path in paths}
+
+
+def test_a_closed_gate_goes_on_from_the_check_once_it_may_pass(tmp_path, capsys):
+    home = ["--home", str(tmp_path)]
+    words = ["demo", *home, "--run-id", "x"]
+    log = tmp_path / "log.jsonl"
+    assert main([*words, "-p", "min_score=99.9", "--log-json", str(log)]) == 1
+    lines = [json.loads(text) for text in log.read_text().splitlines()]
+    assert {told["run"] for told in lines} == {"x"} and lines[-1]["event"] == "run"
+    assert lines[-2]["chapter"] == "27_validate" and lines[-2]["raised"] == "GateClosed"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(r"^tmdb: failed in 27_validate, under \"[^\"]+\": .*score", line), line
+    page = tmp_path / "reports/x/27_validate.html"
+    assert f"{page.as_uri()}#failed; go on: tmdb resume x --home {tmp_path}" in line
+    assert '<h2 id="failed">' in page.read_text()
+    assert "27_validate.html#failed" in (page.parent / "index.html").read_text()
+    before = begun(tmp_path)
+
+    assert main(["resume", "x", *home]) == 1, "the gate is still closed"
+    out = capsys.readouterr().out
+    assert begun(tmp_path)["ingest"] == before["ingest"] and "kept" in out
+
+    assert main(["resume", "x", *home, "-p", "min_score=0"]) == 0
+    after = begun(tmp_path)
+    assert [after[name] for name in ("ingest", "clean")] == [
+        before[name] for name in ("ingest", "clean")
+    ]
+    assert after["validate"] > before["validate"] and status(tmp_path) == "ok"
+    assert main(["resume", "x", *home]) == 2
+    assert "run x is finished" in capsys.readouterr().err
+    assert main(["resume", "nothing", *home]) == 2
+
+
+def test_a_stage_is_repeated_if_its_files_or_its_parameters_changed(demo, tmp_path):
+    run = Run("x", tmp_path)
+    shutil.copytree(demo.tables, run.tables)
+    shutil.copytree(demo.report, run.report)
+    for path in run.report.glob("stages/*.json"):  # its files have the name of the run
+        path.write_text(path.read_text().replace("/demo/", "/x/"))
+    chosen = settings(source="sample", home=tmp_path, run_id="x")
+    save_settings(run, chosen)
+
+    def kept(**options) -> str:
+        records = kept_stages(settings(**chosen.flat() | options), run)
+        return records[-1].chapter if records else ""
+
+    assert kept() == "66_report" and kept(top_n=3) == "28_cohort"
+    assert kept(language="en-GB") == kept(genre="Western")[:0] == ""
+    run.path(TABLES["cohort"]).unlink()
+    assert kept() == "27_validate"
+    (run.report / "run.json").write_text(
+        (run.report / "run.json").read_text().replace('"pysail": "', '"pysail": "0')
+    )
+    assert kept() == "", "another version of the engine"

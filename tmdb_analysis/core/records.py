@@ -59,6 +59,8 @@ class StageRecord(Record):
     counts: dict[str, JsonValue] = {}
     error: str | None = None  # why it failed or stopped, in one line
     raised: str | None = None  # the class of that error, such as `GateClosed`
+    heading: str | None = None  # above the cell that failed
+    files: list[str] = []  # that it wrote, relative to the home
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec902
 def stage_name(
@@ -111,6 +113,7 @@ class RunRecord(Record):
     status: str  # ok, failed, stopped or running
     error: str | None = None
     failed_stage: str | None = None  # such as `20_ingest`
+    failed_heading: str | None = None  # above the cell that failed
     started: str | None = None  # UTC, to the second
     finished: str | None = None
     seconds: float | None = None

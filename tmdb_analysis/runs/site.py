@@ -9,7 +9,7 @@ __all__ = ['TIMESTAMP', 'CHECKSUM_FILE', 'LISTED_MEASURES', 'notebook_html', 'st
 
 # %% ../../nbs/8_runs/85_site.ipynb #f2788d82
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from hashlib import sha256
 from itertools import groupby
@@ -158,15 +158,16 @@ def run_details(
 # %% ../../nbs/8_runs/85_site.ipynb #9132bd13
 def failure_box(
     facts: RunRecord,  # content of run.json
+    pages: Collection[str] = (),  # stages that have a page
 ) -> str:
     "The box for a run that failed or has no report: the stage and the reason, as HTML."
     failed = facts.status == "failed"
     title = "This run failed" if failed else "This run has no report"
     error = str(facts.error or "run.json gives no reason.").strip().splitlines()[0]
     stage = facts.failed_stage
-    return fill_template(
-        "failed.html.j2", heading=title, reason=f"Stage {stage}: {error}" if stage else error
-    )
+    reason = f"Stage {stage}: {error}" if stage else error
+    page = f"{stage}.html" if stage in pages else None
+    return fill_template("failed.html.j2", heading=title, reason=reason, page=page)
 
 # %% ../../nbs/8_runs/85_site.ipynb #85sit940
 def report_page(
@@ -179,7 +180,7 @@ def report_page(
     title, subtitle = heading(nb, "") if nb else (f"Run {run.id}", "")
     scope = scope_words(facts.parameters)
     title = f"{title}: films {scope}" if scope else title
-    box = failure_box(facts) if nb is None or facts.status == "failed" else ""
+    box = failure_box(facts, pages) if nb is None or facts.status == "failed" else ""
     report = f"{cards(run, facts, all_runs(run.home))}{notebook_html(nb)}" if nb else ""
     content = f"{box}{report}{run_details(run, facts, pages)}"
     data = {"provenance": provenance(facts)}

@@ -69,7 +69,7 @@ def fold_words(
 class Field(NamedTuple):
     "A field of a query: which columns or credits a condition compares."
 
-    kind: str  # name (compared whole), person, words (anywhere in a text) or number
+    kind: str  # name (compared whole), part (of a name), person, words (of a text) or number
     where: tuple[str, ...]  # columns of the films; for a person, the kinds of credit
     meaning: str  # for the help text
     jobs: tuple[str, ...] = ()  # for a person, the jobs that count; empty means any job
@@ -90,7 +90,9 @@ FIELDS = {
     ),
     "crew": Field("person", ("crew",), "has this person in the crew, in any job"),
     "person": Field("person", ("cast", "crew"), "has this person in the cast or crew"),
-    "company": Field("name", ("production_companies",), "is produced by this company"),
+    "company": Field(
+        *("part", ("production_companies",)), "is produced by a company with this in its name"
+    ),
     "country": Field("name", ("production_countries",), "is produced in this country"),
     "language": Field("name", ("original_language",), "has this original language code: fr"),
     "spoken": Field("name", ("spoken_languages",), "has this spoken language: Français"),
@@ -143,11 +145,13 @@ def grammar() -> str:
 
 Put a value with blanks in double quotes, and the whole query in single quotes for the shell.
 Write a quote inside a value as \\".
-Names are compared whole, without case and accents.
+Names are compared whole, without case and accents; of a company, a part is enough.
 Give a person or franchise by TMDB id as #62, as in cast:#62.
 Numbers: 1999, 1990-1999, 1990- (and above), -1979 (and below), or >= <= > < = as in roi>2.
 A film with an unknown value does not meet a condition on that value.
-A - before a condition excludes the films that meet it. TMDB's own keywords are not in the data.
+A - before a condition excludes the films that meet it: genre:Crime -genre:Drama finds crime films
+that are not dramas. If a query starts with -, put -- before it: tmdb search -- -genre:Drama
+TMDB's own keywords are not in the data.
 
 {fields}
 
@@ -215,7 +219,7 @@ class QueryCondition:
 
     @property
     def kind(self) -> str:
-        "The kind of the field: name, person, words or number."
+        "The kind of the field: name, part, person, words or number."
         return FIELDS[self.field].kind
 
     @property

@@ -87,6 +87,8 @@ def meets_condition(
     if not pa.types.is_list(MOVIES.schema.field(where[0]).type):
         return folded_name(where[0]) == fold(condition.value)
     names = folded_name(F.array_join(where[0], NAME_SEPARATOR))
+    if condition.kind == "part":
+        return F.contains(names, F.lit(fold(condition.value).strip()))
     names = F.concat(F.lit(NAME_SEPARATOR), names, F.lit(NAME_SEPARATOR))
     return F.contains(names, F.lit(NAME_SEPARATOR + fold(condition.value) + NAME_SEPARATOR))
 
@@ -170,6 +172,7 @@ SEARCH = Table(
             *RANK_COLUMNS,
             column("runtime", INT, "minutes"),
             column("director", TEXTS, "names of all directors"),
+            column("genres", TEXTS, "names of all genres"),
         ]
     ),
 )
