@@ -80,8 +80,8 @@ def check_may_delete(
     if force:
         return
     if facts.status in ("running", "unknown"):
-        where = "a scheduler" if facts.scheduled else "another machine"
-        raise UsageError(f"run {run.id} may be running: ask {where}, or delete it with --force")
+        where = "its scheduler" if facts.scheduled else "on the machine that started it"
+        raise UsageError(f"run {run.id} may be running: check {where}, or delete it with --force")
     if is_published(run):
         advice = "publish another with `tmdb use`, or delete it with --force"
         raise UsageError(f"run {run.id} is the published run: {advice}")
