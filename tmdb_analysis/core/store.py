@@ -7,8 +7,8 @@ __all__ = ['CSV_DIGITS', 'Run', 'refuse_finished', 'assigned_names', 'refuse_unk
            'write_text', 'write_parquet', 'sorted_rows', 'engine_files', 'computed_once', 'save', 'open_writer',
            'table_file', 'read', 'read_arrow', 'to_pandas', 'contract_faults', 'pipe_joined', 'rounded_fraction',
            'joined_lists', 'write_csv', 'save_kpi', 'read_kpi', 'save_movies_csv', 'save_counts', 'read_counts',
-           'point_readers_to', 'current_id', 'is_complete', 'is_scoped', 'finished_runs', 'published',
-           'why_unpublished', 'load']
+           'point_readers_to', 'current_id', 'is_complete', 'current_run', 'is_scoped', 'end_times', 'finished_runs',
+           'published', 'why_unpublished', 'reading_note', 'pick_published', 'release_pointer', 'load']
 
 # %% ../../nbs/0_core/07_store.ipynb #491316db
 import ast
@@ -344,7 +344,7 @@ def read_kpi(
     run: Run | None = None,  # None: the published run
 ) -> pd.DataFrame:
     "A KPI table of a run as pandas. Raises `UsageError` if the run has none of this name."
-    run = run or published()
+    run = run or pick_published()
     path = run.report / "kpis" / f"{name}.parquet"
     if not path.is_file():
         hint = name_hint(name, sorted(p.stem for p in path.parent.glob("*.parquet")))
@@ -401,6 +401,15 @@ def is_complete(
     "Whether both the tables and the report of a run exist."
     return run.tables.is_dir() and (run.report / "run.json").is_file()
 
+
+def current_run(
+    home: Path,  # folder that contains data/
+) -> Run | None:
+    "The run that the pointer names; None without a pointer, or if that run is not complete."
+    run = Run(current_id(home), home)
+    is_id = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run.id)
+    return run if is_id and is_complete(run) else None
+
 # %% ../../nbs/0_core/07_store.ipynb #9968a15e
 def is_scoped(
     facts: Mapping[str, Any],  # content of run.json
@@ -410,21 +419,29 @@ def is_scoped(
     return any(parameters.get(name, unset) not in (unset, None) for name, unset in SCOPE.items())
 
 # %% ../../nbs/0_core/07_store.ipynb #07sto947
-def finished_runs(
+def end_times(
     home: Path,  # folder that contains reports/
-    scoped: bool = False,  # True: runs on some films; False: runs on all films
-) -> list[Run]:
-    "The finished runs whose tables and report exist, in the order in which they ended."
+    scoped: bool | None = False,  # True: runs on some films; False: on all films; None: both
+) -> dict[str, str]:
+    "Id and end (UTC) of each finished run whose tables and report exist, in order of the end."
     ended = []
     for path in (home / "reports").glob("[!._]*/run.json"):
         run = Run(path.parent.name, home)
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
-            if facts["status"] == "ok" and is_complete(run) and is_scoped(facts) == scoped:
+            if facts["status"] == "ok" and is_complete(run) and scoped in (None, is_scoped(facts)):
                 ended.append((str(facts["finished"]), run.id))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue  # run.json is damaged
-    return [Run(name, home) for _, name in sorted(ended)]
+    return {name: end for end, name in sorted(ended)}
+
+
+def finished_runs(
+    home: Path,  # folder that contains reports/
+    scoped: bool = False,  # True: runs on some films; False: runs on all films
+) -> list[Run]:
+    "The finished runs whose tables and report exist, in the order in which they ended."
+    return [Run(name, home) for name in end_times(home, scoped)]
 
 # %% ../../nbs/0_core/07_store.ipynb #4179b344
 def published(
@@ -432,9 +449,8 @@ def published(
 ) -> Run:
     "The run that readers see: the published one, or the newest. Raises `TmdbError` without one."
     folder = settings(home=home).pipeline.home
-    run_id = current_id(folder)
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id) and is_complete(Run(run_id, folder)):
-        return Run(run_id, folder)
+    if (run := current_run(folder)) is not None:
+        return run
     if runs := finished_runs(folder):
         return runs[-1]
     raise TmdbError(why_unpublished(folder))
@@ -452,6 +468,41 @@ def why_unpublished(
         return f"{reason}: `tmdb runs` lists the runs, `tmdb demo` creates one"
     return "no finished run exists yet: `tmdb demo` creates one from the sample"
 
+# %% ../../nbs/0_core/07_store.ipynb #07stk971
+def reading_note(
+    run: Run,  # that somebody is about to read
+) -> str:
+    "A line that names the run, if it is not the newest finished one; else empty."
+    named, ends = current_id(run.home), end_times(run.home, None)
+    newest = next(reversed(ends), run.id)
+    if named and current_run(run.home) is None:
+        return f"the published run {named} is missing: reading run {run.id}"
+    if run.id == newest or ends.get(run.id) == ends[newest]:
+        return ""
+    return f"reading run {run.id}, not the newest finished run {newest}"
+
+
+def pick_published(
+    home: Path | str | None = None,  # None: the home of the settings
+) -> Run:
+    "The run of `published`, for a reader: says on stderr which one it is if not the newest."
+    run = published(home)
+    if note := reading_note(run):
+        print(note, file=sys.stderr)
+    return run
+
+# %% ../../nbs/0_core/07_store.ipynb #07stk974
+def release_pointer(
+    run: Run,  # that is going to be deleted
+) -> Run | None:
+    "Point readers to the newest other finished run of all films and return it; None without one."
+    others = [other for other in finished_runs(run.home) if other.id != run.id]
+    if others:
+        point_readers_to(others[-1])
+        return others[-1]
+    (run.home / "data" / "tables" / "CURRENT").unlink(missing_ok=True)
+    return None
+
 # %% ../../nbs/0_core/07_store.ipynb #cbdf6541
 def load(
     name: str,  # one of TABLES, such as movies or cohort
@@ -460,4 +511,4 @@ def load(
     "A table of a run as a Spark DataFrame. Raises `UsageError` for an unknown table."
     if name not in TABLES:
         raise UsageError(f"unknown table {name!r}; {name_hint(name, list(TABLES))}")
-    return read(session(), TABLES[name], run or published())
+    return read(session(), TABLES[name], run or pick_published())

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['LOCK', 'SECOND_SOURCE_TABLES', 'FILM_TABLE_PARAMETERS', 'QUALITY_PARAMETERS', 'VERSION_NAMES', 'machine', 'owner',
-           'process_status', 'read_facts', 'hold_run_lock', 'all_runs', 'is_published', 'disk_bytes', 'run_named',
-           'table_definition', 'definitions', 'value_differences', 'setting_text', 'definition_difference',
-           'requested_films', 'why_not_comparable', 'comparable_runs']
+           'process_status', 'read_facts', 'hold_run_lock', 'all_runs', 'is_published', 'run_folders', 'disk_bytes',
+           'changed_parameters', 'run_named', 'table_definition', 'definitions', 'value_differences', 'setting_text',
+           'definition_difference', 'requested_films', 'why_not_comparable', 'comparable_runs']
 
 # %% ../../nbs/8_runs/80_catalog.ipynb #97f39bc7
 import fcntl
@@ -21,7 +21,7 @@ from typing import Any
 
 from ..core.records import RunRecord, TableDefinition, read_record
 from ..core.settings import SCOPE, SECTIONS, TmdbError, UsageError, name_hint, settings
-from ..core.store import Run, current_id, published
+from ..core.store import Run, current_run, published
 from ..films.clean import FILMS_VERSION
 from ..films.validate import QUALITY_VERSION
 from ..kpis.registry import all_kpis
@@ -140,19 +140,42 @@ def all_runs(
 
 # %% ../../nbs/8_runs/80_catalog.ipynb #85763e69
 def is_published(run: Run) -> bool:
-    "Whether this run is the published one."
-    return current_id(run.home) == run.id
+    "Whether this run is the published one, and complete."
+    return current_run(run.home) == run
 
 # %% ../../nbs/8_runs/80_catalog.ipynb #80cat921
-def disk_bytes(run: Run) -> int:
+def run_folders(
+    run: Run,
+    keep_raw: bool = False,  # leave out the fetched answers
+) -> list[Path]:
+    "The folders of a run, which may be missing: tables, fetched answers, report."
+    raw = [] if keep_raw else [run.home / "data" / "raw" / run.id]
+    return [run.tables, *raw, run.report]
+
+
+def disk_bytes(
+    run: Run,
+    keep_raw: bool = False,  # leave out the fetched answers
+) -> int:
     "The size of a run on disk in bytes: report, tables and fetched answers."
-    folders = (run.report, run.tables, run.home / "data" / "raw" / run.id)
+    folders = [path for path in run_folders(run, keep_raw) if not path.is_symlink()]
     files = (path for folder in folders for path in folder.rglob("*"))
     size = 0
     for path in files:
         with suppress(FileNotFoundError):  # a run that is going on replaces its files
             size += path.lstat().st_size if path.is_file() and not path.is_symlink() else 0
     return size
+
+# %% ../../nbs/8_runs/80_catalog.ipynb #80cat951
+def changed_parameters(
+    facts: RunRecord,  # content of run.json
+) -> dict[str, Any]:
+    "The parameters of a run that differ from the defaults of this version: name -> value."
+    defaults: dict[str, Any] = {}
+    for section in SECTIONS.values():
+        defaults |= section().model_dump(mode="json")
+    given = facts.parameters.items()
+    return {name: v for name, v in given if name in defaults and v != defaults[name]}
 
 # %% ../../nbs/8_runs/80_catalog.ipynb #80cat922
 def run_named(

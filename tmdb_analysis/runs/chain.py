@@ -390,7 +390,8 @@ def unfinished_fetch(
             continue
         same = ledger.question() == question
         ledger.close()
-        if same and read_facts(home / "reports" / path.parent.name).status != "ok":
+        ended = read_facts(home / "reports" / path.parent.name).status in ("ok", "incomplete")
+        if same and not ended:
             return path.parent.name
     return None
 
@@ -436,6 +437,7 @@ def add_results(
 def finish_run(
     run: Run,
     facts: RunRecord,  # with status ok; gets the comparison with the previous run
+    publish: bool = True,  # False: leave the pointer where it is
 ) -> None:
     """Write the pages of a run without errors, and publish it if it covers all films.
 
@@ -446,7 +448,7 @@ def finish_run(
     write_metrics(run, facts)
     render_run(run, facts, stop_if_asked)
     stop_if_asked()
-    if not scope_words(facts.parameters):
+    if publish and not scope_words(facts.parameters):
         point_readers_to(run)
     render_home(run.home, run, facts)
     save_run(run, facts)
@@ -467,12 +469,13 @@ def finish_published_run(run: Run) -> RunRecord | None:
 def write_results(
     run: Run,
     facts: RunRecord,  # of a run whose stages have ended; gets definitions and final status
+    publish: bool = True,  # False: leave the pointer where it is
 ) -> None:
     "Write what a run leaves: comparison with the previous run, metrics, pages, and run.json last."
     facts.definitions = definitions(run, facts)
     if facts.status == "ok":
         try:
-            finish_run(run, facts)
+            finish_run(run, facts, publish)
         except TryLater as e:
             facts.status, facts.error = "stopped", str(e)
     if facts.status != "ok":
@@ -485,6 +488,7 @@ def write_results(
 def run_chain(
     settings: Settings,
     tell: Callable[[int, int, StageRecord], None] = lambda *_: None,  # number, count, record
+    publish: bool = True,  # False: readers keep the run that they have
 ) -> RunRecord:
     """Run all stages, write all pages, and return run.json: its `status` is ok, failed or stopped.
 
@@ -520,7 +524,7 @@ def run_chain(
             facts.finished, facts.seconds = utc_now(), round(seconds, 2)
             facts.spark = work or None
             add_results(run, facts)
-            write_results(run, facts)
+            write_results(run, facts, publish)
     return facts
 
 

@@ -25,7 +25,14 @@ from rich.text import Text
 from ..core.display import Grid, film_count_text, readable_table, terminal_text
 from ..core.schema import MOVIES
 from ..core.settings import UsageError
-from ..core.store import Run, load, pipe_joined, published, sorted_rows, to_pandas
+from tmdb_analysis.core.store import (
+    Run,
+    load,
+    pick_published,
+    pipe_joined,
+    sorted_rows,
+    to_pandas,
+)
 from .query import FIELDS, SORT_COLUMNS, Query, QueryCondition, fold, query
 from tmdb_analysis.search.search import (
     SEARCH,
@@ -271,7 +278,7 @@ def find(
     """The films of a run that meet a query, as a table with the columns of the SEARCH contract.
 
     Prints the notes and the number of films. Raises `UsageError`."""
-    result = search_run(non_empty_query(text, **conditions), run or published())
+    result = search_run(non_empty_query(text, **conditions), run or pick_published())
     print(*result.notes, result, sep="\n")
     return Grid(to_pandas(result.films))
 

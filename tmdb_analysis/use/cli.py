@@ -58,7 +58,7 @@ from ..core.store import published
 from ..films.scope import scope_words
 from ..search.query import grammar
 from ..tmdb.sources import SOURCES, Sample, choices, source_of
-from .verbs import VERBS, add_verbs, repeat_result, repeat_settings
+from .verbs import VERBS, add_verbs, repeat_result, repeat_settings, run_to_read
 
 # %% ../../nbs/9_use/95_cli.ipynb #b2041d85
 RUN_OPTIONS: dict[str, dict[str, Any]] = {
@@ -113,6 +113,9 @@ RUN_OPTIONS: dict[str, dict[str, Any]] = {
     "--money-from": dict(
         metavar="CSV",
         help="a second source of money to show beside TMDB's: id or imdb_id, budget, revenue (USD)",
+    ),
+    "--no-publish": dict(
+        action="store_true", help="leave the published run as it is; `tmdb use` publishes later"
     ),
     "--from-report": dict(
         metavar="FILE", help="repeat a report with the source and parameters stored in its page"
@@ -283,6 +286,7 @@ def run(
         console.print("continuing the unfinished fetch", highlight=False)
     if others := users_with_access(run_settings.spark):
         print_error(open_engine_warning(others))
+    publish = not getattr(args, "no_publish", False)
     progress = place.home / "data" / "raw" / place.run_id / "progress.json"
     with (
         open_log(args.log_json, place.run_id) as log,
@@ -300,7 +304,7 @@ def run(
             line += f"{stage.seconds:>6.1f} s  {stage.summary}"
             console.print(line.rstrip(), highlight=False, markup=False, soft_wrap=True)
 
-        result = run_chain(run_settings, show_stage)
+        result = run_chain(run_settings, show_stage, publish)
         log("run", result)
     if report:
         console.print(repeat_result(report, result), highlight=False, markup=False, soft_wrap=True)
@@ -320,9 +324,11 @@ def run(
             markup=False,
             soft_wrap=True,
         )
-    elif code == 0 and (scope := scope_words(result.parameters)):
+    scope = scope_words(result.parameters)
+    if code == 0 and (scope or not publish):
+        what = f"covers only films {scope}" if scope else "is not published"
         console.print(
-            f"this report covers only films {scope}; {published_run_text(place.home)}",
+            f"this report {what}; {published_run_text(place.home)}",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -488,13 +494,12 @@ def search(
     console: Console,
 ) -> int:
     "Search the films of a finished run and print the matches."
-    from tmdb_analysis.runs.catalog import run_named
     from tmdb_analysis.search.lookup import non_empty_query, print_answer, search_run
 
     query = non_empty_query(" ".join(args.query), limit=args.limit)
     if args.form == "table" and query.limit is None:
         query = replace(query, limit=20)
-    answer = search_run(query, run_named(args.run_id, args.home))
+    answer = search_run(query, run_to_read(args.run_id, args.home))
     print_answer(answer, args.form, console, Console(stderr=True))
     return 0
 
