@@ -5,6 +5,7 @@
     tmdb.load("movies")      a table of the last run, as a Spark DataFrame
     tmdb.kpi("directors")    a published KPI table of the last run, as pandas
     tmdb.find("genre:Horror year:1990-1999 sort:-rating")      films that meet conditions, as pandas
+    tmdb.sql("select count(*) from movies")      rows of a query on the last run, as pandas
     tmdb.to_pandas(frame)    a small Spark result as pandas
     tmdb.session()           the Spark session
     tmdb.published()         the last run and its folders
@@ -38,6 +39,7 @@ _offered, _, __all__ = lazy_loader.attach(
         "core.engine": ["session"],
         "core.store": ["load", "published", "read_kpi", "to_pandas"],
         "search.lookup": ["find"],
+        "search.sql": ["sql"],
     },
 )
 # Names of earlier versions, which notebooks may still use.

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['namesake_notes', 'field_values', 'similar_names', 'unknown_name_note', 'condition_counts', 'empty_reason',
            'near_misses', 'empty_result_notes', 'SearchAnswer', 'answer_query', 'non_empty_query', 'search_run', 'find',
-           'answer_table', 'answer_csv', 'answer_json', 'print_answer']
+           'answer_table', 'rows_csv', 'answer_csv', 'answer_json', 'print_answer']
 
 # %% ../../nbs/5_search/52_lookup.ipynb #bc7d1c0e
 import csv
@@ -274,17 +274,24 @@ def answer_table(
         grid.add_row(*[Text(terminal_text(value)) for value in row])
     return grid
 
+# %% ../../nbs/5_search/52_lookup.ipynb #52rows001
+def rows_csv(
+    rows: pa.Table,
+) -> str:
+    "All rows as CSV: lists joined with `|`, unknown values as empty fields."
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(rows.column_names)
+    for row in rows.to_pylist():
+        writer.writerow([pipe_joined(v) if isinstance(v, list) else v for v in row.values()])
+    return text.getvalue()
+
 # %% ../../nbs/5_search/52_lookup.ipynb #31c6acc2
 def answer_csv(
     result: SearchAnswer,
 ) -> str:
     "The films of an answer as CSV: lists joined with `|`, unknown values as empty fields."
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(result.films.column_names)
-    for row in result.films.to_pylist():
-        writer.writerow([pipe_joined(v) if isinstance(v, list) else v for v in row.values()])
-    return text.getvalue()
+    return rows_csv(result.films)
 
 
 def answer_json(
