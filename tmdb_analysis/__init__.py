@@ -9,6 +9,7 @@
     tmdb.to_pandas(frame)    a small Spark result as pandas
     tmdb.session()           the Spark session
     tmdb.published()         the last run and its folders
+    tmdb.run("20261128-1200-ab12")      the run with this id, for `load`, `kpi`, `find` and `sql`
 
 The parts, in the order in which data passes through them; each lists its own functions:
 
@@ -42,9 +43,10 @@ _offered, _, __all__ = lazy_loader.attach(
         "search.sql": ["sql"],
     },
 )
-# Names of earlier versions, which notebooks may still use.
+# Short names, and names of earlier versions, which notebooks may still use.
 _EARLIER = {
     "kpi": "core.store:read_kpi",
+    "run": "runs.catalog:run_named",
     "settings": "core.settings",
     "spark": "core.engine",
     "schema": "core.schema",
@@ -63,7 +65,7 @@ _EARLIER = {
     "year_charts": "report.year_charts",
     "pair_charts": "report.pair_charts",
 }
-__all__ += ["kpi"]
+__all__ += ["kpi", "run"]
 
 
 def command() -> int:
@@ -84,4 +86,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    "What a user may use, for completion."
+    return sorted(__all__)

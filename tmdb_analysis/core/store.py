@@ -7,7 +7,7 @@ __all__ = ['CSV_DIGITS', 'Run', 'open_run', 'replace_file', 'write_text', 'write
            'computed_once', 'save', 'open_writer', 'table_file', 'read', 'read_arrow', 'to_pandas', 'contract_faults',
            'pipe_joined', 'rounded_fraction', 'joined_lists', 'write_csv', 'save_kpi', 'read_kpi', 'save_movies_csv',
            'save_counts', 'read_counts', 'point_readers_to', 'current_id', 'is_complete', 'is_scoped', 'finished_runs',
-           'published', 'why_unpublished', 'load']
+           'published', 'why_unpublished', 'run_to_read', 'load']
 
 # %% ../../nbs/0_core/07_store.ipynb #491316db
 import json
@@ -302,7 +302,7 @@ def read_kpi(
     run: Run | None = None,  # None: the published run
 ) -> pd.DataFrame:
     "A KPI table of a run as pandas. Raises `UsageError` if the run has none of this name."
-    run = run or published()
+    run = run_to_read(run)
     path = run.report / "kpis" / f"{name}.parquet"
     if not path.is_file():
         hint = name_hint(name, sorted(p.stem for p in path.parent.glob("*.parquet")))
@@ -410,6 +410,15 @@ def why_unpublished(
         return f"{reason}: `tmdb runs` lists the runs, `tmdb demo` creates one"
     return "no finished run exists yet: `tmdb demo` creates one from the sample"
 
+# %% ../../nbs/0_core/07_store.ipynb #07sto971
+def run_to_read(
+    run: Run | None,  # None: the published run
+) -> Run:
+    "The run that a reader means. Raises `UsageError` for anything that is not a run."
+    if run is not None and not isinstance(run, Run):
+        raise UsageError(f"{run!r} is not a run; write tmdb.run({str(run)!r}) for the run")
+    return run or published()
+
 # %% ../../nbs/0_core/07_store.ipynb #cbdf6541
 def load(
     name: str,  # one of TABLES, such as movies or cohort
@@ -418,4 +427,4 @@ def load(
     "A table of a run as a Spark DataFrame. Raises `UsageError` for an unknown table."
     if name not in TABLES:
         raise UsageError(f"unknown table {name!r}; {name_hint(name, list(TABLES))}")
-    return read(session(), TABLES[name], run or published())
+    return read(session(), TABLES[name], run_to_read(run))

@@ -25,7 +25,7 @@ from rich.text import Text
 from ..core.display import Grid, film_count_text, readable_table, terminal_text
 from ..core.schema import MOVIES
 from ..core.settings import UsageError
-from ..core.store import Run, load, pipe_joined, published, sorted_rows, to_pandas
+from ..core.store import Run, load, pipe_joined, run_to_read, sorted_rows, to_pandas
 from .query import FIELDS, SORT_COLUMNS, Query, QueryCondition, fold, query
 from tmdb_analysis.search.search import (
     SEARCH,
@@ -251,7 +251,7 @@ def find(
     """The films of a run that meet a query, as a table with the columns of the SEARCH contract.
 
     Prints the notes and the number of films. Raises `UsageError`."""
-    result = search_run(non_empty_query(text, **conditions), run or published())
+    result = search_run(non_empty_query(text, **conditions), run_to_read(run))
     print(*result.notes, result, sep="\n")
     return Grid(to_pandas(result.films))
 

@@ -20,7 +20,7 @@ from rich.text import Text
 from ..core.display import Grid, cell_text, terminal_text
 from ..core.schema import TABLES
 from ..core.settings import UsageError
-from ..core.store import Run, published, to_pandas
+from ..core.store import Run, run_to_read, to_pandas
 from .lookup import rows_csv
 
 # %% ../../nbs/5_search/53_sql.ipynb #53sql005
@@ -84,7 +84,7 @@ def sql(
 
     Raises `UsageError`. Example: `tmdb.sql("select title, roi from movies order by roi desc")`.
     """
-    return Grid(to_pandas(query_rows(query, run or published())))
+    return Grid(to_pandas(query_rows(query, run_to_read(run))))
 
 # %% ../../nbs/5_search/53_sql.ipynb #53sql017
 SHOWN_ROWS = 40  # rows that a table on a terminal has at most
