@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['CSV_DIGITS', 'Run', 'open_run', 'replace_file', 'write_text', 'write_parquet', 'sorted_rows', 'engine_files',
            'computed_once', 'save', 'open_writer', 'table_file', 'read', 'read_arrow', 'to_pandas', 'contract_faults',
-           'pipe_joined', 'rounded_fraction', 'joined_lists', 'write_csv', 'save_kpi', 'read_kpi', 'save_movies_csv',
-           'save_counts', 'read_counts', 'point_readers_to', 'current_id', 'is_complete', 'is_scoped', 'finished_runs',
-           'published', 'why_unpublished', 'run_to_read', 'load']
+           'pipe_joined', 'rounded_fraction', 'joined_lists', 'write_csv', 'save_kpi', 'run_to_read', 'read_kpi',
+           'save_movies_csv', 'save_counts', 'read_counts', 'point_readers_to', 'current_id', 'is_complete',
+           'is_scoped', 'finished_runs', 'published', 'why_unpublished', 'load']
 
 # %% ../../nbs/0_core/07_store.ipynb #491316db
 import json
@@ -296,6 +296,15 @@ def save_kpi(
     write_csv(target.with_suffix(".csv"), arrow)
     return to_pandas(arrow)
 
+# %% ../../nbs/0_core/07_store.ipynb #07sto971
+def run_to_read(
+    run: Run | None,  # None: the published run
+) -> Run:
+    "The run that a reader means. Raises `UsageError` for anything that is not a run."
+    if run is not None and not isinstance(run, Run):
+        raise UsageError(f"{run!r} is not a run; write tmdb.run({str(run)!r}) for the run")
+    return run or published()
+
 # %% ../../nbs/0_core/07_store.ipynb #07sto932
 def read_kpi(
     name: str,  # as in `kpis/<name>.parquet`
@@ -409,15 +418,6 @@ def why_unpublished(
         reason = "no finished run of all films has both its tables and its report"
         return f"{reason}: `tmdb runs` lists the runs, `tmdb demo` creates one"
     return "no finished run exists yet: `tmdb demo` creates one from the sample"
-
-# %% ../../nbs/0_core/07_store.ipynb #07sto971
-def run_to_read(
-    run: Run | None,  # None: the published run
-) -> Run:
-    "The run that a reader means. Raises `UsageError` for anything that is not a run."
-    if run is not None and not isinstance(run, Run):
-        raise UsageError(f"{run!r} is not a run; write tmdb.run({str(run)!r}) for the run")
-    return run or published()
 
 # %% ../../nbs/0_core/07_store.ipynb #cbdf6541
 def load(
