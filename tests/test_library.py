@@ -10,6 +10,7 @@ import pytest
 
 import tmdb_analysis as tmdb
 from tests.test_docs import blocks
+from tmdb_analysis.core.settings import UsageError
 
 README = Path(__file__).parent.parent / "README.md"
 COMPLETED = """
@@ -60,3 +61,27 @@ def test_a_part_lists_its_chapters_and_a_few_functions(part):
 @pytest.mark.parametrize("name", tmdb._EARLIER)
 def test_names_of_earlier_versions_still_work(name):
     assert getattr(tmdb, name)
+
+
+@pytest.mark.integration
+def test_wrong_use_says_what_is_wrong_in_one_line(demo):
+    movies = tmdb.load("movies", demo)
+    wrong = [
+        (lambda: tmdb.kpis.ranking(tmdb.to_pandas(movies), "highest_roi"), "Spark DataFrame"),
+        (lambda: tmdb.kpis.ranking(movies, "highest_rio"), "did you mean highest_roi?"),
+        (lambda: tmdb.load("movies", "demo"), "tmdb.run('demo')"),
+        (lambda: tmdb.kpi("directors", "demo"), "tmdb.run('demo')"),
+        (lambda: tmdb.find("genre:Horror", "demo"), "tmdb.run('demo')"),
+        (lambda: tmdb.sql("show tables", "demo"), "tmdb.run('demo')"),
+        (lambda: tmdb.run("dema"), "did you mean demo?"),
+    ]
+    for call, words in wrong:
+        with pytest.raises(UsageError) as refusal:
+            call()
+        assert words in str(refusal.value) and "\n" not in str(refusal.value)
+    assert tmdb.run("demo") == demo
+
+
+def test_completion_offers_what_a_user_may_use():
+    assert dir(tmdb) == sorted(tmdb.__all__)
+    assert {"run", "sql", "load", "find", "kpi"} <= set(dir(tmdb))

@@ -5,9 +5,11 @@
     tmdb.load("movies")      a table of the last run, as a Spark DataFrame
     tmdb.kpi("directors")    a published KPI table of the last run, as pandas
     tmdb.find("genre:Horror year:1990-1999 sort:-rating")      films that meet conditions, as pandas
+    tmdb.sql("select count(*) from movies")      rows of a query on the last run, as pandas
     tmdb.to_pandas(frame)    a small Spark result as pandas
     tmdb.session()           the Spark session
     tmdb.published()         the last run and its folders
+    tmdb.run("20261128-1200-ab12")      the run with this id, for `load`, `kpi`, `find` and `sql`
 
 The parts, in the order in which data passes through them; each lists its own functions:
 
@@ -38,11 +40,13 @@ _offered, _, __all__ = lazy_loader.attach(
         "core.engine": ["session"],
         "core.store": ["load", "published", "read_kpi", "to_pandas"],
         "search.lookup": ["find"],
+        "search.sql": ["sql"],
     },
 )
-# Names of earlier versions, which notebooks may still use.
+# Short names, and names of earlier versions, which notebooks may still use.
 _EARLIER = {
     "kpi": "core.store:read_kpi",
+    "run": "runs.catalog:run_named",
     "settings": "core.settings",
     "spark": "core.engine",
     "schema": "core.schema",
@@ -61,7 +65,7 @@ _EARLIER = {
     "year_charts": "report.year_charts",
     "pair_charts": "report.pair_charts",
 }
-__all__ += ["kpi"]
+__all__ += ["kpi", "run"]
 
 
 def command() -> int:
@@ -82,4 +86,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    "What a user may use, for completion."
+    return sorted(__all__)

@@ -6,9 +6,9 @@
 __all__ = ['CSV_DIGITS', 'Run', 'refuse_finished', 'assigned_names', 'refuse_unknown_parameters', 'open_run', 'replace_file',
            'write_text', 'write_parquet', 'sorted_rows', 'engine_files', 'computed_once', 'save', 'open_writer',
            'table_file', 'read', 'read_arrow', 'to_pandas', 'contract_faults', 'pipe_joined', 'rounded_fraction',
-           'joined_lists', 'write_csv', 'save_kpi', 'read_kpi', 'save_movies_csv', 'save_counts', 'read_counts',
-           'point_readers_to', 'current_id', 'is_complete', 'current_run', 'is_scoped', 'end_times', 'finished_runs',
-           'published', 'why_unpublished', 'reading_note', 'pick_published', 'release_pointer', 'load']
+           'joined_lists', 'write_csv', 'save_kpi', 'run_to_read', 'read_kpi', 'save_movies_csv', 'save_counts',
+           'read_counts', 'point_readers_to', 'current_id', 'is_complete', 'current_run', 'is_scoped', 'end_times',
+           'finished_runs', 'published', 'why_unpublished', 'reading_note', 'pick_published', 'release_pointer', 'load']
 
 # %% ../../nbs/0_core/07_store.ipynb #491316db
 import ast
@@ -338,13 +338,22 @@ def save_kpi(
     write_csv(target.with_suffix(".csv"), arrow)
     return to_pandas(arrow)
 
+# %% ../../nbs/0_core/07_store.ipynb #07std971
+def run_to_read(
+    run: Run | None,  # None: the published run
+) -> Run:
+    "The run that a reader means. Raises `UsageError` for anything that is not a run."
+    if run is not None and not isinstance(run, Run):
+        raise UsageError(f"{run!r} is not a run; write tmdb.run({str(run)!r}) for the run")
+    return run or pick_published()
+
 # %% ../../nbs/0_core/07_store.ipynb #07sto932
 def read_kpi(
     name: str,  # as in `kpis/<name>.parquet`
     run: Run | None = None,  # None: the published run
 ) -> pd.DataFrame:
     "A KPI table of a run as pandas. Raises `UsageError` if the run has none of this name."
-    run = run or pick_published()
+    run = run_to_read(run)
     path = run.report / "kpis" / f"{name}.parquet"
     if not path.is_file():
         hint = name_hint(name, sorted(p.stem for p in path.parent.glob("*.parquet")))
@@ -511,4 +520,4 @@ def load(
     "A table of a run as a Spark DataFrame. Raises `UsageError` for an unknown table."
     if name not in TABLES:
         raise UsageError(f"unknown table {name!r}; {name_hint(name, list(TABLES))}")
-    return read(session(), TABLES[name], run or pick_published())
+    return read(session(), TABLES[name], run_to_read(run))

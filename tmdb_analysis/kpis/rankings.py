@@ -34,6 +34,7 @@ from tmdb_analysis.core.schema import (
     column,
     dictionary,
 )
+from ..core.settings import UsageError, name_hint
 from ..core.store import to_pandas
 from tmdb_analysis.films.cohort import (
     Need,
@@ -177,6 +178,11 @@ def ranking(
     """The first `top_n` eligible films in the order of one value. A film is eligible if the value
     is known and it reaches the minimum budget (ROI) or the minimum number of votes (ratings), if
     the ranking has one. Of films with equal values, the one with the smaller id comes first."""
+    if name not in RANKINGS:
+        raise UsageError(f"unknown ranking {name!r}; {name_hint(name, list(RANKINGS))}")
+    if not isinstance(films, DataFrame):
+        kind = type(films).__name__
+        raise UsageError(f"ranking needs a Spark DataFrame, as load('movies') gives, not a {kind}")
     by, ascending, _ = RANKINGS[name]
     wanted = dict.fromkeys([*RANKING.columns, by])
     del wanted["rank"], wanted["value"]

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['RARE_NAME', 'namesake_notes', 'field_values', 'similar_names', 'unknown_name_note', 'similar_name_note',
            'condition_counts', 'empty_reason', 'near_misses', 'empty_result_notes', 'SearchAnswer', 'answer_query',
-           'non_empty_query', 'search_run', 'find', 'answer_table', 'answer_csv', 'answer_json', 'print_answer']
+           'non_empty_query', 'search_run', 'find', 'answer_table', 'rows_csv', 'answer_csv', 'answer_json',
+           'print_answer']
 
 # %% ../../nbs/5_search/52_lookup.ipynb #bc7d1c0e
 import csv
@@ -25,14 +26,7 @@ from rich.text import Text
 from ..core.display import Grid, film_count_text, readable_table, terminal_text
 from ..core.schema import MOVIES
 from ..core.settings import UsageError
-from tmdb_analysis.core.store import (
-    Run,
-    load,
-    pick_published,
-    pipe_joined,
-    sorted_rows,
-    to_pandas,
-)
+from ..core.store import Run, load, pipe_joined, run_to_read, sorted_rows, to_pandas
 from .query import FIELDS, SORT_COLUMNS, Query, QueryCondition, fold, query
 from tmdb_analysis.search.search import (
     SEARCH,
@@ -278,7 +272,7 @@ def find(
     """The films of a run that meet a query, as a table with the columns of the SEARCH contract.
 
     Prints the notes and the number of films. Raises `UsageError`."""
-    result = search_run(non_empty_query(text, **conditions), run or pick_published())
+    result = search_run(non_empty_query(text, **conditions), run_to_read(run))
     print(*result.notes, result, sep="\n")
     return Grid(to_pandas(result.films))
 
@@ -301,17 +295,24 @@ def answer_table(
         grid.add_row(*[Text(terminal_text(value)) for value in row])
     return grid
 
+# %% ../../nbs/5_search/52_lookup.ipynb #52rows001
+def rows_csv(
+    rows: pa.Table,
+) -> str:
+    "All rows as CSV: lists joined with `|`, unknown values as empty fields."
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(rows.column_names)
+    for row in rows.to_pylist():
+        writer.writerow([pipe_joined(v) if isinstance(v, list) else v for v in row.values()])
+    return text.getvalue()
+
 # %% ../../nbs/5_search/52_lookup.ipynb #31c6acc2
 def answer_csv(
     result: SearchAnswer,
 ) -> str:
     "The films of an answer as CSV: lists joined with `|`, unknown values as empty fields."
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(result.films.column_names)
-    for row in result.films.to_pylist():
-        writer.writerow([pipe_joined(v) if isinstance(v, list) else v for v in row.values()])
-    return text.getvalue()
+    return rows_csv(result.films)
 
 
 def answer_json(

@@ -29,7 +29,7 @@ from ..core.engine import one_row, session
 from ..core.records import RunRecord, read_record
 from ..core.schema import COHORT, CREDITS, MOVIES, RAW
 from ..core.settings import UsageError, name_hint, settings
-from ..core.store import Run, pick_published, read, read_counts, read_kpi, to_pandas
+from ..core.store import Run, read, read_counts, read_kpi, run_to_read, to_pandas
 from ..kpis.registry import RunTables, all_kpis
 
 # %% ../../nbs/5_search/54_why.ipynb #b532def4
@@ -136,7 +136,7 @@ def explain(
     every = all_kpis()
     if name not in every:
         raise UsageError(f"there is no KPI {name!r}; {name_hint(name, list(every))}")
-    run, kpi, spark = run or pick_published(), every[name], session()
+    run, kpi, spark = run_to_read(run), every[name], session()
     table, parameters = read_kpi(name, run), run_parameters(run)
     films, credits, money = (read(spark, contract, run) for contract in (MOVIES, CREDITS, COHORT))
     funnel = funnels(read_counts(run), films, {name: kpi.needs(parameters)})[name]

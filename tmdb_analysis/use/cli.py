@@ -58,7 +58,7 @@ from ..core.store import published
 from ..films.scope import scope_words
 from ..search.query import grammar
 from ..tmdb.sources import SOURCES, Sample, choices, source_of
-from .verbs import VERBS, add_verbs, repeat_result, repeat_settings, run_to_read
+from .verbs import VERBS, add_verbs, repeat_result, repeat_settings, requested_run
 
 # %% ../../nbs/9_use/95_cli.ipynb #b2041d85
 RUN_OPTIONS: dict[str, dict[str, Any]] = {
@@ -499,7 +499,7 @@ def search(
     query = non_empty_query(" ".join(args.query), limit=args.limit)
     if args.form == "table" and query.limit is None:
         query = replace(query, limit=20)
-    answer = search_run(query, run_to_read(args.run_id, args.home))
+    answer = search_run(query, requested_run(args.run_id, args.home))
     print_answer(answer, args.form, console, Console(stderr=True))
     return 0
 
