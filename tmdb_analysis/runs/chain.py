@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['new_run_id', 'utc_now', 'versions', 'initial_facts', 'save_run', 'count_summary', 'new_record', 'with_error',
-           'error_to_report', 'films_so_far', 'run_stage', 'check_may_start', 'claim_run', 'clear_run',
+           'error_to_report', 'films_so_far', 'file_marks', 'run_stage', 'check_may_start', 'claim_run', 'clear_run',
            'unfinished_run', 'unfinished_fetch', 'unstarted_fetch', 'add_results', 'finish_run', 'finish_published_run',
            'write_results', 'run_chain', 'check_settings', 'run_stages']
 
@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -34,6 +34,7 @@ from tmdb_analysis.core.records import (
     StageRecord,
     read_quality,
     record_path,
+    stage_file,
     stage_name,
     stage_records,
     write_record,
@@ -66,7 +67,7 @@ from tmdb_analysis.runs.stages import (
     without_lessons,
 )
 from ..tmdb.files import skipped_words
-from ..tmdb.ledger import Ledger, raw_folder
+from ..tmdb.ledger import Ledger, file_sha256, raw_folder
 from ..tmdb.sources import source_of
 
 # %% ../../nbs/8_runs/88_chain.ipynb #403c0b7d
@@ -185,6 +186,19 @@ def films_so_far(run: Run) -> int | None:
     films = counts.get("clean", {}).get("movies", counts.get("ingest", {}).get("landed"))
     return None if films is None else int(films)
 
+# %% ../../nbs/8_runs/88_chain.ipynb #88cha961
+def file_marks(run: Run) -> dict[str, tuple[int, int, int]]:
+    "The files of a run that stages wrote: name -> inode, bytes, and time in ns."
+    marks = {}
+    for name, folder in (("tables", run.tables), ("report", run.report)):
+        for path in folder.rglob("*"):
+            within = path.relative_to(folder)
+            is_ours = within.parts[0] == "stages" or within.name in ("run.json", LOCK)
+            if path.is_file() and not is_ours:
+                at = path.stat()
+                marks[f"{name}/{within.as_posix()}"] = at.st_ino, at.st_size, at.st_mtime_ns
+    return marks
+
 # %% ../../nbs/8_runs/88_chain.ipynb #88cha971
 def run_stage(
     settings: Settings,
@@ -194,12 +208,13 @@ def run_stage(
     address: str,  # of the engine
     kernel: tuple[Kernel, BlockingKernelClient],
     tell: Callable[[StageRecord], None] = lambda _: None,  # called at start and end
+    begun: StageRecord | None = None,  # its record at the start; None: a new one
 ) -> StageRecord:
     """Run a stage and return its record.
 
     Raises `TmdbError` if the stage fails; its record is in the folder of the run in any case."""
-    record = new_record(chapter)
-    start = time.monotonic()
+    record = begun or new_record(chapter)
+    start, before = time.monotonic(), file_marks(run)
     write_record(record_path(run, chapter), record)
     tell(record)
     try:
@@ -211,6 +226,8 @@ def run_stage(
         execute_stage(chapter, lean, parameters, run, kernel, films_so_far(run))
         record.counts = read_counts(run).get(record.name, {})
         record.status, record.summary = "ok", count_summary(record.counts)
+        written = [name for name, mark in file_marks(run).items() if mark != before.get(name)]
+        record.wrote = {name: file_sha256(stage_file(run, name)) for name in sorted(written)}
     except BaseException as e:
         error = error_to_report(e, chapter, address)
         record = with_error(record, error)
@@ -406,10 +423,12 @@ def write_results(
 def run_chain(
     settings: Settings,
     tell: Callable[[int, int, StageRecord], None] = lambda *_: None,  # number, count, record
+    begin: Callable[[Run, str], StageRecord] = lambda _, chapter: new_record(chapter),
 ) -> RunRecord:
     """Run all stages, write all pages, and return run.json: its `status` is ok, failed or stopped.
 
-    `tell` is called at the start and the end of each stage. Raises `TmdbError` before the start."""
+    `tell` is called at the start and the end of each stage. `begin` makes its first record; one
+    with status `ok` means that the stage need not run. Raises `TmdbError` before the start."""
     check_settings(settings)
     run = Run(settings.pipeline.run_id, settings.pipeline.home)
     if (finished := finish_published_run(run)) is not None:
@@ -419,11 +438,7 @@ def run_chain(
         work: dict[str, int] = {}  # jobs and stages of Apache Spark; empty for other engines
         save_run(run, facts)
         try:
-            with (
-                one_server(settings.spark, run.home, work) as address,
-                one_kernel(settings) as kernel,
-            ):
-                run_stages(settings, run, address, kernel, tell)
+            run_stages(settings, run, work, tell, begin)
             facts.status = "ok"
         except TryLater as e:
             facts.status, facts.error = "stopped", str(e)
@@ -450,11 +465,23 @@ def check_settings(settings: Settings) -> None:
 def run_stages(
     settings: Settings,
     run: Run,
-    address: str,  # of the engine
-    kernel: tuple[Kernel, BlockingKernelClient],
+    work: dict[str, int],  # receives the jobs and stages of Apache Spark
     tell: Callable[[int, int, StageRecord], None],  # called at the start and the end of a stage
+    begin: Callable[[Run, str], StageRecord],  # makes the first record of a stage
 ) -> None:
     "Run all stages in order. Raises `TmdbError` at the first that fails."
     chain = stages()
-    for i, (chapter, nb) in enumerate(chain.items(), 1):
-        run_stage(settings, run, chapter, nb, address, kernel, partial(tell, i, len(chain)))
+    with ExitStack() as stack:
+        engine: tuple[str, tuple[Kernel, BlockingKernelClient]] | None = None
+        for i, (chapter, nb) in enumerate(chain.items(), 1):
+            stop_if_asked()
+            report = partial(tell, i, len(chain))
+            record = begin(run, chapter)
+            if record.status == "ok":
+                write_record(record_path(run, chapter), record)
+                report(record)
+                continue
+            if engine is None:
+                address = stack.enter_context(one_server(settings.spark, run.home, work))
+                engine = address, stack.enter_context(one_kernel(settings))
+            run_stage(settings, run, chapter, nb, *engine, report, record)
