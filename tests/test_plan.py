@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tmdb_analysis.core.reach import Package, installed_package, module_of_source, reach
+from tmdb_analysis.core.reach import Module, Package, installed_package, reach
 from tmdb_analysis.core.records import stage_records
 from tmdb_analysis.core.settings import UsageError, settings
 from tmdb_analysis.core.store import Run
@@ -32,7 +32,7 @@ def digests(folder: Path, changes: dict[str, tuple[str, str]] | None = None) -> 
         place = folder / name
         place.parent.mkdir(exist_ok=True)
         place.write_text(text.replace(old, new, 1) if old else text)
-    found = reach(module_of_source("kpis.stage", SOURCE), Package(folder))
+    found = reach(Module("kpis.stage", SOURCE), Package(folder))
     return {key: facts.digest for key, facts in found.items()}
 
 
@@ -81,7 +81,7 @@ def test_other_changes_do_not_count(change, tmp_path):
 )
 def test_a_function_is_found_however_it_is_reached(source, tmp_path):
     digests(tmp_path)
-    assert ("core.sums", "total") in reach(module_of_source("kpis.x", source), Package(tmp_path))
+    assert ("core.sums", "total") in reach(Module("kpis.x", source), Package(tmp_path))
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,8 @@ from typing import Any
 
 from tmdb_analysis.core.reach import (
     Facts,
+    Module,
     installed_package,
-    module_of_source,
     reach,
     run_source,
 )
@@ -189,7 +189,7 @@ class Planner:
         path = next((book() / "nbs").glob(f"*/{chapter}.ipynb"))
         module = f"{path.parent.name[2:]}.{chapter[3:]}"
         source = run_source(self.chain[chapter].cells)
-        reached = reach(module_of_source(module, source), self.package)
+        reached = reach(Module(module, source), self.package)
         values, texts = stage_parameters(self.chain[chapter], self.settings), all_texts(reached)
         values.pop("run_id", None)
         files = {n: self.inputs.get(n, "none") for n in FILE_OPTIONS if n in values}
