@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['R', 'Record', 'read_record', 'write_record', 'StageRecord', 'stage_name', 'record_path', 'stage_records',
-           'FileDigest', 'StageLine', 'TableDefinition', 'RunRecord', 'RuleOutcome', 'QualityRecord', 'read_quality']
+           'stage_file', 'FileDigest', 'StageLine', 'TableDefinition', 'RunRecord', 'RuleOutcome', 'QualityRecord',
+           'read_quality']
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec002
 from pathlib import Path
@@ -60,7 +61,9 @@ class StageRecord(Record):
     error: str | None = None  # why it failed or stopped, in one line
     raised: str | None = None  # the class of that error, such as `GateClosed`
     heading: str | None = None  # above the cell that failed
-    files: list[str] = []  # that it wrote, relative to the home
+    wrote: dict[str, str] = {}  # its files -> SHA-256, such as `tables/movies.parquet`
+    proof: dict[str, dict[str, JsonValue]] = {}  # what its numbers depend on, by kind
+    copied_from: str | None = None  # the run whose files it took over unchanged
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec902
 def stage_name(
@@ -79,6 +82,15 @@ def stage_records(run: Run) -> list[StageRecord]:
     "The records of the stages that have begun, in the order of the chapters. Raises `TmdbError`."
     paths = (run.report / "stages").glob("*.json")
     return sorted((read_record(path, StageRecord) for path in paths), key=lambda r: r.chapter)
+
+# %% ../../nbs/0_core/09_records.ipynb #09rec951
+def stage_file(
+    run: Run,
+    name: str,  # such as `tables/movies.parquet` or `report/kpis/directors.csv`
+) -> Path:
+    "Where a file of a stage is."
+    folder, _, rest = name.partition("/")
+    return {"tables": run.tables, "report": run.report}[folder] / rest
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec010
 class FileDigest(Record):

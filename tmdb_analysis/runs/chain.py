@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['new_run_id', 'utc_now', 'versions', 'initial_facts', 'save_run', 'settings_path', 'save_settings', 'count_summary',
-           'new_record', 'with_error', 'error_to_report', 'films_so_far', 'files_of', 'run_stage', 'check_may_start',
+           'new_record', 'with_error', 'error_to_report', 'films_so_far', 'file_marks', 'run_stage', 'check_may_start',
            'changed_settings', 'kept_stages', 'claim_run', 'clear_run', 'unfinished_run', 'unfinished_fetch',
            'unstarted_fetch', 'add_results', 'finish_run', 'finish_published_run', 'write_results', 'run_chain',
            'check_settings', 'run_stages']
@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -36,6 +36,7 @@ from tmdb_analysis.core.records import (
     StageRecord,
     read_quality,
     record_path,
+    stage_file,
     stage_name,
     stage_records,
     write_record,
@@ -76,7 +77,7 @@ from tmdb_analysis.runs.stages import (
     without_lessons,
 )
 from ..tmdb.files import skipped_words
-from ..tmdb.ledger import Ledger, raw_folder
+from ..tmdb.ledger import Ledger, file_sha256, raw_folder
 from ..tmdb.sources import source_of
 
 # %% ../../nbs/8_runs/88_chain.ipynb #403c0b7d
@@ -208,11 +209,18 @@ def films_so_far(run: Run) -> int | None:
     films = counts.get("clean", {}).get("movies", counts.get("ingest", {}).get("landed"))
     return None if films is None else int(films)
 
-# %% ../../nbs/8_runs/88_chain.ipynb #88cha924
-def files_of(run: Run) -> set[Path]:
-    "The files in the two folders of a run."
-    folders = (run.tables, run.report)
-    return {path for folder in folders for path in folder.rglob("*") if path.is_file()}
+# %% ../../nbs/8_runs/88_chain.ipynb #88cha961
+def file_marks(run: Run) -> dict[str, tuple[int, int, int]]:
+    "The files of a run that stages wrote: name -> inode, bytes, and time in ns."
+    marks = {}
+    for name, folder in (("tables", run.tables), ("report", run.report)):
+        for path in folder.rglob("*"):
+            within = path.relative_to(folder)
+            is_ours = within.parts[0] == "stages" or within.name in ("run.json", LOCK)
+            if path.is_file() and not is_ours:
+                at = path.stat()
+                marks[f"{name}/{within.as_posix()}"] = at.st_ino, at.st_size, at.st_mtime_ns
+    return marks
 
 # %% ../../nbs/8_runs/88_chain.ipynb #88cha971
 def run_stage(
@@ -223,12 +231,13 @@ def run_stage(
     address: str,  # of the engine
     kernel: tuple[Kernel, BlockingKernelClient],
     tell: Callable[[StageRecord], None] = lambda _: None,  # called at start and end
+    begun: StageRecord | None = None,  # its record at the start; None: a new one
 ) -> StageRecord:
     """Run a stage and return its record.
 
     Raises `TmdbError` if the stage fails; its record is in the folder of the run in any case."""
-    record = new_record(chapter)
-    start, before = time.monotonic(), files_of(run)
+    record = begun or new_record(chapter)
+    start, before = time.monotonic(), file_marks(run)
     write_record(record_path(run, chapter), record)
     tell(record)
     try:
@@ -240,8 +249,8 @@ def run_stage(
         execute_stage(chapter, lean, parameters, run, kernel, films_so_far(run))
         record.counts = read_counts(run).get(record.name, {})
         record.status, record.summary = "ok", count_summary(record.counts)
-        written = files_of(run) - before - {record_path(run, chapter)}
-        record.files = sorted(path.relative_to(run.home).as_posix() for path in written)
+        written = [name for name, mark in file_marks(run).items() if mark != before.get(name)]
+        record.wrote = {name: file_sha256(stage_file(run, name)) for name in sorted(written)}
     except BaseException as e:
         error = error_to_report(e, chapter, address)
         record = with_error(record, error)
@@ -312,9 +321,9 @@ def kept_stages(
     def is_kept(chapter: str) -> bool:
         "Whether a stage finished, with the same settings, and its files are there."
         record = records.get(chapter)
-        if record is None or record.status != "ok" or not record.files or needs[chapter] & changed:
+        if record is None or record.status != "ok" or not record.wrote or needs[chapter] & changed:
             return False
-        return all((run.home / name).is_file() for name in record.files)
+        return all(stage_file(run, name).is_file() for name in record.wrote)
 
     return [records[chapter] for chapter in takewhile(is_kept, book)]
 
@@ -354,7 +363,7 @@ def clear_run(
     kept: Sequence[StageRecord],  # of stages whose files stay
 ) -> None:
     "Delete what an unfinished run left in its folders, except for kept stages."
-    stay = {run.home / name for record in kept for name in record.files}
+    stay = {stage_file(run, name) for record in kept for name in record.wrote}
     stay |= {record_path(run, record.chapter) for record in kept} | {run.report / LOCK}
     if kept:  # so that a kill before the next step loses nothing
         stay |= {run.report / "run.json", settings_path(run)}
@@ -489,12 +498,13 @@ def run_chain(
     settings: Settings,
     tell: Callable[[int, int, StageRecord], None] = lambda *_: None,  # number, count, record
     publish: bool = True,  # False: readers keep the run that they have
+    begin: Callable[[Run, str], StageRecord] = lambda _, chapter: new_record(chapter),
 ) -> RunRecord:
     """Run all stages, write all pages, and return run.json: its `status` is ok, failed or stopped.
 
-    An unfinished run goes on after the stages that `kept_stages` gives.
-
-    `tell` is called at the start and the end of each stage. Raises `TmdbError` before the start."""
+    An unfinished run goes on after the stages that `kept_stages` gives. `tell` is called at the
+    start and the end of each stage. `begin` makes its first record; one with status `ok` means
+    that the stage need not run. Raises `TmdbError` before the start."""
     check_settings(settings)
     run = Run(settings.pipeline.run_id, settings.pipeline.home)
     if (finished := finish_published_run(run)) is not None:
@@ -506,11 +516,7 @@ def run_chain(
         save_settings(run, settings)
         save_run(run, facts)
         try:
-            with (
-                one_server(settings.spark, run.home, work) as address,
-                one_kernel(settings) as kernel,
-            ):
-                run_stages(settings, run, address, kernel, tell)
+            run_stages(settings, run, work, tell, begin)
             facts.status = "ok"
         except TryLater as e:
             facts.status, facts.error = "stopped", str(e)
@@ -541,15 +547,27 @@ def check_settings(settings: Settings) -> None:
 def run_stages(
     settings: Settings,
     run: Run,
-    address: str,  # of the engine
-    kernel: tuple[Kernel, BlockingKernelClient],
+    work: dict[str, int],  # receives the jobs and stages of Apache Spark
     tell: Callable[[int, int, StageRecord], None],  # called at the start and the end of a stage
+    begin: Callable[[Run, str], StageRecord],  # makes the first record of a stage
 ) -> None:
     "Run in order all stages that have no record yet. Raises `TmdbError` at the first that fails."
     chain, kept = stages(), {record.chapter: record for record in stage_records(run)}
-    for i, (chapter, nb) in enumerate(chain.items(), 1):
-        if chapter in kept:
-            summary = f"{kept[chapter].summary} (kept)".strip()
-            tell(i, len(chain), kept[chapter].model_copy(update={"summary": summary}))
-            continue
-        run_stage(settings, run, chapter, nb, address, kernel, partial(tell, i, len(chain)))
+    with ExitStack() as stack:
+        engine: tuple[str, tuple[Kernel, BlockingKernelClient]] | None = None
+        for i, (chapter, nb) in enumerate(chain.items(), 1):
+            stop_if_asked()
+            report = partial(tell, i, len(chain))
+            if chapter in kept:
+                summary = f"{kept[chapter].summary} (kept)".strip()
+                report(kept[chapter].model_copy(update={"summary": summary}))
+                continue
+            record = begin(run, chapter)
+            if record.status == "ok":
+                write_record(record_path(run, chapter), record)
+                report(record)
+                continue
+            if engine is None:
+                address = stack.enter_context(one_server(settings.spark, run.home, work))
+                engine = address, stack.enter_context(one_kernel(settings))
+            run_stage(settings, run, chapter, nb, *engine, report, record)
