@@ -36,7 +36,8 @@ from tmdb_analysis.tmdb.fetch import details, fetch_films
 from tmdb_analysis.tmdb.ledger import Ledger, fetch_lock, segment_lines
 from tmdb_analysis.tmdb.selection import ids_of_discover, ids_of_lines, ids_of_list
 from tmdb_analysis.tmdb.transport import NoAnswer, SecretRefused, retry_after
-from tmdb_analysis.use.cli import cache_check, main
+from tmdb_analysis.use.cli import main
+from tmdb_analysis.use.machine import cache_check
 
 pytestmark = pytest.mark.faults
 

@@ -17,7 +17,8 @@ from tmdb_analysis.core.store import Run
 from tmdb_analysis.runs.chain import run_chain
 from tmdb_analysis.tmdb.ledger import segment_lines
 from tmdb_analysis.tmdb.sources import sample
-from tmdb_analysis.use.cli import machine_checks, main
+from tmdb_analysis.use.cli import main
+from tmdb_analysis.use.machine import machine_checks
 
 pytestmark = [
     pytest.mark.integration,

@@ -12,7 +12,8 @@ from tests.fetching import asked, chosen, go, lines, raw, states
 from tmdb_analysis.core.settings import TmdbError, TryLater
 from tmdb_analysis.core.store import open_run
 from tmdb_analysis.tmdb import fetch
-from tmdb_analysis.use.cli import main, progress_line
+from tmdb_analysis.use.cli import main
+from tmdb_analysis.use.running import progress_line
 
 pytestmark = pytest.mark.faults
 

@@ -9,7 +9,8 @@ import pytest
 
 from tmdb_analysis.core.settings import UsageError, settings
 from tmdb_analysis.core.store import Run, open_run, point_readers_to, published, write_text
-from tmdb_analysis.use.cli import main, parser, settings_from_options
+from tmdb_analysis.use.cli import main, parser
+from tmdb_analysis.use.running import settings_from_options
 
 CANARY = "cAn4ry"
 
@@ -145,7 +146,6 @@ def test_a_relative_path_is_the_same_everywhere(place, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("", "VERB"),
         ("fly", "invalid choice: 'fly'"),
         ("run --source moon", "invalid choice: 'moon'"),
         ("run --inputs x.json", "unknown option --inputs; did you mean --input?"),

@@ -8,7 +8,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[chapter.name for chapter in iter_modules(__path__)],
     submod_attrs={
-        "cli": ["doctor", "main"],
+        "cli": ["main"],
+        "machine": ["doctor"],
         "publish": ["publish_run"],
         "steps": ["finish", "prepare"],
     },

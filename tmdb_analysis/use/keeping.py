@@ -4,15 +4,12 @@
 
 # %% auto #0
 __all__ = ['publish_finished', 'use_run', 'check_may_delete', 'delete_folder', 'delete_run', 'run_to_delete', 'delete_command',
-           'runs_to_prune', 'whole_number', 'time_before', 'prune_runs', 'add_keeping_options']
+           'runs_to_prune', 'prune_runs']
 
 # %% ../../nbs/9_use/94_keeping.ipynb #89kee003
 import argparse
-import re
 import shutil
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -166,24 +163,6 @@ def runs_to_prune(
         (run, facts) for run, facts, end in dated if end and end < until and not is_published(run)
     ]
 
-# %% ../../nbs/9_use/94_keeping.ipynb #89kee034
-def whole_number(
-    text: str,  # of `--keep`
-) -> int:
-    "A number of runs. Raises `ArgumentTypeError`, which argparse reports."
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
-    return int(text)
-
-
-def time_before(
-    text: str,  # of `--older`: days, such as `90d`
-) -> str:
-    "The time so many days ago (UTC, ISO). Raises `ArgumentTypeError`, which argparse reports."
-    if not re.fullmatch(r"[0-9]{1,5}d", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days, such as 90d")
-    return f"{datetime.now(UTC) - timedelta(days=int(text[:-1])):%Y-%m-%dT%H:%M:%SZ}"
-
 # %% ../../nbs/9_use/94_keeping.ipynb #89kee037
 def prune_runs(
     args: argparse.Namespace,  # home, keep, older, dry_run, keep_raw
@@ -214,32 +193,3 @@ def prune_runs(
     for line in [head, *lines]:
         console.print(terminal_text(line), highlight=False, markup=False, soft_wrap=True)
     return 0
-
-# %% ../../nbs/9_use/94_keeping.ipynb #89kee041
-def add_keeping_options(
-    parsers: dict[str, Any],  # the parser of each verb: `use`, `delete` and `prune`
-) -> None:
-    "Add the options of the verbs of this chapter to their parsers."
-    for verb in ("use", "delete"):
-        parsers[verb].add_argument("run", metavar="RUN", help="name of the run")
-    parsers["delete"].add_argument(
-        "--force",
-        action="store_true",
-        help="also delete the published run, or one that may be running elsewhere",
-    )
-    parsers["prune"].add_argument(
-        "--keep",
-        type=whole_number,
-        metavar="N",
-        help="delete runs; keep the newest N finished ones",
-    )
-    parsers["prune"].add_argument(
-        "--older", type=time_before, metavar="DAYS", help="delete only runs older than this, as 90d"
-    )
-    parsers["prune"].add_argument(
-        "--dry-run", action="store_true", help="list what would be deleted, and delete nothing"
-    )
-    for verb in ("delete", "prune"):
-        parsers[verb].add_argument(
-            "--keep-raw", action="store_true", help="keep what the run fetched from TMDB"
-        )
