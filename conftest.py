@@ -59,7 +59,7 @@ def home() -> Path:
 @pytest.fixture(scope="session")
 def demo(home):
     "The demo run: its tables and its report."
-    from tmdb_analysis.core.store import Run
+    from tmdb_analysis.core.home import Run
 
     return Run("demo", home)
 

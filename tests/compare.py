@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pandas import DataFrame
 
-from tmdb_analysis.core.store import Run
+from tmdb_analysis.core.home import Run
 
 
 def plain(value: Any) -> Any:

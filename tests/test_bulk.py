@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.schema import QUARANTINE, RAW
-from tmdb_analysis.core.store import Run, open_run
+from tmdb_analysis.core.store import open_run
 from tmdb_analysis.films.ingest import ingest, read_block
 from tmdb_analysis.tmdb.files import Lines
 from tmdb_analysis.tmdb.tables import input_records, inventory, single_records

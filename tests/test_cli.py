@@ -72,6 +72,45 @@ def test_wrong_usage_is_said_in_a_line_and_starts_nothing(args, said, tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
+LIBRARIES = set(
+    "pandas numpy pyarrow pyspark grpc scipy matplotlib seaborn duckdb IPython nbformat papermill "
+    "jupyter_client bs4 requests orjson msgspec psycopg nbconvert jinja2".split()
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "more"),
+    [
+        ("--help", {"pydantic", "yaml", "rich"}),
+        ("run --help", {"pydantic", "yaml", "rich"}),
+        ("fly", {"pydantic", "yaml", "rich"}),
+        ("params", set()),
+        ("runs", set()),
+        ("runs --json", set()),
+        ("open --no-browser", set()),
+    ],
+)
+def test_a_quick_verb_imports_no_library(words, more, demo):
+    "These verbs answer at once because of what they do not import; a time would depend on luck."
+    home = f"--home {demo.home}" if words.startswith(("runs", "open")) else ""
+    code = (
+        "import sys, tmdb_analysis\n"
+        f"sys.argv = ['tmdb', *{[*words.split(), *home.split()]!r}]\n"
+        "try:\n    tmdb_analysis.command()\n"
+        "except SystemExit:\n    pass\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.splitlines()[-1].split())
+    assert "tmdb_analysis" in imported and not imported & (LIBRARIES | more)
+
+
+def test_without_a_verb_the_verbs_are_listed(capsys):
+    assert main([]) == 2
+    told = capsys.readouterr()
+    assert not told.out and "search the films" in told.err
+
+
 def test_wrong_words_exit_2():
     for args in ([], ["fly"], ["run", "--source", "moon"]):
         assert tmdb(*args).returncode == 2

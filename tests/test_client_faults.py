@@ -28,8 +28,8 @@ import redis
 
 from tests.fake_tmdb import fake_tmdb
 from tests.fetching import processes, write_for_ever
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.settings import Api, TmdbError, TryLater, UsageError, settings
-from tmdb_analysis.core.store import Run
 from tmdb_analysis.tmdb.cache import ROW_FORMAT, SqliteRows, pack_row
 from tmdb_analysis.tmdb.client import Tmdb
 from tmdb_analysis.tmdb.fetch import details, fetch_films

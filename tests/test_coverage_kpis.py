@@ -8,7 +8,7 @@ import pytest
 
 from tests import oracle_coverage as oracle
 from tests.compare import assert_same, published
-from tmdb_analysis.core.store import Run
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.kpis.coverage import headline_statistics, headline_weights, money_reweighted
 from tmdb_analysis.stats.weighting import (
     cluster_counts,

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from tests.test_publish import another
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.records import RunRecord
-from tmdb_analysis.core.store import Run
 from tmdb_analysis.runs.metrics import RUN_MEASURES, run_gauges
 from tmdb_analysis.use.database import ALL_TABLES
 from tmdb_analysis.use.publish import publish_run, target

@@ -15,8 +15,9 @@ from pyspark.sql import functions as F
 from tests import oracle_groups as oracle
 from tests.compare import assert_same, published
 from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.schema import COHORT, MOVIES, RAW
-from tmdb_analysis.core.store import Run, read, sorted_rows, to_pandas
+from tmdb_analysis.core.store import read, sorted_rows, to_pandas
 from tmdb_analysis.films.clean import earliest_day, with_day
 from tmdb_analysis.films.cohort import cohort_table
 from tmdb_analysis.kpis import genres, origins, ratings, trends

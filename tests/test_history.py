@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.records import RunRecord, write_record
-from tmdb_analysis.core.store import Run
 from tmdb_analysis.films.cohort import COHORT_PARAMETERS
 from tmdb_analysis.runs.catalog import read_facts, why_not_comparable
 from tmdb_analysis.runs.history import compare_runs

@@ -13,8 +13,9 @@ from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.catalogue import Synthetic
 from tests.fetching import asked, bodies, chosen, go, lines, raw, segments, started, states
 from tmdb_analysis.core import schema
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.settings import TmdbError, UsageError
-from tmdb_analysis.core.store import Run, open_run
+from tmdb_analysis.core.store import open_run
 from tmdb_analysis.films.ingest import ingest
 from tmdb_analysis.tmdb import selection
 from tmdb_analysis.tmdb.client import Tmdb

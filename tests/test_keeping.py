@@ -9,15 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.test_usage import finished
-from tmdb_analysis.core.store import (
-    Run,
-    current_id,
-    load,
-    pick_published,
-    point_readers_to,
-    published,
-    read_kpi,
-)
+from tmdb_analysis.core.home import Run, current_id, pick_published, point_readers_to, published
+from tmdb_analysis.core.store import load, read_kpi
 from tmdb_analysis.runs.catalog import LOCK, hold_run_lock
 from tmdb_analysis.use.cli import main
 

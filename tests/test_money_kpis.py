@@ -15,8 +15,9 @@ from pyspark.sql import functions as F
 from tests import oracle, oracle_money
 from tests.compare import assert_same, published
 from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.schema import COHORT, COLLECTIONS, CREDITS, MOVIES
-from tmdb_analysis.core.store import Run, read, read_arrow, to_pandas
+from tmdb_analysis.core.store import read, read_arrow, to_pandas
 from tmdb_analysis.films import clean
 from tmdb_analysis.films.cohort import cohort_table, funnel, money_cohort
 from tmdb_analysis.kpis import directors, franchises, groups

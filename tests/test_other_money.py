@@ -8,9 +8,10 @@ import pytest
 
 from tests.compare import assert_same, published
 from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.schema import MOVIES, RAW
 from tmdb_analysis.core.settings import UsageError
-from tmdb_analysis.core.store import Run, read
+from tmdb_analysis.core.store import read
 from tmdb_analysis.films.other_money import other_money, read_other_money
 from tmdb_analysis.use.cli import main
 

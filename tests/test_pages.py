@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tmdb_analysis.core.store import Run
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.use.cli import main
 
 HARM = {

@@ -8,7 +8,7 @@ import pytest
 
 from tests import oracle, oracle_groups, oracle_money, test_group_kpis
 from tests.compare import assert_same, published
-from tmdb_analysis.core.store import Run
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.tmdb.sources import sample
 from tmdb_analysis.use.cli import main
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.reach import Module, Package, installed_package, reach
 from tmdb_analysis.core.records import stage_records
 from tmdb_analysis.core.settings import UsageError, settings
-from tmdb_analysis.core.store import Run
 from tmdb_analysis.runs.plan import Planner, differences, proved_versions
 from tmdb_analysis.use.cli import main
 

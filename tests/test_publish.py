@@ -21,9 +21,9 @@ import pytest
 
 from tests.postgres import OWNER, PASSWORD, Server
 from tests.test_docs import blocks
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.records import record_path, stage_records, write_record
 from tmdb_analysis.core.settings import TmdbError, TryLater
-from tmdb_analysis.core.store import Run
 from tmdb_analysis.runs.catalog import read_facts
 from tmdb_analysis.runs.chain import with_error
 from tmdb_analysis.use import loading

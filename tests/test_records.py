@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests import oracle
 from tests.compare import published
 from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.schema import QUARANTINE, RAW
-from tmdb_analysis.core.store import Run, open_run, read
+from tmdb_analysis.core.store import open_run, read
 from tmdb_analysis.films import clean
 from tmdb_analysis.films.checks import answer_rules, answers
 from tmdb_analysis.films.ingest import ingest, raw_row

@@ -11,10 +11,11 @@ import pytest
 
 from tests.test_docs import blocks
 from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.records import RunRecord
 from tmdb_analysis.core.schema import MOVIES, dictionary
 from tmdb_analysis.core.settings import SECTION_OF
-from tmdb_analysis.core.store import Run, read, save_kpi
+from tmdb_analysis.core.store import read, save_kpi
 from tmdb_analysis.films.clean import FILMS_VERSION
 from tmdb_analysis.films.cohort import COHORT_PARAMETERS
 from tmdb_analysis.kpis import genres

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests import oracle
-from tmdb_analysis.core.display import terminal_text
 from tmdb_analysis.core.engine import java_version, session
+from tmdb_analysis.core.home import terminal_text
 from tmdb_analysis.core.schema import CREDITS, MOVIES
 from tmdb_analysis.core.settings import UsageError
 from tmdb_analysis.core.store import load

@@ -7,8 +7,8 @@ import pytest
 
 from tests import fetching
 from tests.fake_tmdb import fake_tmdb
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.settings import SOURCE_OF, UsageError, settings
-from tmdb_analysis.core.store import Run
 from tmdb_analysis.runs.share import input_digests
 from tmdb_analysis.tmdb.ledger import raw_folder
 from tmdb_analysis.tmdb.sources import SOURCES, Source, TmdbApi, source_named, source_of

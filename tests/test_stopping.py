@@ -18,9 +18,9 @@ import pytest
 
 from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.server import TOKEN
+from tmdb_analysis.core.home import Run, point_readers_to, published
 from tmdb_analysis.core.schema import TABLES
 from tmdb_analysis.core.settings import UsageError, settings
-from tmdb_analysis.core.store import Run, point_readers_to, published
 from tmdb_analysis.runs.catalog import LOCK
 from tmdb_analysis.runs.chain import claim_run, kept_stages, save_settings
 from tmdb_analysis.use.cli import main

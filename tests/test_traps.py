@@ -17,8 +17,9 @@ from matplotlib.text import Text
 from pyspark.sql import functions as F
 
 from tmdb_analysis.core.engine import session
+from tmdb_analysis.core.home import published
 from tmdb_analysis.core.schema import COLLECTIONS, CREDITS, MOVIES, QUARANTINE, RAW
-from tmdb_analysis.core.store import open_run, published, read, save, save_movies_csv, to_pandas
+from tmdb_analysis.core.store import open_run, read, save, save_movies_csv, to_pandas
 from tmdb_analysis.films import clean
 from tmdb_analysis.films.checks import answers, credit_rules, form_rules, with_film_and_person
 from tmdb_analysis.films.ingest import ingest

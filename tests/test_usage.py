@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tmdb_analysis.core.home import Run, point_readers_to, published, write_text
 from tmdb_analysis.core.settings import UsageError, settings
-from tmdb_analysis.core.store import Run, open_run, point_readers_to, published, write_text
+from tmdb_analysis.core.store import open_run
 from tmdb_analysis.use.cli import main, parser
 from tmdb_analysis.use.running import settings_from_options
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tmdb_analysis.core.home import Run, published
 from tmdb_analysis.core.settings import UsageError
-from tmdb_analysis.core.store import Run, published, read_kpi
+from tmdb_analysis.core.store import read_kpi
 from tmdb_analysis.kpis.registry import all_kpis
 from tmdb_analysis.runs.catalog import run_named
 from tmdb_analysis.search.why import explain

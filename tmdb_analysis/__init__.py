@@ -38,7 +38,8 @@ _offered, _, __all__ = lazy_loader.attach(
     submodules=["core", "films", "kpis", "pages", "report", "runs", "search", "stats", "tmdb", "use"],
     submod_attrs={
         "core.engine": ["session"],
-        "core.store": ["load", "published", "read_kpi", "to_pandas"],
+        "core.home": ["published"],
+        "core.store": ["load", "read_kpi", "to_pandas"],
         "search.lookup": ["find"],
         "search.sql": ["sql"],
     },

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from tests.bench import contest, fetching, page
 from tests.bench.catalogue import cached_catalogue
-from tmdb_analysis.core.store import write_text
+from tmdb_analysis.core.home import write_text
 
 ROOT = Path(__file__).parent.parent.parent
 CACHE, REPORT = ROOT / "data" / "bench", ROOT / "reports" / "_bench"  # no run has such a name

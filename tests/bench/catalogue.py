@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from tmdb_analysis.core.store import replace_file
+from tmdb_analysis.core.home import replace_file
 
 GENRES = (
     "Action Adventure Animation Comedy Crime Documentary Drama Family Fantasy History Horror Music "

@@ -8,8 +8,9 @@ import sys
 
 from tmdb_analysis.core import schema as s
 from tmdb_analysis.core.engine import one_server, session
+from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.settings import settings
-from tmdb_analysis.core.store import Run, open_run, read, save, save_kpi
+from tmdb_analysis.core.store import open_run, read, save, save_kpi
 
 
 def land(source: str, run: Run) -> None:

@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEW_TO_STATE', 'NAME_COLUMNS', 'rounded_text', 'money_text', 'multiple_text', 'film_count_text', 'range_text',
-           'markdown_text', 'terminal_text', 'column_title', 'cell_text', 'field_text', 'Grid', 'interval_of',
-           'readable_table']
+           'markdown_text', 'column_title', 'cell_text', 'field_text', 'Grid', 'interval_of', 'readable_table']
 
 # %% ../../nbs/0_core/08_display.ipynb #f0861f6e
 import html
@@ -72,13 +71,6 @@ def markdown_text(
 ) -> str:
     "Text for a sentence in Markdown, in which special characters have no effect."
     return re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", html.escape(str(text), quote=False))
-
-
-def terminal_text(
-    text: Any,  # from the data
-) -> str:
-    "Text for a terminal, with a blank in place of each control character."
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", str(text))
 
 # %% ../../nbs/0_core/08_display.ipynb #9077cb96
 def column_title(

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from .home import Run, write_text
 
 from .settings import TmdbError
-from .store import Run, write_text
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec005
 class Record(BaseModel):

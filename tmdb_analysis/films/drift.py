@@ -10,11 +10,11 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from ..core.home import Run, published
 
 from ..core.engine import one_row
 from ..core.records import RunRecord, read_record
 from ..core.settings import TmdbError
-from ..core.store import Run, published
 from .checks import MOVIE_COLUMNS
 from .rules import outcome
 

@@ -25,10 +25,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
+from ..core.home import Run, save_counts
 
 from ..core.schema import QUARANTINE, RAW
 from ..core.settings import TmdbError
-from ..core.store import Run, open_writer, save_counts
+from ..core.store import open_writer
 from ..tmdb.files import PAGE_KEYS, BadRecord, Lines, json_lines
 from ..tmdb.values import INT64, TYPE_WORDS, LostValue, as_int, as_text, fit, is_nan
 

@@ -19,9 +19,9 @@ from zlib import crc32
 
 import pandas as pd
 import pyarrow as pa
+from ..core.home import write_text
 
 from ..core.settings import TmdbError
-from ..core.store import write_text
 from ..films.clean import id_of_name
 from ..kpis.franchises import NO_COLLECTIONS_NOTE
 from .page import asset, fill_template, html_page

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 from markupsafe import Markup
+from ..core.home import Run
 
 from ..core.display import FEW_TO_STATE, money_text, multiple_text
 from ..core.records import RunRecord
 from ..core.settings import TmdbError
-from ..core.store import Run, read_kpi
+from ..core.store import read_kpi
 from ..pages.page import fill_template
 from .catalog import comparable_runs
 from .history import change_verdict

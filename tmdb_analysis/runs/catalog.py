@@ -19,13 +19,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ..core.home import Run, current_run, published
 from ..core.records import RunRecord, TableDefinition, read_record
 from ..core.settings import SCOPE, SECTIONS, TmdbError, UsageError, name_hint, settings
-from ..core.store import Run, current_run, published
-from ..films.clean import FILMS_VERSION
-from ..films.validate import QUALITY_VERSION
-from ..kpis.registry import all_kpis
-from ..tmdb.sources import source_named
 
 # %% ../../nbs/8_runs/80_catalog.ipynb #0a61b3f2
 LOCK = ".process"  # lock file in the folder of a running run; it also names the process
@@ -205,6 +201,8 @@ def table_definition(
     **versions: int,  # version numbers beside that of the films
 ) -> TableDefinition:
     "What a run records of a table."
+    from tmdb_analysis.films.clean import FILMS_VERSION  # imports Spark
+
     values = {name: parameters.get(name) for name in (*FILM_TABLE_PARAMETERS, *names)}
     most = {name: parameters[name] for name in limits if name in parameters}
     versions = {"films": FILMS_VERSION, **versions}
@@ -216,6 +214,9 @@ def definitions(
     facts: RunRecord,  # content of its run.json
 ) -> dict[str, TableDefinition]:
     "Versions and parameters of each table that a run has: films, quality and KPIs."
+    from tmdb_analysis.films.validate import QUALITY_VERSION  # imports Spark
+    from tmdb_analysis.kpis.registry import all_kpis
+
     parameters, found = facts.parameters, dict[str, TableDefinition]()
     if (run.tables / "movies.parquet").is_file():
         found["movies"] = table_definition(parameters)
@@ -289,6 +290,8 @@ def requested_films(
     facts: RunRecord,  # run.json of a run
 ) -> list[Any]:
     "The settings with which a run requested its films; equal lists mean the same films."
+    from tmdb_analysis.tmdb.sources import source_named  # imports Arrow
+
     names = source_named(facts.source).asks
     files = facts.inputs.get("ids_file")
     return [files and files.sha256, *[facts.parameters.get(name) for name in names]]

@@ -28,6 +28,7 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
+from ..core.home import Run, point_readers_to, read_counts, scope_words, write_text
 
 from ..core.engine import is_answering, one_server
 from tmdb_analysis.core.records import (
@@ -50,9 +51,8 @@ from tmdb_analysis.core.settings import (
     checkout,
 )
 from ..core.stopping import stop_if_asked
-from ..core.store import Run, open_run, point_readers_to, read_counts, write_text
+from ..core.store import open_run
 from ..films.other_money import read_other_money
-from ..films.scope import scope_words
 from tmdb_analysis.runs.catalog import (
     LOCK,
     all_runs,

@@ -19,11 +19,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from ..core.home import Run
 
 from ..core import schema
 from ..core.records import RunRecord, TableDefinition
 from ..core.settings import TmdbError
-from ..core.store import Run, pipe_joined
+from ..core.store import pipe_joined
 from ..kpis.registry import all_kpis
 from .catalog import read_facts, why_not_comparable
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.exposition import generate_latest
+from ..core.home import Run, read_counts, write_text
 
 from ..core.records import RunRecord, read_quality
 from ..core.schema import TABLES
-from ..core.store import Run, read_counts, write_text
 from .catalog import all_runs
 
 # %% ../../nbs/8_runs/86_metrics.ipynb #a9bb5794

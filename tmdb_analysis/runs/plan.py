@@ -19,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..core.home import Run, finished_runs, is_scoped, published
+
 from tmdb_analysis.core.reach import (
     Facts,
     Module,
@@ -29,7 +31,6 @@ from tmdb_analysis.core.reach import (
 from ..core.records import StageRecord, stage_file, stage_records
 from ..core.schema import MOVIES
 from ..core.settings import SCOPE, Settings, TmdbError, UsageError, book, name_hint
-from ..core.store import Run, finished_runs, is_scoped, published
 from ..films.drift import SELECTION_PARAMETERS, question
 from .catalog import read_facts
 from .share import FILE_OPTIONS, input_digests

@@ -23,10 +23,10 @@ from typing import Any
 
 from bs4 import BeautifulSoup
 from pydantic import JsonValue, ValidationError
+from ..core.home import Run, replace_file
 
 from ..core.records import RunRecord
 from ..core.settings import SECTIONS, Settings, TmdbError, UsageError
-from ..core.store import Run, replace_file
 from .catalog import value_differences
 from ..tmdb.files import digest
 from ..tmdb.sources import source_named, source_of

@@ -16,11 +16,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.home import Run, read_counts, scope_words, write_text
+
 from ..core.records import RunRecord, StageLine, StageRecord, stage_records
 from ..core.schema import CREDITS, MOVIES
-from ..core.store import Run, read_arrow, read_counts, write_text
+from ..core.store import read_arrow
 from ..films.cohort import carries_collections
-from ..films.scope import scope_words
 from ..pages.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard_html
 from tmdb_analysis.pages.page import (
     cells_html,

@@ -30,12 +30,13 @@ from jupyter_client.client import KernelClient
 from jupyter_client.manager import KernelManager
 from jupyter_core.utils import run_sync
 from papermill.exceptions import PapermillExecutionError
+from ..core.home import Run
 from traitlets import Type
 
 from ..core.engine import linked_command
 from ..core.settings import SECTION_OF, Settings, TmdbError, TryLater, book
 from ..core.stopping import STOP, stop_if_asked
-from ..core.store import Run, assigned_names
+from ..core.store import assigned_names
 from ..tmdb.sources import source_named
 
 # %% ../../nbs/8_runs/87_stages.ipynb #984e616c

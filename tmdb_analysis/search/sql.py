@@ -16,11 +16,12 @@ from pyarrow import dataset
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from ..core.home import Run, run_to_read, terminal_text
 
-from ..core.display import Grid, cell_text, terminal_text
+from ..core.display import Grid, cell_text
 from ..core.schema import TABLES
 from ..core.settings import UsageError
-from ..core.store import Run, run_to_read, to_pandas
+from ..core.store import to_pandas
 from .lookup import rows_csv
 
 # %% ../../nbs/5_search/53_sql.ipynb #53sql005

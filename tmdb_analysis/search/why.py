@@ -23,13 +23,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+from ..core.home import Run, read_counts, run_to_read, terminal_text
 
-from ..core.display import column_title, field_text, readable_table, terminal_text
+from ..core.display import column_title, field_text, readable_table
 from ..core.engine import one_row, session
 from ..core.records import RunRecord, read_record
 from ..core.schema import COHORT, CREDITS, MOVIES, RAW
 from ..core.settings import UsageError, name_hint, settings
-from ..core.store import Run, read, read_counts, read_kpi, run_to_read, to_pandas
+from ..core.store import read, read_kpi, to_pandas
 from ..kpis.registry import RunTables, all_kpis
 
 # %% ../../nbs/5_search/54_why.ipynb #b532def4

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from ..core.home import Run, write_text
 
 from ..core.settings import Settings, TmdbError, TryLater, UsageError
-from ..core.store import Run, write_text
 from .client import Answer, Tmdb
 from tmdb_analysis.tmdb.ledger import (
     Ledger,

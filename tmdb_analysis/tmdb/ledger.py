@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import zstandard
+from ..core.home import Run
 
 from ..core.settings import TmdbError, UsageError
-from ..core.store import Run
 
 if TYPE_CHECKING:
     from tmdb_analysis.tmdb.client import Answer

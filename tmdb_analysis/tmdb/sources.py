@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ..core.home import Run
+
 from tmdb_analysis.core.settings import (
     SOURCE_OF,
     Settings,
@@ -21,7 +23,6 @@ from tmdb_analysis.core.settings import (
     name_hint,
     safe_name,
 )
-from ..core.store import Run
 from .files import ForeignFile, Lines, digest, files, skipped_files
 from .ledger import Ledger, fetch_lock, fetched_records, raw_folder
 from .tables import TABLE_FIELDS, Inventory, input_records, inventory

@@ -12,18 +12,18 @@ import shutil
 from pathlib import Path
 
 from rich.console import Console
-
-from ..core.display import terminal_text
-from ..core.records import RunRecord
-from ..core.settings import TmdbError, UsageError, settings
-from tmdb_analysis.core.store import (
+from tmdb_analysis.core.home import (
     Run,
     current_id,
     is_complete,
     point_readers_to,
     release_pointer,
+    scope_words,
+    terminal_text,
 )
-from ..films.scope import scope_words
+
+from ..core.records import RunRecord
+from ..core.settings import TmdbError, UsageError, settings
 from tmdb_analysis.runs.catalog import (
     all_runs,
     disk_bytes,

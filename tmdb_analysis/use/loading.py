@@ -16,10 +16,11 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psycopg import sql
+from ..core.home import Run
 
 from ..core.schema import TABLES, Table, conform
 from ..core.settings import TmdbError
-from ..core.store import Run, table_file
+from ..core.store import table_file
 from ..kpis.registry import all_kpis
 from tmdb_analysis.use.database import (
     ALL_TABLES,

@@ -22,6 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import LockNotAvailable
 from rich.console import Console
 from rich.table import Table as Lines
+from ..core.home import Run, scope_words
 
 from ..core.records import QualityRecord, RunRecord, read_quality
 from tmdb_analysis.core.settings import (
@@ -32,8 +33,6 @@ from tmdb_analysis.core.settings import (
     refuse_secret,
     settings,
 )
-from ..core.store import Run
-from ..films.scope import scope_words
 from ..runs.catalog import read_facts, run_named
 from ..runs.metrics import RUN_MEASURES, run_measures
 from tmdb_analysis.use.database import (

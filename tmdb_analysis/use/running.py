@@ -23,15 +23,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.status import Status
+from ..core.home import published, scope_words, terminal_text
 
 from .. import __version__
-from ..core.display import terminal_text
 from ..core.engine import users_with_access
 from ..core.records import RunRecord, StageRecord
 from ..core.settings import TmdbError, UsageError, refuse_secret, settings
 from ..core.stopping import stop_if_asked
-from ..core.store import published
-from ..films.scope import scope_words
 from ..runs.catalog import definition_difference
 from tmdb_analysis.runs.share import (
     input_digests,

@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..core.home import Run
+
 from ..core.engine import one_server
 from tmdb_analysis.core.records import (
     RunRecord,
@@ -34,7 +36,6 @@ from tmdb_analysis.core.settings import (
     settings,
 )
 from ..core.stopping import stoppable
-from ..core.store import Run
 from ..runs.catalog import is_published, read_facts
 from tmdb_analysis.runs.chain import (
     add_results,

@@ -21,18 +21,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..core.display import cell_text, terminal_text
-from ..core.records import RunRecord
-from ..core.settings import SCOPE, UsageError, name_hint, settings
-from tmdb_analysis.core.store import (
+from tmdb_analysis.core.home import (
     Run,
     current_id,
     current_run,
     finished_runs,
     published,
     reading_note,
+    scope_words,
+    terminal_text,
 )
-from ..films.scope import scope_words
+from ..core.records import RunRecord
+from ..core.settings import SCOPE, UsageError, name_hint, settings
 from tmdb_analysis.runs.catalog import (
     all_runs,
     changed_parameters,
@@ -40,9 +40,6 @@ from tmdb_analysis.runs.catalog import (
     is_published,
     run_named,
 )
-from ..runs.changes import print_changes, write_changes
-from ..runs.share import export_run
-from .keeping import prune_runs
 
 # %% ../../nbs/9_use/97_verbs.ipynb #94values01
 def run_values(
@@ -101,7 +98,7 @@ def run_cells(
         "published": "yes" if is_published(run) else " ",
     }
     return [
-        cell_text(v) if isinstance(v := values.get(name), int | float) else str(v or "–")
+        f"{v:,.2f}" if isinstance(v := values.get(name), float) else str(v or "–")
         for name in RUN_COLUMNS
     ]
 
@@ -184,6 +181,8 @@ def diff(
     console: Console,
 ) -> int:
     "Print the changes between two runs and write them as a page. Raises `UsageError`."
+    from tmdb_analysis.runs.changes import print_changes, write_changes  # imports pandas
+
     before, after = (run_named(run_id, args.home) for run_id in (args.before, args.after))
     if before.id == after.id:
         raise UsageError(f"diff needs two different runs; both are {before.id}")
@@ -207,6 +206,8 @@ def export_file(
     console: Console,
 ) -> int:
     "Write a run as one file and print its path and size in MB."
+    from tmdb_analysis.runs.share import export_run  # parses HTML
+
     path = export_run(requested_run(args.run, args.home), args.form, args.output, args.force)
     console.print(
         f"{path} ({path.stat().st_size / 1e6:,.1f} MB)",
@@ -269,6 +270,8 @@ def prune_command(
 ) -> int:
     "Delete old runs with `--keep`, else expired responses from the cache; print what it freed."
     if args.keep is not None:
+        from tmdb_analysis.use.keeping import prune_runs  # writes the list of runs again
+
         return prune_runs(args, console)
     if args.older or args.dry_run or args.keep_raw:
         raise UsageError("prune: --older, --dry-run and --keep-raw need --keep N")
