@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
-from .home import Run, write_text
 
+from .home import Run, write_text
 from .settings import TmdbError
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec005

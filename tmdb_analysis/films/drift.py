@@ -10,9 +10,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from ..core.home import Run, published
 
 from ..core.engine import one_row
+from ..core.home import Run, published
 from ..core.records import RunRecord, read_record
 from ..core.settings import TmdbError
 from .checks import MOVIE_COLUMNS

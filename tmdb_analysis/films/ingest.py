@@ -25,8 +25,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
-from ..core.home import Run, save_counts
 
+from ..core.home import Run, save_counts
 from ..core.schema import QUARANTINE, RAW
 from ..core.settings import TmdbError
 from ..core.store import open_writer

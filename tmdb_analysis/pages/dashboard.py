@@ -19,8 +19,8 @@ from zlib import crc32
 
 import pandas as pd
 import pyarrow as pa
-from ..core.home import write_text
 
+from ..core.home import write_text
 from ..core.settings import TmdbError
 from ..films.clean import id_of_name
 from ..kpis.franchises import NO_COLLECTIONS_NOTE

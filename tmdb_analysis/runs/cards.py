@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 from markupsafe import Markup
-from ..core.home import Run
 
 from ..core.display import FEW_TO_STATE, money_text, multiple_text
+from ..core.home import Run
 from ..core.records import RunRecord
 from ..core.settings import TmdbError
 from ..core.store import read_kpi

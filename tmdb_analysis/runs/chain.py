@@ -28,9 +28,9 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
-from ..core.home import Run, point_readers_to, read_counts, scope_words, write_text
 
 from ..core.engine import is_answering, one_server
+from ..core.home import Run, point_readers_to, read_counts, scope_words, write_text
 from tmdb_analysis.core.records import (
     RunRecord,
     StageLine,

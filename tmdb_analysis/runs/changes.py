@@ -15,9 +15,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from ..core.home import Run, terminal_text, write_text
 
 from ..core.display import cell_text, column_title, field_text
+from ..core.home import Run, terminal_text, write_text
 from ..pages.page import fill_template, html_page
 from .catalog import all_runs, comparable_runs
 from .history import compare_runs

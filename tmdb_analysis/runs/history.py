@@ -19,9 +19,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from ..core.home import Run
 
 from ..core import schema
+from ..core.home import Run
 from ..core.records import RunRecord, TableDefinition
 from ..core.settings import TmdbError
 from ..core.store import pipe_joined

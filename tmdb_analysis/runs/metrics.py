@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.exposition import generate_latest
-from ..core.home import Run, read_counts, write_text
 
+from ..core.home import Run, read_counts, write_text
 from ..core.records import RunRecord, read_quality
 from ..core.schema import TABLES
 from .catalog import all_runs

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from ..core.home import Run, finished_runs, is_scoped, published
-
 from tmdb_analysis.core.reach import (
     Facts,
     Module,

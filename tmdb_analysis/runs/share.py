@@ -23,8 +23,8 @@ from typing import Any
 
 from bs4 import BeautifulSoup
 from pydantic import JsonValue, ValidationError
-from ..core.home import Run, replace_file
 
+from ..core.home import Run, replace_file
 from ..core.records import RunRecord
 from ..core.settings import SECTIONS, Settings, TmdbError, UsageError
 from .catalog import value_differences

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.home import Run, read_counts, scope_words, write_text
-
 from ..core.records import RunRecord, StageLine, StageRecord, stage_records
 from ..core.schema import CREDITS, MOVIES
 from ..core.store import read_arrow

@@ -30,10 +30,10 @@ from jupyter_client.client import KernelClient
 from jupyter_client.manager import KernelManager
 from jupyter_core.utils import run_sync
 from papermill.exceptions import PapermillExecutionError
-from ..core.home import Run
 from traitlets import Type
 
 from ..core.engine import linked_command
+from ..core.home import Run
 from ..core.settings import SECTION_OF, Settings, TmdbError, TryLater, book
 from ..core.stopping import STOP, stop_if_asked
 from ..core.store import assigned_names

@@ -22,9 +22,9 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from ..core.home import Run, run_to_read, terminal_text
 
 from ..core.display import Grid, film_count_text, readable_table
+from ..core.home import Run, run_to_read, terminal_text
 from ..core.schema import MOVIES
 from ..core.settings import UsageError
 from ..core.store import load, pipe_joined, sorted_rows, to_pandas

@@ -16,9 +16,9 @@ from pyarrow import dataset
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from ..core.home import Run, run_to_read, terminal_text
 
 from ..core.display import Grid, cell_text
+from ..core.home import Run, run_to_read, terminal_text
 from ..core.schema import TABLES
 from ..core.settings import UsageError
 from ..core.store import to_pandas

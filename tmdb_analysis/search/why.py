@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
-from ..core.home import Run, read_counts, run_to_read, terminal_text
 
 from ..core.display import column_title, field_text, readable_table
 from ..core.engine import one_row, session
+from ..core.home import Run, read_counts, run_to_read, terminal_text
 from ..core.records import RunRecord, read_record
 from ..core.schema import COHORT, CREDITS, MOVIES, RAW
 from ..core.settings import UsageError, name_hint, settings

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from ..core.home import Run, write_text
 
+from ..core.home import Run, write_text
 from ..core.settings import Settings, TmdbError, TryLater, UsageError
 from .client import Answer, Tmdb
 from tmdb_analysis.tmdb.ledger import (

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import zstandard
-from ..core.home import Run
 
+from ..core.home import Run
 from ..core.settings import TmdbError, UsageError
 
 if TYPE_CHECKING:

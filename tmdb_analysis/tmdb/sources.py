@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..core.home import Run
-
 from tmdb_analysis.core.settings import (
     SOURCE_OF,
     Settings,

@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 from rich.console import Console
+
 from tmdb_analysis.core.home import (
     Run,
     current_id,
@@ -21,7 +22,6 @@ from tmdb_analysis.core.home import (
     scope_words,
     terminal_text,
 )
-
 from ..core.records import RunRecord
 from ..core.settings import TmdbError, UsageError, settings
 from tmdb_analysis.runs.catalog import (

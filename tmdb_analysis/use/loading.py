@@ -16,8 +16,8 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psycopg import sql
-from ..core.home import Run
 
+from ..core.home import Run
 from ..core.schema import TABLES, Table, conform
 from ..core.settings import TmdbError
 from ..core.store import table_file

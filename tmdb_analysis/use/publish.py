@@ -22,8 +22,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import LockNotAvailable
 from rich.console import Console
 from rich.table import Table as Lines
-from ..core.home import Run, scope_words
 
+from ..core.home import Run, scope_words
 from ..core.records import QualityRecord, RunRecord, read_quality
 from tmdb_analysis.core.settings import (
     PLAIN_URL,

@@ -23,10 +23,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.status import Status
-from ..core.home import published, scope_words, terminal_text
 
 from .. import __version__
 from ..core.engine import users_with_access
+from ..core.home import published, scope_words, terminal_text
 from ..core.records import RunRecord, StageRecord
 from ..core.settings import TmdbError, UsageError, refuse_secret, settings
 from ..core.stopping import stop_if_asked

@@ -15,9 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..core.home import Run
-
 from ..core.engine import one_server
+from ..core.home import Run
 from tmdb_analysis.core.records import (
     RunRecord,
     StageRecord,
