@@ -305,6 +305,42 @@ def test_params_lists_every_parameter(capsys):
     assert all(name in told for name in SECTION_OF)
 
 
+def test_params_says_what_is_in_force_and_who_said_so(tmp_path):
+    (tmp_path / "config.yaml").write_text("report: {min_votes: 7}\n")
+    code = (
+        "import sys; import tmdb_analysis.core.settings as s; s.checkout = lambda: None;"
+        "from tmdb_analysis.use.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    words = [sys.executable, "-c", code, "params", "-p", "min_runtime=40"]
+    env = os.environ | {"TMDB_TOP_N": "25", "TMDB_READ_TOKEN": "canary-token-1234"}
+    told = subprocess.run(
+        [*words, "--json"], capture_output=True, text=True, check=True, env=env, cwd=tmp_path
+    ).stdout
+    rows = {row["name"]: row for row in json.loads(told)}
+    found = {n: (rows[n]["value"], rows[n]["origin"]) for n in ("top_n", "min_votes", "min_pair")}
+    assert found == {
+        "top_n": ("25", "environment"),
+        "min_votes": ("7", "config.yaml"),
+        "min_pair": ("20", "default"),
+    }
+    assert rows["min_runtime"]["origin"] == "command line" and "canary" not in told
+    assert rows["top_n"]["allowed"] == "1 to 1000" and "upcoming" in rows["tmdb_list"]["allowed"]
+    text = subprocess.run(
+        words, capture_output=True, text=True, check=True, env=env, cwd=tmp_path
+    ).stdout
+    assert "top_n = 25  [environment; default 10]" in text and "canary" not in text
+    assert all(len(line) <= 80 or " = " in line for line in text.splitlines())
+
+
+def test_doctor_and_plan_speak_json(tmp_path, capsys):
+    assert main(["doctor", "--json", "--home", str(tmp_path)]) == 0
+    checks = {row["subject"]: row["verdict"] for row in json.loads(capsys.readouterr().out)}
+    assert checks["Python"] == checks["ports"] == "ok"
+    assert main(["plan", "--json", "--home", str(tmp_path)]) == 0
+    reasons = json.loads(capsys.readouterr().out)
+    assert len(reasons) == 15 and all(reasons.values())
+
+
 def test_doctor_shows_no_secret(tmp_path):
     done = tmdb(
         "doctor",

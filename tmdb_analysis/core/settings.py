@@ -6,21 +6,21 @@
 __all__ = ['RESERVED_NAMES', 'WINDOWS_NAMES', 'PLAIN_URL', 'SOURCE_OF', 'SECRETS', 'SECTIONS', 'SECTION_OF', 'SCOPE', 'TmdbError',
            'UsageError', 'TryLater', 'package', 'checkout', 'book', 'root', 'local_path', 'refuse_mixed_url',
            'is_loopback', 'split_commas', 'Section', 'Api', 'Spark', 'yaml_pairs', 'Pipeline', 'Quality', 'Report',
-           'name_hint', 'safe_name', 'group_by_section', 'refuse_secret', 'is_given', 'with_implied_source',
-           'of_one_source', 'from_environment', 'refuse_misplaced', 'from_yaml', 'from_dotenv', 'Settings', 'settings',
-           'parameters']
+           'name_hint', 'safe_name', 'group_by_section', 'refuse_secret', 'given_parameters', 'is_given',
+           'with_implied_source', 'of_one_source', 'from_environment', 'refuse_misplaced', 'from_yaml', 'from_dotenv',
+           'standing_places', 'Settings', 'settings', 'origins', 'allowed_values', 'parameters']
 
 # %% ../../nbs/0_core/00_settings.ipynb #1c79fe83
 import difflib
 import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 from urllib.parse import unquote, urlsplit
 
 import yaml
@@ -35,6 +35,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -701,6 +702,22 @@ def refuse_secret(
         advice = f"put TMDB_{secret.upper()}=... into .env"
         raise UsageError(f"{name}: {what} must not be on the command line; {advice}")
 
+# %% ../../nbs/0_core/00_settings.ipynb #99par001
+def given_parameters(
+    texts: Sequence[str],  # values of `-p`
+) -> dict[str, str]:
+    "The settings given with `-p NAME=VALUE`: name -> text. Raises `UsageError`."
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = map(str.strip, text.partition("="))
+        if not equals:
+            raise UsageError("-p: write NAME=VALUE, for example -p top_n=25")
+        if name in found:
+            raise UsageError(f"-p {name}: {name} is set twice; set it once")
+        refuse_secret(name, value)
+        found[name] = value
+    return found
+
 # %% ../../nbs/0_core/00_settings.ipynb #def59705
 def is_given(
     name: str,  # of a setting in FOR_SOURCE
@@ -821,6 +838,16 @@ def from_dotenv(
             raise UsageError(f"{path.name}: line {number} is invalid; write it as NAME=value")
     return from_environment(dotenv_values(stream=io.StringIO(text)), path.name)
 
+# %% ../../nbs/0_core/00_settings.ipynb #00set951
+def standing_places() -> dict[str, dict[str, dict[str, Any]]]:
+    "What each place but the command line says: place -> section -> name -> value."
+    places = {
+        "environment": from_environment(os.environ, "environment"),
+        ".env": from_dotenv(root() / ".env"),
+        "config.yaml": from_yaml(root() / "config.yaml"),
+    }
+    return {where: with_implied_source(said, where) for where, said in places.items()}
+
 # %% ../../nbs/0_core/00_settings.ipynb #43ac098e
 class Settings(BaseSettings):
     "All settings of a run. Build it with `settings()`."
@@ -837,13 +864,7 @@ class Settings(BaseSettings):
         cls, settings_cls: type[BaseSettings], init_settings: Any, *_: Any, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         "The four places, in order of precedence."
-        places = {
-            "environment": from_environment(os.environ, "environment"),
-            ".env": from_dotenv(root() / ".env"),
-            "config.yaml": from_yaml(root() / "config.yaml"),
-        }
-        layers = [with_implied_source(sections, where) for where, sections in places.items()]
-        layers = of_one_source([init_settings.init_kwargs, *layers])
+        layers = of_one_source([init_settings.init_kwargs, *standing_places().values()])
         return tuple(InitSettingsSource(settings_cls, layer) for layer in layers)
 
     def flat(self) -> dict[str, Any]:
@@ -866,17 +887,60 @@ def settings(
         reason = error["msg"].removeprefix("Value error, ")
         raise UsageError(f"{name}: {reason}; see `tmdb params`") from None
 
+# %% ../../nbs/0_core/00_settings.ipynb #00set953
+def origins(
+    **options: Any,  # settings by name, as on the command line; None means not given
+) -> dict[str, str]:
+    "The place that each setting comes from, if it has not its default. Raises `UsageError`."
+    given = group_by_section({k: v for k, v in options.items() if v is not None}, "options")
+    places = {"command line": with_implied_source(given, "options"), **standing_places()}
+    found: dict[str, str] = {}
+    for where, sections in zip(places, of_one_source(list(places.values())), strict=True):
+        for name in (name for values in sections.values() for name in values):
+            found.setdefault(name, where)
+    return found
+
+
+def allowed_values(
+    field: FieldInfo,  # of a setting
+) -> str:
+    "The range or the choices of a setting, such as `1 to 1000` or `0 or more`; empty for any."
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(choice or "none" for choice in get_args(field.annotation))
+    names = ("ge", "le", "gt", "multiple_of")
+    limits = {n: getattr(rule, n) for rule in field.metadata for n in names if hasattr(rule, n)}
+    low, high = limits.get("ge"), limits.get("le")
+    if low is not None and high is not None:
+        text = f"{low:g} to {high:g}"
+    elif low is not None:
+        text = f"{low:g} or more"
+    else:
+        text = f"more than {limits['gt']:g}" if "gt" in limits else ""
+    step = limits.get("multiple_of")
+    return f"{text}, a multiple of {step}" if step else text
+
 # %% ../../nbs/0_core/00_settings.ipynb #7bac46f7
-def parameters() -> list[dict[str, str]]:
-    "All settings as rows: `section`, `name`, `type`, `default` (empty for secrets), `description`."
-    rows = []
+def parameters(
+    **options: Any,  # settings by name, as on the command line; None means not given
+) -> list[dict[str, str]]:
+    """All settings as rows: `section`, `name`, `type`, `allowed`, `default`, `value`, `origin`,
+    `description`. Secrets have neither default nor value. Raises `UsageError`."""
+    current, places, rows = settings(**options), origins(**options), []
     for section, model in SECTIONS.items():
-        defaults = model()
         for name, field in model.model_fields.items():
-            annotation = field.annotation
-            kind = getattr(annotation, "__name__", str(annotation)).replace("typing.", "")
-            default = "" if name in SECRETS or name == "home" else str(getattr(defaults, name))
-            text = field.description or ""
-            row = dict(section=section, name=name, type=kind, default=default, description=text)
+            kind = getattr(field.annotation, "__name__", str(field.annotation))
+            is_secret = name in SECRETS
+            default = field.get_default(call_default_factory=True)
+            value = getattr(getattr(current, section), name)
+            row = {
+                "section": section,
+                "name": name,
+                "type": "secret" if is_secret else "choice" if kind == "Literal" else kind,
+                "allowed": allowed_values(field),
+                "default": "" if is_secret or name == "home" else str(default),
+                "value": "" if is_secret else str(value),
+                "origin": places.get(name, "default"),
+                "description": field.description or "",
+            }
             rows.append(row)
     return rows

@@ -6,13 +6,15 @@
 __all__ = ['Options', 'RUN_OPTIONS', 'DEBUG', 'HOME', 'ENGINE', 'SETTING', 'STAGE_OPTIONS', 'RUN', 'LAST_RUN', 'READ_RUN',
            'KEEP_RAW', 'NEW_RUN_VERBS', 'READING_VERBS', 'CARE_VERBS', 'VERBS', 'value_of', 'switch', 'whole_number',
            'time_before', 'json_option', 'form_options', 'Verb', 'print_error', 'Parser', 'add_options', 'parser',
-           'params', 'main']
+           'parameter_lines', 'params', 'main']
 
 # %% ../../nbs/9_use/99_cli.ipynb #2f5ba3f3
 import argparse
 import difflib
+import json
 import re
 import sys
+import textwrap
 import traceback
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -199,7 +201,11 @@ NEW_RUN_VERBS = {
         "say which stages `tmdb run` with the same options would run, and why",
         "use.running:plan",
         ("plan", "plan --input responses/ -p min_votes=50"),
-        {**RUN_OPTIONS, **STAGE_OPTIONS},
+        {
+            **RUN_OPTIONS,
+            **STAGE_OPTIONS,
+            **json_option("a JSON object: stage -> reasons to run it; [] if it is unchanged"),
+        },
     ),
     "resume": Verb(
         "continue a run that failed, was stopped or was killed",
@@ -454,19 +460,37 @@ def parser() -> Parser:
     return top
 
 # %% ../../nbs/9_use/99_cli.ipynb #6b791a52
+def parameter_lines(
+    row: Mapping[str, str],  # of `parameters`
+    width: int,  # characters in a line
+) -> list[str]:
+    "What a setting is, in lines for a terminal."
+    is_default = row["origin"] == "default"
+    place = "default" if is_default else f"{row['origin']}; default {row['default'] or 'empty'}"
+    hidden = "" if is_default else "(not shown)"
+    shown = row["value"] or ("(empty)" if row["type"] != "secret" else hidden or "(none)")
+    kind = ": ".join(filter(None, [row["type"], row["allowed"]]))
+    text = textwrap.fill(f"{row['description']} ({kind})", width - 4)
+    return [f"  {row['name']} = {shown}  [{place}]", textwrap.indent(text, "    ")]
+
+
 def params(
     args: argparse.Namespace,  # of the verb params
     console: Any,  # the console of rich
 ) -> int:
-    "Print all settings with type, default and meaning."
-    from rich.table import Table
+    "Print all settings: value in force and its origin, what is allowed, meaning; return 0."
+    from tmdb_analysis.core.settings import given_parameters, parameters
 
-    from tmdb_analysis.core.settings import parameters
-
-    grid = Table("section", "name", "type", "default", "meaning", box=None, pad_edge=False)
-    for row in parameters():
-        grid.add_row(row["section"], row["name"], row["type"], row["default"], row["description"])
-    console.print(grid, soft_wrap=not console.is_terminal)
+    rows = parameters(**given_parameters(args.parameters))
+    if args.json:
+        console.file.write(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
+        return 0
+    width = min(console.width, 80)
+    for section in dict.fromkeys(row["section"] for row in rows):
+        console.file.write(f"{section}\n")
+        for row in rows:
+            if row["section"] == section:
+                console.file.write("\n".join(parameter_lines(row, width)) + "\n")
     return 0
 
 # %% ../../nbs/9_use/99_cli.ipynb #3918f5e8

@@ -8,6 +8,7 @@ __all__ = ['REDIS_FIXES', 'machine_checks', 'java_check', 'port_check', 'access_
 
 # %% ../../nbs/9_use/95_machine.ipynb #95mac003
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -195,14 +196,17 @@ def cache_check(
 
 # %% ../../nbs/9_use/95_machine.ipynb #547097dc
 def doctor(
-    args: argparse.Namespace,  # home, engine
+    args: argparse.Namespace,  # home, engine, json
     console: Console,
 ) -> int:
-    "Print the checks; return 1 if one failed, else 0. Raises `UsageError`."
+    "Print the checks as lines or JSON; return 1 if one failed, else 0. Raises `UsageError`."
     refuse_secret("engine", args.engine)
     found = machine_checks(args.home, args.engine)
-    for verdict, what, detail in found:
-        console.print(
-            f"{verdict:<5} {what:<9} {detail}", highlight=False, markup=False, soft_wrap=True
-        )
+    if args.json:
+        rows = [{"verdict": v, "subject": what, "detail": detail} for v, what, detail in found]
+        console.file.write(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
+    else:
+        for verdict, what, detail in found:
+            line = f"{verdict:<5} {what:<9} {detail}"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     return int(any(verdict == "fail" for verdict, _, _ in found))

@@ -25,20 +25,18 @@ from rich.console import Console
 from rich.status import Status
 
 from .. import __version__
-from ..core.engine import users_with_access
 from ..core.home import published, scope_words, terminal_text
 from ..core.records import RunRecord, StageRecord
-from ..core.settings import TmdbError, UsageError, refuse_secret, settings
+from tmdb_analysis.core.settings import (
+    TmdbError,
+    UsageError,
+    given_parameters,
+    refuse_secret,
+    settings,
+)
 from ..core.stopping import stop_if_asked
 from ..runs.catalog import definition_difference
-from tmdb_analysis.runs.share import (
-    input_digests,
-    read_provenance,
-    report_differences,
-    settings_to_repeat,
-)
 from ..tmdb.sources import source_of
-from .machine import open_engine_warning
 
 # %% ../../nbs/9_use/98_running.ipynb #92dcf38c
 def settings_from_options(
@@ -51,10 +49,7 @@ def settings_from_options(
         *"engine home run_id money_from".split(),
     ]
     options = {name: getattr(args, name, None) for name in option_names}
-    for text in args.parameters:
-        name, equals, value = map(str.strip, text.partition("="))
-        if not equals:
-            raise UsageError("-p: write NAME=VALUE, for example -p top_n=25")
+    for name, value in given_parameters(args.parameters).items():
         if options.get(name) is not None:
             raise UsageError(f"-p {name}: {name} is set twice; set it once")
         options[name] = value
@@ -71,6 +66,7 @@ def run(
     # Block this import: jsonschema would compile a URI grammar for two seconds,
     # and no notebook has a URI to validate.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    from tmdb_analysis.core.engine import users_with_access
     from tmdb_analysis.runs.chain import (
         check_settings,
         new_run_id,
@@ -79,6 +75,7 @@ def run(
         versions,
     )
     from tmdb_analysis.runs.plan import Planner
+    from tmdb_analysis.use.machine import open_engine_warning
 
     stop_if_asked()
     options, report, start = settings_from_options(args), None, time.monotonic()
@@ -158,9 +155,10 @@ def plan(
     args: argparse.Namespace,  # of the verb plan, with the options of run
     console: Console,
 ) -> int:
-    "Print for each stage whether it must run, and why; return 0."
+    "Print for each stage whether it must run, and why, as lines or JSON; return 0."
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # as in run
     from tmdb_analysis.runs.plan import Planner, plan_lines
+    from tmdb_analysis.runs.share import read_provenance, settings_to_repeat
 
     options = settings_from_options(args)
     if args.from_report:
@@ -169,7 +167,11 @@ def plan(
     chosen = settings(**options)
     source_of(chosen).check()
     planner = Planner(chosen, args.force, args.start, args.only)
-    for line in plan_lines(planner.plan()):
+    reasons = planner.plan()
+    if args.json:
+        console.file.write(json.dumps(reasons, ensure_ascii=False, indent=1) + "\n")
+        return 0
+    for line in plan_lines(reasons):
         console.print(terminal_text(line), highlight=False, markup=False, soft_wrap=True)
     if planner.base:
         console.print(f"compared with run {planner.base.id}", highlight=False, soft_wrap=True)
@@ -205,6 +207,13 @@ def repeat_settings(
     console: Console,  # where to print the differences
 ) -> tuple[dict[str, Any], RunRecord]:
     "Settings that repeat a report, and its provenance. Raises `UsageError`."
+    from tmdb_analysis.runs.share import (  # parses HTML
+        input_digests,
+        read_provenance,
+        report_differences,
+        settings_to_repeat,
+    )
+
     report = read_provenance(Path(path).expanduser())
     options_of_report, lines = settings_to_repeat(report, options)
     here = RunRecord(
