@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+import scipy  # imports its parts when they are used
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #562c7f93
 class Estimate(NamedTuple):
@@ -85,7 +85,7 @@ def t_reach(
     """Half the width of an interval in standard errors: the quantile of Student's t with
     count - 1 degrees of freedom. ValueError for an invalid level."""
     check_level(level)
-    return float(special.stdtrit(count - 1, (1 + level) / 2))
+    return float(scipy.special.stdtrit(count - 1, (1 + level) / 2))
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #3d9c1546
 def independent_count(
@@ -114,7 +114,7 @@ def sign_test_rank(
     tail = (1 - level) / 2
     if 0.5**size > tail:
         return 0
-    rank = 1 + float(special.bdtrik(tail, size, 0.5))  # continuous in the rank and the size
+    rank = 1 + float(scipy.special.bdtrik(tail, size, 0.5))  # continuous in the rank and the size
     return math.floor(rank * (n + 1) / (size + 1) + 1e-9)
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #3d9c1548
@@ -214,7 +214,7 @@ def wilson(
         raise ValueError(f"not a share: {k} of {n} at level {level:g}")
     if not n:
         return Estimate(None, None, None, 0)
-    interval = stats.binomtest(k, n).proportion_ci(level, method="wilson")
+    interval = scipy.stats.binomtest(k, n).proportion_ci(level, method="wilson")
     return Estimate(k / n, float(interval.low), float(interval.high), n)
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #7e002b3f
@@ -227,7 +227,7 @@ def cliffs_delta(
     (x,), (y,) = complete_rows(x), complete_rows(y)
     if not len(x) or not len(y):
         return None
-    return float(2 * stats.mannwhitneyu(x, y).statistic / (len(x) * len(y)) - 1)
+    return float(2 * scipy.stats.mannwhitneyu(x, y).statistic / (len(x) * len(y)) - 1)
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #dd0f0fbf
 def kth_difference(
@@ -344,10 +344,10 @@ def spearman(
     check_level(level)
     if n < 2 or x.min() == x.max() or y.min() == y.max():
         return Estimate(None, None, None, n)
-    r = float(np.clip(stats.spearmanr(x, y).statistic, -1, 1))
+    r = float(np.clip(scipy.stats.spearmanr(x, y).statistic, -1, 1))
     if n < 4 or abs(r) > 1 - 1e-12:
         return Estimate(r, None, None, n)
-    reach = stats.norm.ppf((1 + level) / 2) * math.sqrt((1 + r * r / 2) / (n - 3))
+    reach = scipy.stats.norm.ppf((1 + level) / 2) * math.sqrt((1 + r * r / 2) / (n - 3))
     return Estimate(r, math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach), n)
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #e30a0002
@@ -366,7 +366,7 @@ def is_leader(
         z = t_reach(level, math.inf) * (value[best] - value) / reach
     distance = np.nan_to_num(math.sqrt(2) * z, nan=0.0, posinf=1e3)
     for group in np.argsort(-distance, kind="stable")[:-1]:  # the furthest behind first
-        if stats.studentized_range.sf(distance[group], leads.sum(), math.inf) > 1 - level:
+        if scipy.stats.studentized_range.sf(distance[group], leads.sum(), math.inf) > 1 - level:
             break
         leads[group] = False
     return leads

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from scipy.optimize import brentq
+import scipy  # imports its parts when they are used
 
 from .intervals import complete_rows, float_array
 
@@ -63,7 +62,7 @@ def shrunken_means(
     of_mean = 1 / (1 / total).sum() if (total > 0).all() else 0.0  # variance of the overall mean
     sd = np.sqrt(kept * noise + (1 - kept) ** 2 * of_mean)
     score = prior.mean + kept * (means - prior.mean)
-    reach = stats.norm.ppf((1 + level) / 2) * sd
+    reach = scipy.stats.norm.ppf((1 + level) / 2) * sd
     return pd.DataFrame({"score": score, "low": score - reach, "high": score + reach, "sd": sd})
 
 # %% ../../nbs/3_stats/31_shrinkage.ipynb #ef70dafb
@@ -132,7 +131,7 @@ def prior_votes(
     above = next((k for k, m in enumerate(tried) if missing(m) <= 0), None)
     if above is None:
         return VotePrior(None, mean, n)
-    m = brentq(missing, tried[above - 1], tried[above]) if above else 0.0
+    m = scipy.optimize.brentq(missing, tried[above - 1], tried[above]) if above else 0.0
     _, between = vote_line(square, v, m)
     return VotePrior(float(m) if between > 0 else None, mean, n)
 
