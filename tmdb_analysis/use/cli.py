@@ -6,13 +6,14 @@
 __all__ = ['Options', 'RUN_OPTIONS', 'DEBUG', 'HOME', 'ENGINE', 'SETTING', 'STAGE_OPTIONS', 'RUN', 'LAST_RUN', 'READ_RUN',
            'KEEP_RAW', 'NEW_RUN_VERBS', 'READING_VERBS', 'CARE_VERBS', 'VERBS', 'value_of', 'switch', 'whole_number',
            'time_before', 'json_option', 'form_options', 'Verb', 'print_error', 'Parser', 'add_options', 'parser',
-           'parameter_lines', 'params', 'main']
+           'parameter_lines', 'params', 'bash_completion', 'fish_completion', 'completion', 'main']
 
 # %% ../../nbs/9_use/99_cli.ipynb #2f5ba3f3
 import argparse
 import difflib
 import json
 import re
+import shlex
 import sys
 import textwrap
 import traceback
@@ -374,6 +375,12 @@ CARE_VERBS = {
         ("params", "params -p top_n=25 --json"),
         {**SETTING, **json_option("a JSON array with one object for each parameter"), **DEBUG},
     ),
+    "completion": Verb(
+        "print the script with which a shell completes verbs and options",
+        "use.cli:completion",
+        ("completion bash", "completion fish"),
+        {"shell": {"choices": ["bash", "zsh", "fish"], "help": "the shell"}, **DEBUG},
+    ),
     "doctor": Verb(
         "check this machine and print how to fix what is wrong",
         "use.machine:doctor",
@@ -491,6 +498,55 @@ def params(
         for row in rows:
             if row["section"] == section:
                 console.file.write("\n".join(parameter_lines(row, width)) + "\n")
+    return 0
+
+# %% ../../nbs/9_use/99_cli.ipynb #99com002
+def bash_completion() -> str:
+    "The script that completes verbs and options in bash."
+    cases = [
+        f"    {name}) words='{' '.join(option for option in verb.options if option[0] == '-')}' ;;"
+        for name, verb in VERBS.items()
+    ]
+    return "\n".join(
+        [
+            "_tmdb() {",
+            "  local word=${COMP_WORDS[COMP_CWORD]} words=''",
+            "  case ${COMP_WORDS[1]} in",
+            *cases,
+            "  esac",
+            f"  [ $COMP_CWORD -eq 1 ] && words='{' '.join(VERBS)}'",
+            "  case $COMP_CWORD:$word in",
+            '    1:* | *:-*) COMPREPLY=($(compgen -W "$words --help" -- "$word")) ;;',
+            "    *) COMPREPLY=() ;;",
+            "  esac",
+            "}",
+            "complete -o default -F _tmdb tmdb",
+        ]
+    )
+
+
+def fish_completion() -> str:
+    "The script that completes verbs and options in fish."
+    lines = []
+    for name, verb in VERBS.items():
+        text = shlex.quote(verb.help)
+        lines.append(f"complete -c tmdb -n __fish_use_subcommand -a {name} -d {text}")
+        for option, keywords in verb.options.items():
+            if option[0] == "-":
+                kind = "-l" if option.startswith("--") else "-s"
+                word = f"{kind} {option.lstrip('-')} -d {shlex.quote(keywords['help'])}"
+                lines.append(f"complete -c tmdb -n '__fish_seen_subcommand_from {name}' {word}")
+    return "\n".join(lines)
+
+# %% ../../nbs/9_use/99_cli.ipynb #99com004
+def completion(
+    args: argparse.Namespace,  # shell
+    console: Any,  # the console of rich
+) -> int:
+    "Print the script that a shell needs to complete verbs and options; return 0."
+    start = {"bash": "", "zsh": "autoload -U +X bashcompinit && bashcompinit\n", "fish": ""}
+    script = fish_completion() if args.shell == "fish" else bash_completion()
+    console.file.write(f"{start[args.shell]}{script}\n")
     return 0
 
 # %% ../../nbs/9_use/99_cli.ipynb #3918f5e8
