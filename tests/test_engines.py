@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.compare import assert_same, published
-from tmdb_analysis.core.engine import java_version
+from tmdb_analysis.core.servers import java_version
 from tmdb_analysis.core.store import Run
 from tmdb_analysis.use.cli import main
 

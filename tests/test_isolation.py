@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tmdb_analysis.core.engine import TOKEN_VARIABLE, java_version, server
+from tmdb_analysis.core.engine import server
 from tmdb_analysis.core.isolation import other_users
+from tmdb_analysis.core.servers import TOKEN_VARIABLE, java_version
 from tmdb_analysis.core.settings import Spark
 
 ATTACK = """

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from tests import oracle
 from tmdb_analysis.core.display import terminal_text
-from tmdb_analysis.core.engine import java_version, session
+from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import CREDITS, MOVIES
+from tmdb_analysis.core.servers import java_version
 from tmdb_analysis.core.settings import UsageError
 from tmdb_analysis.core.store import load
 from tmdb_analysis.search.lookup import answer_query, find, search_run, similar_names

@@ -27,7 +27,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from ..core.engine import is_answering, one_server
+from ..core.engine import one_server
 from tmdb_analysis.core.records import (
     RunRecord,
     StageLine,
@@ -38,6 +38,7 @@ from tmdb_analysis.core.records import (
     stage_records,
     write_record,
 )
+from ..core.servers import is_answering
 from ..core.settings import Settings, TmdbError, TryLater, UsageError, checkout
 from ..core.stopping import stop_if_asked
 from ..core.store import Run, open_run, point_readers_to, read_counts

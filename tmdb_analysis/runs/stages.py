@@ -30,7 +30,7 @@ from jupyter_core.utils import run_sync
 from papermill.exceptions import PapermillExecutionError
 from traitlets import Type
 
-from ..core.engine import linked_command
+from ..core.servers import linked_command
 from ..core.settings import SECTION_OF, Settings, TmdbError, TryLater, book
 from ..core.stopping import STOP, stop_if_asked
 from ..core.store import Run

@@ -32,17 +32,16 @@ from rich.status import Status
 from rich.table import Table as Grid
 
 from .. import __version__
-from tmdb_analysis.core.engine import (
+from ..core.engine import one_server, require_cluster
+from ..core.isolation import can_isolate
+from ..core.records import RunRecord, StageRecord
+from tmdb_analysis.core.servers import (
     INSTALL_JAVA,
     JAVA_NEEDED,
     free_port,
     java_version,
-    one_server,
-    require_cluster,
     users_with_access,
 )
-from ..core.isolation import can_isolate
-from ..core.records import RunRecord, StageRecord
 from tmdb_analysis.core.settings import (
     Api,
     Spark,
