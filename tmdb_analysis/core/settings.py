@@ -703,7 +703,7 @@ def refuse_secret(
 
 # %% ../../nbs/0_core/00_settings.ipynb #def59705
 def is_given(
-    name: str,  # of a setting in FOR_SOURCE
+    name: str,  # of a setting in SOURCE_OF
     value: Any,  # as the user wrote it
 ) -> bool:
     "Whether a value is neither empty nor, for a switch, off."
