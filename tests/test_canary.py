@@ -19,8 +19,8 @@ import zstandard
 from tests.fake_tmdb import fake_tmdb
 from tmdb_analysis.core.settings import Api, TmdbError, settings
 from tmdb_analysis.core.store import Run
-from tmdb_analysis.tmdb.client import Tmdb
-from tmdb_analysis.tmdb.fetch import details, fetch_films
+from tmdb_analysis.tmdb.client import Tmdb, details
+from tmdb_analysis.tmdb.fetch import fetch_films
 from tmdb_analysis.use.cli import main
 
 pytestmark = pytest.mark.faults
