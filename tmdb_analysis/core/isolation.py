@@ -100,7 +100,7 @@ def relay_callers(
     listener: socket.socket,  # a Unix socket
     port: int,  # of the server, on loopback
 ) -> None:
-    "Connect callers of the same user to the port and hang up on others, until the socket closes."
+    "Connect callers of the same user to the port, and no others, until the socket closes."
     with suppress(OSError):
         while True:
             connection, _ = listener.accept()

@@ -35,7 +35,7 @@ from tmdb_analysis.tmdb.transport import (
     NoHost,
     TmdbAdapter,
     backoff,
-    body_flaw,
+    read_body,
 )
 
 # %% ../../nbs/1_tmdb/12_client.ipynb #c5529ebe
@@ -94,7 +94,7 @@ class Tmdb:
     def open_session(self, cache: Path) -> CachedSession:
         "A session that caches answers and reaches only the host of the settings."
         backend = BaseCache()
-        backend.responses = TolerantStorage(self.open_cache(cache), self.counters.add, body_flaw)
+        backend.responses = TolerantStorage(self.open_cache(cache), self.counters.add)
         session = CachedSession(
             backend=backend,
             expire_after=self.api.fresh_days * DAY_SECONDS,
@@ -141,8 +141,8 @@ class Tmdb:
             raise
         except requests.RequestException as e:
             raise NoAnswer(f"the request could not be sent ({type(e).__name__})") from None
-        if self.adapter.over:  # a stale answer must not hide a rejected secret or a long pause
-            raise self.adapter.over
+        if error := self.adapter.final_error:  # a stale answer must not hide it
+            raise error
         cached = getattr(response, "from_cache", False)
         source = "stale" if cached and response.is_expired else "cache" if cached else "live"
         self.counters.add({"live": "misses", "cache": "hits", "stale": "stale"}[source])
@@ -176,7 +176,7 @@ class Tmdb:
                 return None
             if response.status_code != 200:
                 raise NoAnswer(f"HTTP {response.status_code}")
-            return self.adapter.body_of(response, time.monotonic() + 600, 500.0, packed=True)
+            return read_body(response, time.monotonic() + 600, 500.0, is_packed=True)
 
 # %% ../../nbs/1_tmdb/12_client.ipynb #6221f3a6
 def details(

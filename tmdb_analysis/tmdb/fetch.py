@@ -387,7 +387,7 @@ def fetch_films(
         try:
             if asked["update"]:
                 asked = update_question(asked, ledger.question() or previous.base().question())
-            ledger.asked(asked)
+            ledger.store_question(asked)
             segment_counts = recover_segments(ledger)
             ledger.retry()
             again = ids_to_refresh(tmdb, asked, previous)

@@ -298,7 +298,7 @@ class TmdbApi(Source):
             pass
         if raw_folder(run).is_dir():
             with closing(Ledger(raw_folder(run))) as ledger:
-                ledger.asked(self.question())
+                ledger.store_question(self.question())
 
     def records(self, run: Run) -> Iterator[Lines | tuple[str, Any]]:
         "Fetch missing films, then yield origin and record of all fetched films."
