@@ -286,15 +286,6 @@ def error_details(
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
 
-# %% ../../nbs/1_tmdb/11_transport.ipynb #f7b1b7fd
-RETRY_STATUSES = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
-NETWORK_ERRORS = (  # errors of a connection or a body
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    OSError,
-    zlib.error,
-)
-
 # %% ../../nbs/1_tmdb/11_transport.ipynb #11tra931
 def read_body(
     response: requests.Response,  # opened with stream=True
@@ -341,6 +332,15 @@ def plain_response(
         response.headers.pop(name, None)
     return response
 
+# %% ../../nbs/1_tmdb/11_transport.ipynb #f7b1b7fd
+RETRY_STATUSES = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
+NETWORK_ERRORS = (  # errors of a connection or a body
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    OSError,
+    zlib.error,
+)
+
 # %% ../../nbs/1_tmdb/11_transport.ipynb #11tra917
 # The response if it is complete, else None; the reason; the wait that TMDB asks for, in seconds.
 Attempt: TypeAlias = tuple[requests.Response | None, str, float | None]
@@ -382,7 +382,7 @@ class TmdbAdapter(HTTPAdapter):
                 with self.gate.turn(path) as turn:
                     deadline += turn.waited
                     self.wait_for_token(deadline)
-                    response, reason, asked = self.attempt(request, deadline)
+                    response, reason, pause = self.attempt(request, deadline)
                     turn.failed = reason if response is None and reason != "HTTP 429" else ""
             except TryLater as e:
                 if not self.stop.is_set():
@@ -394,9 +394,9 @@ class TmdbAdapter(HTTPAdapter):
             # only a film can be given up during an outage: a list is needed to go on
             if FILM_PATH.search(path.partition("?")[0]) or not outage:
                 attempt += 1
-            if asked:
-                self.pause_all(asked)
-            wait = 0.0 if outage else max(asked or 0, backoff(attempt))
+            if pause:
+                self.pause_all(pause)
+            wait = 0.0 if outage else max(pause or 0, backoff(attempt))
             if attempt == self.api.attempts or time.monotonic() + wait > deadline:
                 break
             self.counters.add("retries")
@@ -435,7 +435,7 @@ class TmdbAdapter(HTTPAdapter):
         self.counters.add("tokens")
 
     def attempt(self, request: requests.PreparedRequest, deadline: float) -> Attempt:
-        "(response, reason, seconds): the response if complete, else why not and the wait asked."
+        "The response if it is complete; else why not, and the wait that TMDB asks for, in seconds."
         self.counters.add_request()
         try:
             response = super().send(
