@@ -45,13 +45,13 @@ class NoAnswer(TmdbError):
 class SecretRefused(TmdbError):
     "TMDB rejects the secret. No request can succeed, so the run stops."
 
-# %% ../../nbs/1_tmdb/11_transport.ipynb #808d6bb7
+# %% ../../nbs/1_tmdb/11_transport.ipynb #11tra902
 COUNT_NAMES = (  # the counts that are always reported, 0 if nothing was counted
     "tokens attempts retries hits misses stale bytes flawed broken "
     "cache_read_faults cache_write_faults"
 ).split()
 
-# %% ../../nbs/1_tmdb/11_transport.ipynb #11tra902
+
 class Counters:
     "Thread-safe counts by name, and the largest number of requests in any second."
 
