@@ -13,7 +13,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from tmdb_analysis.core.engine import free_port
+from tmdb_analysis.core.servers import free_port
 
 OWNER, PASSWORD = "films", "canary/p@ss word:of %the% tests"
 

@@ -13,7 +13,7 @@ from tmdb_analysis.core.schema import QUARANTINE, RAW
 from tmdb_analysis.core.store import open_run
 from tmdb_analysis.films.ingest import ingest, read_block
 from tmdb_analysis.tmdb.files import Lines
-from tmdb_analysis.tmdb.tables import input_records, inventory, single_records
+from tmdb_analysis.tmdb.sources import input_records, inventory, single_records
 
 TEXT = st.text(max_size=8)
 ODD_VALUES = st.one_of(

@@ -31,8 +31,8 @@ from tests.fetching import processes, write_for_ever
 from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.settings import Api, TmdbError, TryLater, UsageError, settings
 from tmdb_analysis.tmdb.cache import ROW_FORMAT, SqliteRows, pack_row
-from tmdb_analysis.tmdb.client import Tmdb
-from tmdb_analysis.tmdb.fetch import details, fetch_films
+from tmdb_analysis.tmdb.client import Tmdb, details
+from tmdb_analysis.tmdb.fetch import fetch_films
 from tmdb_analysis.tmdb.ledger import Ledger, fetch_lock, segment_lines
 from tmdb_analysis.tmdb.selection import ids_of_discover, ids_of_lines, ids_of_list
 from tmdb_analysis.tmdb.transport import NoAnswer, SecretRefused, retry_after

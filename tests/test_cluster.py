@@ -11,8 +11,9 @@ import pytest
 
 from deploy.spark import cluster, health
 from tests.compare import assert_same, published
-from tmdb_analysis.core.engine import free_port, java_version, one_server
+from tmdb_analysis.core.engine import one_server
 from tmdb_analysis.core.home import Run
+from tmdb_analysis.core.servers import free_port, java_version
 from tmdb_analysis.core.settings import settings
 from tmdb_analysis.runs.chain import run_chain
 from tmdb_analysis.tmdb.ledger import segment_lines

@@ -11,11 +11,11 @@ from tests.compare import assert_same, published
 from tmdb_analysis.core.home import Run
 from tmdb_analysis.kpis.coverage import headline_statistics, headline_weights, money_reweighted
 from tmdb_analysis.stats.weighting import (
-    cluster_counts,
     inverse_weights,
     known_chance,
     logistic_coefficients,
     resample_coefficients,
+    resample_counts,
     reweight,
     share_bounds,
     standard_columns,
@@ -150,7 +150,7 @@ def test_the_bootstrap_fits_the_model_anew():
     clusters = films["cluster"].to_numpy()
     ours = reweight(facts, known, clusters, [partial(weighted_share, roi >= 2)], resamples=60)
     draws = []
-    for counts in cluster_counts(clusters, 60, 1):
+    for counts in resample_counts(clusters, 60, 1):
         rows = np.repeat(np.arange(400), counts)  # each film as often as it was drawn
         beta = logistic_coefficients(facts[rows], known[rows])
         mine = rows[known[rows]]
@@ -175,7 +175,7 @@ def test_all_resamples_together_get_the_coefficients_that_each_gets_alone(films)
     rng = np.random.default_rng(films)
     facts = standard_columns(rng.normal(size=(films, 3)) ** 3)  # far outliers
     known = rng.random(films) < known_chance(facts, np.array([-1.0, 3.0, -2.0, 0.0]))
-    drawn = np.stack(list(cluster_counts(np.arange(films), 60, 1)), axis=1)
+    drawn = np.stack(list(resample_counts(np.arange(films), 60, 1)), axis=1)
     mixed = [0 < known[counts > 0].mean() < 1 for counts in drawn.T]
     weights = np.where(known, 1.0, 7.5)[:, None] * drawn
     start = logistic_coefficients(facts, known)

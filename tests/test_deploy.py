@@ -23,7 +23,7 @@ import yaml
 from deploy.airflow.make_dag import TARGET, text
 from tests.test_docs import blocks
 from tmdb_analysis.core import settings as errors
-from tmdb_analysis.core.engine import JAVA_NEEDED
+from tmdb_analysis.core.servers import JAVA_NEEDED
 from tmdb_analysis.core.settings import SECTION_OF, TmdbError
 from tmdb_analysis.films import validate
 from tmdb_analysis.tmdb import transport

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.compare import assert_same, published
-from tmdb_analysis.core.engine import java_version
 from tmdb_analysis.core.home import Run
+from tmdb_analysis.core.servers import java_version
 from tmdb_analysis.use.cli import main
 
 pytestmark = pytest.mark.integration

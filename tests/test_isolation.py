@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tmdb_analysis.core.engine import TOKEN_VARIABLE, java_version, server
-from tmdb_analysis.core.isolation import other_users
+from tmdb_analysis.core.engine import server
+from tmdb_analysis.core.processes import other_users
+from tmdb_analysis.core.servers import TOKEN_VARIABLE, java_version
 from tmdb_analysis.core.settings import Spark
 
 ATTACK = """
@@ -107,7 +108,7 @@ def test_a_killed_owner_leaves_no_engine_and_no_relay():
 def test_an_ordinary_user_gets_a_network_as_well(as_root):
     code = (
         "import ctypes, os, socket, sys\n"
-        "from tmdb_analysis.core.isolation import enter_private_network\n"
+        "from tmdb_analysis.core.processes import enter_private_network\n"
         "os.setgroups([]), os.setresgid(1234, 1234, 1234), os.setresuid(1234, 1234, 1234)\n"
         "libc, told = ctypes.CDLL(None), ctypes.c_int()\n"
         "libc.prctl(4, 1), libc.prctl(1, 15); enter_private_network()\n"

@@ -33,7 +33,7 @@ from tmdb_analysis.core.schema import (
 from tmdb_analysis.core.store import open_run, read, save, save_movies_csv
 from tmdb_analysis.films import clean
 from tmdb_analysis.films.ingest import ingest, raw_row
-from tmdb_analysis.tmdb.tables import records
+from tmdb_analysis.tmdb.sources import records
 
 LEAST = 7  # known columns that a film needs here, so that poor records stay too
 quick = settings(

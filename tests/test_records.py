@@ -20,8 +20,8 @@ from tmdb_analysis.films.checks import answer_rules, answers
 from tmdb_analysis.films.ingest import ingest, raw_row
 from tmdb_analysis.films.rules import evaluate, flags
 from tmdb_analysis.tmdb.files import BadRecord, files, skipped_files
-from tmdb_analysis.tmdb.sources import sample
-from tmdb_analysis.tmdb.tables import film_table, records, table_records
+from tmdb_analysis.tmdb.sources import records, sample
+from tmdb_analysis.tmdb.tables import film_table, table_records
 from tmdb_analysis.use.cli import main
 
 LISTED = (

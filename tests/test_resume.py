@@ -24,7 +24,7 @@ from tests.fetching import asked, bodies, chosen, ended, go, lines, raw, segment
 from tmdb_analysis.core.settings import TmdbError, TryLater, UsageError
 from tmdb_analysis.core.store import open_run
 from tmdb_analysis.runs import chain as pipeline
-from tmdb_analysis.tmdb import fetch
+from tmdb_analysis.tmdb import client, fetch
 from tmdb_analysis.tmdb.ledger import LEDGER_FORMAT, Ledger, Segments, fetch_lock
 from tmdb_analysis.use.cli import main
 
@@ -451,15 +451,15 @@ def test_no_space_for_a_segment_leaves_a_ledger_that_goes_on(tmdb, tmp_path, mon
     ids=repr,
 )
 def test_an_unexpected_error_fails_its_film_only(tmdb, tmp_path, monkeypatch, death):
-    real = fetch.details
+    real = client.details
 
-    def details(client, film, refresh=False):
+    def details(tmdb, film, refresh=False):
         if film == 5:
             raise death
-        return real(client, film, refresh)
+        return real(tmdb, film, refresh)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fetch, "details", details)
+        patch.setattr(client, "details", details)
         counts = go(tmdb.url, tmp_path, ids=FEW, max_failed_pct=1)
     assert counts["failed"] == 1 and counts["failures"] == {f"{type(death).__name__}: {death}": 1}
     assert go(tmdb.url, tmp_path, ids=FEW)["failed"] == 0, "a failed film is tried again"

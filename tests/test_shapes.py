@@ -11,8 +11,7 @@ from tmdb_analysis.core.settings import TmdbError, UsageError, settings
 from tmdb_analysis.core.store import open_run
 from tmdb_analysis.films.ingest import ingest, require_films
 from tmdb_analysis.tmdb.files import files, foreign_reason, json_parts, skipped_files
-from tmdb_analysis.tmdb.sources import source_of
-from tmdb_analysis.tmdb.tables import inventory, records
+from tmdb_analysis.tmdb.sources import inventory, records, source_of
 from tmdb_analysis.use.cli import main
 
 A = {"id": 1, "title": "A", "budget": 10, "genres": [{"id": 18, "name": "Drama"}]}

@@ -146,9 +146,9 @@ def test_clusters_widen_the_interval_to_the_truth(monkeypatch, k, each):
 def test_clusters_of_very_different_size_count_as_few():
     "One franchise with half of the films leaves fewer than six clusters in effect."
     clusters = np.concatenate([np.zeros(50, int), np.arange(1, 51)])
-    assert stats.cluster_count(clusters) == pytest.approx(100**2 / (50**2 + 50))
+    assert stats.effective_clusters(clusters) == pytest.approx(100**2 / (50**2 + 50))
     assert stats.median_interval(np.arange(100.0), clusters).low is None
-    assert stats.cluster_count(np.arange(100)) == 100
+    assert stats.effective_clusters(np.arange(100)) == 100
 
 
 @pytest.mark.parametrize("k, each, others", [(8, 3, 40), (25, 4, 40)])

@@ -10,8 +10,8 @@ from tmdb_analysis.core.schema import CSV_COLUMNS
 from tmdb_analysis.core.settings import TmdbError, UsageError, settings
 from tmdb_analysis.core.store import open_run
 from tmdb_analysis.films.ingest import ingest, raw_row
-from tmdb_analysis.tmdb.sources import source_of
-from tmdb_analysis.tmdb.tables import film_table, input_records, inventory, records
+from tmdb_analysis.tmdb.sources import input_records, inventory, records, source_of
+from tmdb_analysis.tmdb.tables import film_table
 from tmdb_analysis.use.cli import main
 
 FLAT = "id,title,budget,revenue,release_date,genres\n"

@@ -33,7 +33,7 @@ from tmdb_analysis.report.group_charts import roi_by_genre
 from tmdb_analysis.search.lookup import answer_query
 from tmdb_analysis.search.query import query
 from tmdb_analysis.search.search import search_films
-from tmdb_analysis.tmdb.tables import records
+from tmdb_analysis.tmdb.sources import records
 from tmdb_analysis.use.cli import main
 
 MILLION = 1_000_000

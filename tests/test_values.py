@@ -113,7 +113,7 @@ def test_what_became_unknown_is_counted_by_rule_with_its_first_place(tmp_path):
         '{"id": 3, "popularity": "low", "runtime": "nan"}',
     ]
     path.write_text("\n".join(films))
-    from tmdb_analysis.tmdb.tables import records
+    from tmdb_analysis.tmdb.sources import records
 
     run = open_run("values", tmp_path)
     counts = ingest(records([path]), run)

@@ -73,7 +73,7 @@ def command() -> int:
     "The command `tmdb` as a process of its own; gives its exit code."
     from threading import Event
 
-    from tmdb_analysis.core.stopping import catch_signals
+    from tmdb_analysis.core.processes import catch_signals
 
     catch_signals(Event())  # before the imports, which take seconds
     return int(import_module("tmdb_analysis.use.cli").main())

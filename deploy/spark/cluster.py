@@ -26,7 +26,7 @@ from pathlib import Path
 
 import pyspark
 
-from tmdb_analysis.core.engine import (
+from tmdb_analysis.core.servers import (
     LOOPBACK_OPTIONS,
     QUICK_OPTIONS,
     TOKEN_VARIABLE,

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.bench.equality import RESULTS, assert_equal, table_path
 from tests.bench.measure import Usage, measure
-from tmdb_analysis.core.engine import JAVA_NEEDED, java_version
+from tmdb_analysis.core.servers import JAVA_NEEDED, java_version
 
 PARTS = {
     "ingest": "JSON lines to the typed table raw",

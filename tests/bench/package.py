@@ -16,7 +16,7 @@ from tmdb_analysis.core.store import open_run, read, save, save_kpi
 def land(source: str, run: Run) -> None:
     "Write the typed table `raw` of a file."
     from tmdb_analysis.films.ingest import ingest
-    from tmdb_analysis.tmdb.tables import input_records, inventory
+    from tmdb_analysis.tmdb.sources import input_records, inventory
 
     ingest(input_records(inventory([source])), run)
 

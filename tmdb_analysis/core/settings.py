@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['RESERVED_NAMES', 'WINDOWS_NAMES', 'PLAIN_URL', 'SOURCE_OF', 'SECRETS', 'SECTIONS', 'SECTION_OF', 'SCOPE', 'TmdbError',
-           'UsageError', 'TryLater', 'package', 'checkout', 'book', 'root', 'local_path', 'refuse_mixed_url',
-           'is_loopback', 'split_commas', 'Section', 'Api', 'Spark', 'yaml_pairs', 'Pipeline', 'Quality', 'Report',
-           'name_hint', 'safe_name', 'group_by_section', 'refuse_secret', 'given_parameters', 'is_given',
-           'with_implied_source', 'of_one_source', 'from_environment', 'refuse_misplaced', 'from_yaml', 'from_dotenv',
-           'standing_places', 'Settings', 'settings', 'origins', 'allowed_values', 'parameters']
+           'UsageError', 'TryLater', 'package', 'checkout', 'book', 'root', 'local_path', 'local_file',
+           'refuse_mixed_url', 'is_loopback', 'split_commas', 'Section', 'Api', 'Spark', 'yaml_pairs', 'Pipeline',
+           'Quality', 'Report', 'name_hint', 'safe_name', 'group_by_section', 'refuse_secret', 'given_parameters',
+           'is_given', 'with_implied_source', 'without_other_sources', 'from_environment', 'refuse_misplaced',
+           'from_yaml', 'from_dotenv', 'standing_places', 'Settings', 'settings', 'origins', 'allowed_values',
+           'parameters']
 
 # %% ../../nbs/0_core/00_settings.ipynb #1c79fe83
 import difflib
@@ -97,6 +98,13 @@ def local_path(
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
         raise ValueError(f"must be a local or mounted {kind}, not a URL")
     return Path(path).expanduser().resolve()
+
+
+def local_file(
+    path: str,  # as the user wrote it; may be empty
+) -> str:
+    "The absolute path of a local file; an empty text stays empty. Raises `ValueError` for a URL."
+    return str(local_path(path, "file")) if path else path
 
 # %% ../../nbs/0_core/00_settings.ipynb #571a712d
 PLAIN_URL = re.compile(r"(?is)(postgres(ql)?://[^@/?]*|[a-z]+://[^@/?#]*)@[^@]*")
@@ -414,6 +422,7 @@ class Pipeline(Section):
     split_lists = field_validator("input", "columns", "ids", "discover", "expand", mode="before")(
         split_commas
     )
+    resolve_files = field_validator("ids_file", "money_from")(local_file)
     check_postgres_url = field_validator("postgres_url")(refuse_mixed_url)
 
     @field_validator("discover")
@@ -471,12 +480,6 @@ class Pipeline(Section):
     def resolve_input(cls, paths: list[str]) -> list[str]:
         "The absolute paths of local files and folders."
         return [str(local_path(path, "file or folder")) for path in paths]
-
-    @field_validator("ids_file", "money_from")
-    @classmethod
-    def resolve_file(cls, path: str) -> str:
-        "The absolute path of a local file, or an empty text."
-        return str(local_path(path, "file")) if path else path
 
     @field_validator("run_id")
     @classmethod
@@ -545,6 +548,7 @@ class Quality(Section):
     )
 
     split_lists = field_validator("thresholds", mode="before")(split_commas)
+    resolve_file = field_validator("rules_file")(local_file)
 
     @field_validator("thresholds")
     @classmethod
@@ -557,12 +561,6 @@ class Quality(Section):
                 "such as known_runtime=0.05"
             )
         return value
-
-    @field_validator("rules_file")
-    @classmethod
-    def resolve_file(cls, path: str) -> str:
-        "The absolute path of a local file, or an empty text."
-        return str(local_path(path, "file")) if path else path
 
 # %% ../../nbs/0_core/00_settings.ipynb #e8406fcc
 class Report(Section):
@@ -720,7 +718,7 @@ def given_parameters(
 
 # %% ../../nbs/0_core/00_settings.ipynb #def59705
 def is_given(
-    name: str,  # of a setting in FOR_SOURCE
+    name: str,  # of a setting in SOURCE_OF
     value: Any,  # as the user wrote it
 ) -> bool:
     "Whether a value is neither empty nor, for a switch, off."
@@ -753,10 +751,10 @@ def with_implied_source(
     return sections | {"pipeline": pipeline | {"source": next(iter(needed))}}
 
 # %% ../../nbs/0_core/00_settings.ipynb #00set934
-def of_one_source(
+def without_other_sources(
     places: list[dict[str, dict[str, Any]]],  # from `with_implied_source`, the winning place first
 ) -> list[dict[str, dict[str, Any]]]:
-    "The places without what they say for another source, so that no record of a run repeats it."
+    "The places without settings of another source, so that no record of a run shows them."
     pipelines = [place.get("pipeline", {}) for place in places]
     wanted = next((values["source"] for values in pipelines if values.get("source")), None)
 
@@ -864,7 +862,7 @@ class Settings(BaseSettings):
         cls, settings_cls: type[BaseSettings], init_settings: Any, *_: Any, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         "The four places, in order of precedence."
-        layers = of_one_source([init_settings.init_kwargs, *standing_places().values()])
+        layers = without_other_sources([init_settings.init_kwargs, *standing_places().values()])
         return tuple(InitSettingsSource(settings_cls, layer) for layer in layers)
 
     def flat(self) -> dict[str, Any]:
@@ -895,7 +893,7 @@ def origins(
     given = group_by_section({k: v for k, v in options.items() if v is not None}, "options")
     places = {"command line": with_implied_source(given, "options"), **standing_places()}
     found: dict[str, str] = {}
-    for where, sections in zip(places, of_one_source(list(places.values())), strict=True):
+    for where, sections in zip(places, without_other_sources(list(places.values())), strict=True):
         for name in (name for values in sections.values() for name in values):
             found.setdefault(name, where)
     return found

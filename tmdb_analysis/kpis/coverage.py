@@ -39,11 +39,10 @@ from tmdb_analysis.kpis.registry import (
     interval_columns,
     kpi,
 )
-from ..stats.intervals import wilson
+from ..stats.intervals import effective_size, wilson
 from tmdb_analysis.stats.weighting import (
     Reweighted,
     Statistic,
-    effective_size,
     median_statistic,
     reweight,
     share_bounds,

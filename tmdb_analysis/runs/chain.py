@@ -16,8 +16,16 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import (
+    Callable,
+    Iterator,
+    Sequence,
+)
+from contextlib import (
+    ExitStack,
+    contextmanager,
+    suppress,
+)
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -29,8 +37,15 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from ..core.engine import is_answering, one_server
-from ..core.home import Run, point_readers_to, read_counts, scope_words, write_text
+from ..core.engine import one_server
+from tmdb_analysis.core.home import (
+    Run,
+    point_readers_to,
+    read_counts,
+    scope_words,
+    write_text,
+)
+from ..core.processes import stop_if_asked
 from tmdb_analysis.core.records import (
     RunRecord,
     StageLine,
@@ -42,6 +57,7 @@ from tmdb_analysis.core.records import (
     stage_records,
     write_record,
 )
+from ..core.servers import is_answering
 from tmdb_analysis.core.settings import (
     SECTIONS,
     Settings,
@@ -50,7 +66,6 @@ from tmdb_analysis.core.settings import (
     UsageError,
     checkout,
 )
-from ..core.stopping import stop_if_asked
 from ..core.store import open_run
 from ..films.other_money import read_other_money
 from tmdb_analysis.runs.catalog import (
@@ -77,7 +92,11 @@ from tmdb_analysis.runs.stages import (
     without_lessons,
 )
 from ..tmdb.files import skipped_words
-from ..tmdb.ledger import Ledger, file_sha256, raw_folder
+from tmdb_analysis.tmdb.ledger import (
+    Ledger,
+    file_sha256,
+    raw_folder,
+)
 from ..tmdb.sources import source_of
 
 # %% ../../nbs/8_runs/88_chain.ipynb #403c0b7d

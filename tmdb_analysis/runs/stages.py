@@ -32,10 +32,16 @@ from jupyter_core.utils import run_sync
 from papermill.exceptions import PapermillExecutionError
 from traitlets import Type
 
-from ..core.engine import linked_command
 from ..core.home import Run
-from ..core.settings import SECTION_OF, Settings, TmdbError, TryLater, book
-from ..core.stopping import STOP, stop_if_asked
+from ..core.processes import STOP, stop_if_asked
+from ..core.servers import linked_command
+from tmdb_analysis.core.settings import (
+    SECTION_OF,
+    Settings,
+    TmdbError,
+    TryLater,
+    book,
+)
 from ..core.store import assigned_names
 from ..tmdb.sources import source_named
 

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['FEWEST_CLUSTERS', 'DRAWN_NUMBERS', 'BATCH_NUMBERS', 'Estimate', 'float_array', 'complete_rows', 'cluster_sums',
-           'cluster_count', 'check_level', 't_reach', 'independent_count', 'sign_test_rank', 'median_interval',
-           'log_ratio_error', 'lognormal_errors', 'pooled_interval', 'wilson', 'cliffs_delta', 'kth_difference',
-           'hodges_lehmann', 'two_groups', 'placements', 'delta_error', 'delta_interval', 'shift_interval', 'spearman',
-           'is_leader']
+           'effective_size', 'effective_clusters', 'check_level', 't_reach', 'independent_count', 'sign_test_rank',
+           'median_interval', 'log_ratio_error', 'lognormal_errors', 'pooled_interval', 'wilson', 'cliffs_delta',
+           'kth_difference', 'hodges_lehmann', 'two_groups', 'placements', 'delta_error', 'delta_interval',
+           'shift_interval', 'spearman', 'is_leader']
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #fee948d4
 import math
@@ -61,13 +61,20 @@ def cluster_sums(
     _, member = np.unique(clusters, return_inverse=True)
     return complete_rows(*(np.bincount(member, column) for column in columns))
 
+# %% ../../nbs/3_stats/30_intervals.ipynb #30clus03
+def effective_size(
+    weights: np.ndarray,  # of films, or sizes of clusters; 0 or more
+) -> float:
+    "The number of equally weighted films that are as precise: sum(w)^2 / sum(w^2) (Kish 1965)."
+    return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
 
-def cluster_count(
+
+def effective_clusters(
     clusters: np.ndarray,  # a number for each row; rows with the same number belong together
 ) -> float:
     "The effective number of clusters (Kish 1965), from 0 to the number of rows."
     sizes = np.unique(clusters, return_counts=True)[1]
-    return float(sizes.sum() ** 2 / (sizes**2).sum()) if len(sizes) else 0.0
+    return effective_size(sizes)
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #30reach01
 def check_level(
@@ -95,7 +102,7 @@ def independent_count(
 ) -> float:
     """The number of independent values that say as much about the median as these values do (Korn
     and Graubard 1998). It is n if every value is a cluster of its own; 0 with too few clusters."""
-    n, count = len(signs), cluster_count(clusters)
+    n, count = len(signs), effective_clusters(clusters)
     if count < FEWEST_CLUSTERS:
         return 0.0
     (sums,) = cluster_sums(clusters, signs - signs.mean())
@@ -188,7 +195,7 @@ def pooled_interval(
     if not n:
         return Estimate(None, None, None, 0)
     value = float(earned.sum() / spent.sum())
-    if cluster_count(member) < FEWEST_CLUSTERS:
+    if effective_clusters(member) < FEWEST_CLUSTERS:
         return Estimate(value, None, None, n)
     earned, spent = cluster_sums(member, earned, spent)
     spread = float(np.log(earned / spent).std(ddof=1))
@@ -267,7 +274,7 @@ def two_groups(
     """Both groups sorted, without missing values; the clusters of x followed by those of y; and the
     effective number of clusters of the group that has fewer."""
     (x, cx), (y, cy) = complete_rows(x, x_clusters), complete_rows(y, y_clusters)
-    return x, y, np.concatenate([cx, cy]), min(cluster_count(cx), cluster_count(cy))
+    return x, y, np.concatenate([cx, cy]), min(effective_clusters(cx), effective_clusters(cy))
 
 # %% ../../nbs/3_stats/30_intervals.ipynb #30place01
 def placements(

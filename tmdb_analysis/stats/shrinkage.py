@@ -51,7 +51,7 @@ def shrunken_means(
     prior: Prior,  # as `group_prior` returns it
     level: float = 0.9,  # confidence level of the interval, above 0 and below 1
 ) -> pd.DataFrame:
-    """A row for each group, in the given order, in the unit of the means: `score`, the end points
+    """A row for each group, in the given order, in the unit of the means: `score`, the ends
     `low` and `high` of its interval, and its standard error `sd`. The random-intercept model
     (Morris 1983): score = mean + B (group mean - mean), with B = between / (between + within /
     n)."""
@@ -67,7 +67,7 @@ def shrunken_means(
 
 # %% ../../nbs/3_stats/31_shrinkage.ipynb #ef70dafb
 def rank_interval(
-    scores: pd.DataFrame,  # with `score` and `sd`, as `shrunken` returns it
+    scores: pd.DataFrame,  # with `score` and `sd`, as `shrunken_means` returns it
     level: float = 0.9,  # confidence level of the interval, above 0 and below 1
     draws: int = 1000,  # number of random draws of all scores
     seed: int = 1,  # of the random draws

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PENALTY', 'TRIM', 'BLOCK_NUMBERS', 'Statistic', 'BATCH_RESAMPLES', 'standard_columns', 'logistic_coefficients',
-           'known_chance', 'inverse_weights', 'effective_size', 'standard_differences', 'weighted_share',
-           'median_statistic', 'weighted_median', 'cluster_counts', 'percentile_bounds', 'is_mixed',
-           'resample_coefficients', 'Reweighted', 'model_weights', 'resample_weights', 'reweight', 'share_bounds']
+           'known_chance', 'inverse_weights', 'standard_differences', 'weighted_share', 'median_statistic',
+           'weighted_median', 'resample_counts', 'percentile_bounds', 'is_mixed', 'resample_coefficients', 'Reweighted',
+           'model_weights', 'resample_weights', 'reweight', 'share_bounds']
 
 # %% ../../nbs/3_stats/32_weighting.ipynb #84f2a86c
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .intervals import Estimate, check_level
+from .intervals import Estimate, check_level, effective_size
 
 # %% ../../nbs/3_stats/32_weighting.ipynb #371d715a
 def standard_columns(
@@ -83,13 +83,6 @@ def inverse_weights(
     weights = np.minimum(weights, np.quantile(weights[drawn], trim))
     return np.asarray(counts * weights * counts.sum() / (counts * weights).sum())
 
-
-def effective_size(
-    weights: np.ndarray,
-) -> float:
-    "The number of equally weighted films that are as precise: sum(w)^2 / sum(w^2) (Kish 1965)."
-    return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
-
 # %% ../../nbs/3_stats/32_weighting.ipynb #65c1e94f
 def standard_differences(
     facts: np.ndarray,  # standardised over all films, shape (known films, facts)
@@ -106,7 +99,7 @@ def weighted_share(
     "The share of the weight, from 0 to 1, of films with the property; NaN without weight."
     return float((weights * has).sum() / weights.sum()) if weights.sum() > 0 else np.nan
 
-
+# %% ../../nbs/3_stats/32_weighting.ipynb #32wgt012
 def median_statistic(
     values: np.ndarray,
 ) -> Callable[[np.ndarray], float]:
@@ -135,7 +128,7 @@ def weighted_median(
     return median_statistic(values)(weights)
 
 # %% ../../nbs/3_stats/32_weighting.ipynb #32wgt020
-def cluster_counts(
+def resample_counts(
     clusters: np.ndarray,  # a number for each row; rows with the same number are drawn together
     resamples: int,  # number of resamples
     seed: int,  # of the random draws
@@ -180,7 +173,7 @@ def resample_coefficients(
     start: np.ndarray,  # coefficients of all films
 ) -> np.ndarray:
     """The coefficients of each resample, shape (1 + facts, resamples), as `logistic_coefficients`
-    gives them. They mean nothing where no film with known or none with unknown money was drawn."""
+    gives them. Of no meaning for a resample that `is_mixed` rejects."""
     penalty = np.diag([0.0] + [PENALTY] * facts.shape[1])
     x, chance = np.column_stack([np.ones(len(known)), facts]), known_chance(facts, start)
     curvature = (x.T * (weights.mean(axis=1) * chance * (1 - chance))) @ x + penalty
@@ -190,8 +183,8 @@ def resample_coefficients(
     for _ in range(40):
         gradient = -penalty @ beta
         for part in blocks:
-            surprise = known[part, None] - known_chance(facts[part], beta)
-            gradient += x[part].T @ (weights[part] * surprise)
+            residual = known[part, None] - known_chance(facts[part], beta)
+            gradient += x[part].T @ (weights[part] * residual)
         step = inverse @ gradient
         beta += step
         is_settled = np.abs(step).max(axis=0) < 1e-11
@@ -264,7 +257,7 @@ def reweight(
     multiples = np.ones(len(known)) if multiples is None else multiples
     beta, weights = model_weights(facts, known, multiples)
     n, ones, draws = int(known.sum()), np.ones(int(known.sum())), list[list[float]]()
-    counted = cluster_counts(clusters, resamples, seed)
+    counted = resample_counts(clusters, resamples, seed)
     while batch := list(islice(counted, BATCH_RESAMPLES)):
         counts = np.stack(batch, axis=1) * multiples[:, None]
         for drawn, weighted in zip(

@@ -6,7 +6,7 @@
 __all__ = ['COMPRESSIONS', 'RECORD_SUFFIXES', 'TABLE_SUFFIXES', 'COMPRESSION_SUFFIXES', 'MARKS', 'PAGE_KEYS', 'ANSWER_FIELDS',
            'RECORD_FIELDS', 'DEPTH', 'BLOCK_BYTES', 'HEAD_BYTES', 'BadRecord', 'open_bytes', 'plain_suffix',
            'has_record_name', 'files', 'unreadable_kind', 'skipped_files', 'skipped_words', 'parse', 'marked_encoding',
-           'is_answer', 'records_of_object', 'records_inside', 'page', 'json_lines', 'values_in', 'document',
+           'is_answer', 'records_of_object', 'records_inside', 'all_records', 'json_lines', 'values_in', 'document',
            'is_record', 'Lines', 'line_blocks', 'json_parts', 'ForeignFile', 'foreign_reason', 'digest']
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #8e3f5440
@@ -211,7 +211,7 @@ def records_inside(
     return [film for v, films in pairs for film in ([v] if films is None else films)]
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #16fil915
-def page(
+def all_records(
     value: Any,  # a JSON value
 ) -> list[Any]:
     "The records in a value; a value of another shape as a list of one."
@@ -231,7 +231,9 @@ def json_lines(
         if not line.strip():
             continue
         try:
-            yield from ((number, record) for record in page(parse(line.strip().rstrip(b","))))
+            yield from (
+                (number, record) for record in all_records(parse(line.strip().rstrip(b",")))
+            )
         except ValueError:
             text = line.decode("utf-8", "replace").strip()
             yield number, BadRecord(f"not JSON: {text[:60]}", text)
@@ -258,7 +260,11 @@ def document(
         if not e.msg.startswith("Extra data"):
             raise
         value = values_in(content.decode())
-    return [r for v in value for r in page(v)] if isinstance(value, list) else page(value)
+    return (
+        [r for v in value for r in all_records(v)]
+        if isinstance(value, list)
+        else all_records(value)
+    )
 
 
 def is_record(

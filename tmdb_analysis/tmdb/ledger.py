@@ -119,7 +119,7 @@ class Ledger:
             self.db.execute("BEGIN IMMEDIATE")
             yield
 
-    def asked(
+    def store_question(
         self,
         question: dict[str, Any],  # name -> value of JSON types
     ) -> None:

@@ -230,13 +230,8 @@ def changed_ids(
     return found
 
 # %% ../../nbs/1_tmdb/14_selection.ipynb #31bfbd95
-FILM_PARAMETERS = (
-    "ids",
-    "ids_file",
-    "discover",
-    "tmdb_list",
-    "export",
-)  # parameters that name films
+# Parameters that name films.
+FILM_PARAMETERS = ("ids", "ids_file", "discover", "tmdb_list", "export")
 
 
 def selection(

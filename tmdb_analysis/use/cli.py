@@ -25,7 +25,7 @@ from pkgutil import resolve_name
 from typing import Any, NamedTuple, NoReturn
 
 from .. import __version__
-from ..core.stopping import raise_again, stoppable
+from ..core.processes import raise_again, stoppable
 
 # %% ../../nbs/9_use/99_cli.ipynb #b2041d85
 Options = dict[str, dict[str, Any]]  # name of an option -> keywords of argparse

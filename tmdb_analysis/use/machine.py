@@ -16,16 +16,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tmdb_analysis.core.engine import (
+from ..core.engine import one_server, require_cluster
+from ..core.processes import can_isolate
+from tmdb_analysis.core.servers import (
     INSTALL_JAVA,
     JAVA_NEEDED,
     free_port,
     java_version,
-    one_server,
-    require_cluster,
     users_with_access,
 )
-from ..core.isolation import can_isolate
 from tmdb_analysis.core.settings import (
     Api,
     Spark,

@@ -26,6 +26,7 @@ from rich.status import Status
 
 from .. import __version__
 from ..core.home import published, scope_words, terminal_text
+from ..core.processes import stop_if_asked
 from ..core.records import RunRecord, StageRecord
 from tmdb_analysis.core.settings import (
     TmdbError,
@@ -34,7 +35,6 @@ from tmdb_analysis.core.settings import (
     refuse_secret,
     settings,
 )
-from ..core.stopping import stop_if_asked
 from ..runs.catalog import definition_difference
 from ..tmdb.sources import source_of
 
@@ -66,7 +66,7 @@ def run(
     # Block this import: jsonschema would compile a URI grammar for two seconds,
     # and no notebook has a URI to validate.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    from tmdb_analysis.core.engine import users_with_access
+    from tmdb_analysis.core.servers import users_with_access
     from tmdb_analysis.runs.chain import (
         check_settings,
         new_run_id,

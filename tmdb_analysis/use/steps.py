@@ -17,6 +17,7 @@ from typing import Any
 
 from ..core.engine import one_server
 from ..core.home import Run
+from ..core.processes import stoppable
 from tmdb_analysis.core.records import (
     RunRecord,
     StageRecord,
@@ -34,7 +35,6 @@ from tmdb_analysis.core.settings import (
     UsageError,
     settings,
 )
-from ..core.stopping import stoppable
 from ..runs.catalog import is_published, read_facts
 from tmdb_analysis.runs.chain import (
     add_results,
