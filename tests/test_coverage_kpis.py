@@ -9,7 +9,8 @@ import pytest
 from tests import oracle_coverage as oracle
 from tests.compare import assert_same, published
 from tmdb_analysis.core.store import Run
-from tmdb_analysis.kpis.coverage import headline_statistics, headline_weights, money_reweighted
+from tmdb_analysis.kpis.coverage import money_reweighted
+from tmdb_analysis.stats.known_money import headline_statistics, headline_weights
 from tmdb_analysis.stats.weighting import (
     cluster_counts,
     inverse_weights,

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from ..core.schema import FLOAT, INT, TEXT, Table, column
 from ..films.clean import id_or_name
-from .rankings import add_rank, summarize_groups, summary_columns
+from .groups import add_rank, summarize_groups, summary_columns
 from tmdb_analysis.kpis.registry import (
     KpiRow,
     RunTables,

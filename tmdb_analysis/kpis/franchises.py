@@ -18,8 +18,13 @@ from pyspark.sql import functions as F
 
 from ..core.schema import DATE, FLOAT, INT, TEXT, Table, column
 from ..films.cohort import real_dollars
-from .groups import money_summary
-from .rankings import add_rank, interval_values, summarize_groups, summary_columns
+from tmdb_analysis.kpis.groups import (
+    add_rank,
+    interval_values,
+    money_summary,
+    summarize_groups,
+    summary_columns,
+)
 from tmdb_analysis.kpis.registry import (
     SAME_FILM,
     RunTables,

@@ -19,11 +19,13 @@ from ..core.schema import FLOAT, INT, TEXT, Table, column
 from tmdb_analysis.kpis.groups import (
     MEDIAN_RETURN,
     SHOWN_COLUMN,
+    add_rank,
     display_mode,
     estimate_values,
     median_return,
+    summarize_groups,
+    summary_columns,
 )
-from .rankings import add_rank, summarize_groups, summary_columns
 from tmdb_analysis.kpis.registry import (
     cohort_kpi,
     cohort_where,
@@ -227,8 +229,6 @@ def genre_pairs(
             "films_a": alone[a],
             "films_b": alone[b],
             "n_films": n,
-        }
-        | {
             "jaccard": k / (alone[a] + alone[b] - k),
             "lift": k * n / (alone[a] * alone[b]),
             "shown": display_mode(k, min_pair, min_pair),

@@ -17,8 +17,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ..core.schema import BOOL, FLOAT, INT, TEXT, Table, column
-from .groups import MEDIAN_RETURN, median_return
-from .rankings import summarize_groups, summary_columns
+from tmdb_analysis.kpis.groups import (
+    MEDIAN_RETURN,
+    median_return,
+    summarize_groups,
+    summary_columns,
+)
 from tmdb_analysis.kpis.registry import (
     cohort_kpi,
     cohort_where,
