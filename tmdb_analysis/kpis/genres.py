@@ -206,7 +206,7 @@ GENRE_PAIRS = Table(
     parameters=("min_pair",),
 )
 def genre_pairs(
-    sets: list[dict[str, Any]],  # as `genre_sets` gives them
+    sets: list[dict[str, Any]],  # from `genre_sets`
     min_pair: int = 20,  # pairs with fewer films are not shown
 ) -> pa.Table:  # GENRE_PAIRS contract
     """Pairs of genres that occur together in at least one film. `jaccard` is the number of films
