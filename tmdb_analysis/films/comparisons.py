@@ -192,10 +192,11 @@ def trend_rules(
     trend_max_null_points: float = 2.0,  # largest change of a share, in percentage points
 ) -> list[dict[str, Any]]:
     "The outcomes of three rules about change; their shares are None if `changes` is empty."
-    films = [c for c in changes[:1] if c["change"] is not None]
-    shares = [c for c in changes[2:] if c["change"] is not None]
-    total = sum(c["before"] for c in changes[1:2])
-    gone = sum(c["before"] - c["now"] for c in changes[1:2])
+    number, vanished, columns = changes[:1], changes[1:2], changes[2:]  # each may be empty
+    films = [c for c in number if c["change"] is not None]
+    shares = [c for c in columns if c["change"] is not None]
+    total = sum(c["before"] for c in vanished)
+    gone = sum(c["before"] - c["now"] for c in vanished)
     jumped = sum(abs(c["change"]) > trend_max_rows_pct for c in films)
     moved = sum(abs(c["change"]) > trend_max_null_points for c in shares)
     grows = f"the number of films changed by {trend_max_rows_pct:g} % at most since the last run"
