@@ -8,9 +8,8 @@ import pytest
 from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import CREDITS, DROPPED, MOVIES, RAW
 from tmdb_analysis.films import clean
-from tmdb_analysis.films.checks import (
-    answer_rules,
-    answers,
+from tmdb_analysis.films.checks import answer_rules, answers
+from tmdb_analysis.films.film_checks import (
     credit_rules,
     measured_rules,
     movie_rules,

@@ -268,8 +268,8 @@ def test_catalogues_equal_plain_python(seed):
         if seed < 10
     }
     ours = {
-        "money": kpis.money_kpis(cohort),
-        "money_funnel": kpis.money_funnel(funnel(dated)),
+        "money": groups.money_kpis(cohort),
+        "money_funnel": groups.money_funnel(funnel(dated)),
         "franchise_groups": franchises.franchise_groups(cohort),
         "instalments": franchises.instalments(cohort, franchises.instalment_counts(dated)),
         "franchise_path": franchises.franchise_path(dated, collections)
@@ -483,7 +483,7 @@ def test_pages_say_in_words_that_nothing_is_known(tmp_path):
 
 def test_definitions_on_the_pages_are_the_docstrings(demo):
     shown = {
-        "42_rankings": [groups.money_summary, kpis.money_kpis, kpis.money_funnel],
+        "42_rankings": [groups.money_summary, groups.money_kpis, groups.money_funnel],
         "44_directors": [directors.director_scores],
     }
     shown["43_franchises"] = [

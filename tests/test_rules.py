@@ -18,17 +18,15 @@ from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COLLECTIONS, CREDITS, DROPPED, MOVIES, RAW
 from tmdb_analysis.core.settings import UsageError, settings
 from tmdb_analysis.core.store import contract_faults, open_run, save, write_parquet
-from tmdb_analysis.films.checks import (
+from tmdb_analysis.films.checks import answer_rules, answers
+from tmdb_analysis.films.comparisons import changes, outlier_rules, trend_rules, with_spread
+from tmdb_analysis.films.film_checks import (
     MOVIE_COLUMNS,
-    answer_rules,
-    answers,
     credit_rules,
     movie_rules,
     with_film_and_person,
     with_related_facts,
 )
-from tmdb_analysis.films.drift import changes, trend_rules
-from tmdb_analysis.films.outliers import outlier_rules, with_spread
 from tmdb_analysis.films.rules import (
     SEVERITY_WEIGHTS,
     broken_rule_ids,

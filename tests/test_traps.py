@@ -21,7 +21,8 @@ from tmdb_analysis.core.home import published
 from tmdb_analysis.core.schema import COLLECTIONS, CREDITS, MOVIES, QUARANTINE, RAW
 from tmdb_analysis.core.store import open_run, read, save, save_movies_csv, to_pandas
 from tmdb_analysis.films import clean
-from tmdb_analysis.films.checks import answers, credit_rules, form_rules, with_film_and_person
+from tmdb_analysis.films.checks import answers, form_rules
+from tmdb_analysis.films.film_checks import credit_rules, with_film_and_person
 from tmdb_analysis.films.ingest import ingest
 from tmdb_analysis.films.rules import evaluate
 from tmdb_analysis.kpis.directors import directors

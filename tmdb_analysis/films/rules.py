@@ -5,15 +5,18 @@
 # %% auto #0
 __all__ = ['DIMENSION_MEANINGS', 'DIMENSIONS', 'SEVERITY_WEIGHTS', 'Rule', 'complete', 'within', 'at_least', 'one_of', 'matches',
            'concerns', 'breaks', 'outcome', 'evaluate', 'as_texts', 'broken_rule_ids', 'flags', 'check', 'broken_rows',
-           'impossible_value_rules']
+           'check_rule_columns', 'own_rules', 'impossible_value_rules']
 
 # %% ../../nbs/2_films/21_rules.ipynb #1ebd9dc6
 import re
-from collections.abc import Sequence
+import runpy
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType
@@ -243,6 +246,51 @@ def broken_rows(
 ) -> DataFrame:
     "The rows that break a rule, once for each broken rule, with its id in `broken`."
     return rows.select("*", F.explode(broken_rule_ids(rules)).alias("broken"))
+
+# %% ../../nbs/2_films/21_rules.ipynb #71cc3407
+def check_rule_columns(
+    rule: Rule,
+    films: DataFrame,  # the rows that the rule is about
+    file: str,  # name of the file, for the error
+) -> None:
+    "Raises `UsageError` if a column of the rule is missing, or if its check is not boolean."
+    value = F.col(rule.value) if isinstance(rule.value, str) else rule.value
+    parts: list[Column] = [part for part in (rule.check, rule.applies, value) if part is not None]
+    try:
+        types = films.select(*[part.alias(f"c{i}") for i, part in enumerate(parts)]).schema
+    except PySparkException as e:
+        reason = next(line.strip() for line in str(e).splitlines() if line.strip())
+        raise UsageError(
+            f"rules_file {file}: rule {rule.id} does not fit the films: {reason}"
+        ) from e
+    if types[0].dataType.simpleString() != "boolean":
+        raise UsageError(f"rules_file {file}: the check of rule {rule.id} must be true or false")
+
+# %% ../../nbs/2_films/21_rules.ipynb #29acbcfc
+def own_rules(
+    path: str,  # of a Python file with a list RULES; empty: no rules
+    films: DataFrame,  # the rows that the rules are about
+    taken: Iterable[str] = (),  # ids of the other rules
+) -> list[Rule]:
+    "The rules of a file. Raises `UsageError` for a file or a rule that cannot be used."
+    if not path:
+        return []
+    name = Path(path).name
+    try:
+        rules = list(runpy.run_path(path)["RULES"])
+    except Exception as e:  # the file is the user's code and may raise anything
+        failure = f"{type(e).__name__}: {' '.join(str(e).split())}"
+        reason = "it defines no list RULES" if isinstance(e, KeyError) else failure
+        raise UsageError(f"rules_file {name}: {reason}") from e
+    seen = set(taken)
+    for rule in rules:
+        if not isinstance(rule, Rule):
+            raise UsageError(f"rules_file {name}: RULES may only contain rules, not {rule!r}")
+        if rule.id in seen:
+            raise UsageError(f"rules_file {name}: the id {rule.id} is in use; choose another")
+        seen.add(rule.id)
+        check_rule_columns(rule, films, name)
+    return rules
 
 # %% ../../nbs/2_films/21_rules.ipynb #f0895e40
 def impossible_value_rules() -> list[Rule]:

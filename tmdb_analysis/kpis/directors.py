@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from ..core.schema import FLOAT, INT, TEXT, Table, column
 from ..films.clean import id_or_name
-from .rankings import add_rank, summarize_groups, summary_columns
+from .groups import add_rank, summarize_groups, summary_columns
 from tmdb_analysis.kpis.registry import (
     KpiRow,
     RunTables,
@@ -180,7 +180,7 @@ DIRECTOR_SCORES = Table(
     parameters=("min_director_films",),
 )
 def director_scores(
-    films: pd.DataFrame,  # as `director_films` gives it
+    films: pd.DataFrame,  # from `director_films`
     min_director_films: int = 5,  # films in the cohort that a director needs to be ranked
 ) -> pa.Table:  # DIRECTOR_SCORES contract
     """The typical return of each director with at least `min_director_films` films in the money
@@ -204,11 +204,10 @@ def director_scores(
     if prior is None:  # no other director to compare with
         return DIRECTOR_SCORES.schema.empty_table()
     scored = people.join(shrunken_means(people["mean"], people["films"], prior))
-    several = scored[scored["films"] >= min_director_films].assign(
-        to_nine=lambda t: t["low"].round(9)
-    )  # further digits are noise
+    several = scored[scored["films"] >= min_director_films]
+    several = several.assign(rounded=several["low"].round(9))  # further digits are noise
     several = several.sort_values(
-        ["to_nine", "person_id"], ascending=[False, True], ignore_index=True
+        ["rounded", "person_id"], ascending=[False, True], ignore_index=True
     )
     ranked = several.join(rank_interval(several)).assign(rank=np.arange(1, len(several) + 1))
     multiples = ranked.assign(

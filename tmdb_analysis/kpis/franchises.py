@@ -18,8 +18,14 @@ from pyspark.sql import functions as F
 
 from ..core.schema import DATE, FLOAT, INT, TEXT, Table, column
 from ..films.cohort import real_dollars
-from .groups import money_summary
-from .rankings import add_rank, interval_values, summarize_groups, summary_columns
+from tmdb_analysis.kpis.groups import (
+    add_rank,
+    estimate_values,
+    interval_values,
+    money_summary,
+    summarize_groups,
+    summary_columns,
+)
 from tmdb_analysis.kpis.registry import (
     SAME_FILM,
     RunTables,
@@ -202,7 +208,7 @@ FRANCHISE_GROUPS = Table(
 # %% ../../nbs/4_kpis/43_franchises.ipynb #43fra904
 def films_of_groups(
     tables: RunTables,
-    groups: list[str],  # some of GROUPS
+    groups: list[str],  # some of COMPARED_GROUPS
 ) -> DataFrame:
     "The films of the money cohort in the given groups."
     return tables.cohort.filter(F.col("group").isin(groups))
@@ -231,9 +237,10 @@ def franchise_groups(
     rows: list[dict[str, Any]] = []
     for group in COMPARED_GROUPS:
         members = films[films["group"] == group]
-        rows.append({"group": group, "films": len(members)})
+        row = {"group": group, "films": len(members)}
         for measure, estimate in money_summary(members, earned_back).items():
-            rows[-1] |= interval_values(measure, estimate)
+            row |= interval_values(measure, estimate)
+        rows.append(row)
     return pa.Table.from_pylist(rows, FRANCHISE_GROUPS.schema)
 
 # %% ../../nbs/4_kpis/43_franchises.ipynb #75011cf9
@@ -249,11 +256,8 @@ def effect_size(
     delta, shift = delta_interval(*groups), shift_interval(*groups)
     value, low, high = (None if step is None else 2.0**step for step in shift[:3])
     times = Estimate(value, low, high, shift.n)
-    both = interval_values("cliffs_delta", delta) | interval_values("times", times)
-    return {k: v for k, v in both.items() if not k.startswith("n_")} | {
-        "n_a": len(a),
-        "n_b": len(b),
-    }
+    both = estimate_values("cliffs_delta", delta) | estimate_values("times", times)
+    return both | {"n_a": len(a), "n_b": len(b)}
 
 # %% ../../nbs/4_kpis/43_franchises.ipynb #43fra906
 FRANCHISE_EFFECT = Table(
@@ -347,8 +351,8 @@ def instalments(
     budget over those in the money cohort. `revenue_vs_first` is the median of revenue / revenue of
     the first instalment, both in real dollars, if both films are in the cohort. Each `n_` is the
     number of films, and both intervals are 95 %, unknown for fewer than six franchises. Only
-    franchises that continued have later instalments. The first film is the earliest known film
-    of its collection; a film whose title says that earlier films are missing is none."""
+    franchises that continued have later instalments. The first film is the earliest known film of
+    its collection; a film whose title says that earlier films are missing does not count as one."""
     first = films[films["group"] == "first"].set_index("cluster")["real_revenue_musd"]
     relative = films["real_revenue_musd"] / films["cluster"].map(first).astype("float64")
     rows: list[dict[str, Any]] = []
@@ -357,9 +361,8 @@ def instalments(
         clusters = films["cluster"][members]
         returned = median_interval(films["roi"][members], clusters)
         compared = median_interval(relative[members], clusters)
-        rows.append({"instalment": number, "films": n})
-        rows[-1] |= interval_values("median_return", returned)
-        rows[-1] |= interval_values("revenue_vs_first", compared)
+        row = {"instalment": number, "films": n} | interval_values("median_return", returned)
+        rows.append(row | interval_values("revenue_vs_first", compared))
     return pa.Table.from_pylist(rows, INSTALMENTS.schema)
 
 # %% ../../nbs/4_kpis/43_franchises.ipynb #43fra909

@@ -19,11 +19,13 @@ from ..core.schema import FLOAT, INT, TEXT, Table, column
 from tmdb_analysis.kpis.groups import (
     MEDIAN_RETURN,
     SHOWN_COLUMN,
+    add_rank,
     display_mode,
     estimate_values,
     median_return,
+    summarize_groups,
+    summary_columns,
 )
-from .rankings import add_rank, summarize_groups, summary_columns
 from tmdb_analysis.kpis.registry import (
     cohort_kpi,
     cohort_where,
@@ -204,7 +206,7 @@ GENRE_PAIRS = Table(
     parameters=("min_pair",),
 )
 def genre_pairs(
-    sets: list[dict[str, Any]],  # as `genre_sets` gives them
+    sets: list[dict[str, Any]],  # from `genre_sets`
     min_pair: int = 20,  # pairs with fewer films are not shown
 ) -> pa.Table:  # GENRE_PAIRS contract
     """Pairs of genres that occur together in at least one film. `jaccard` is the number of films
@@ -227,8 +229,6 @@ def genre_pairs(
             "films_a": alone[a],
             "films_b": alone[b],
             "n_films": n,
-        }
-        | {
             "jaccard": k / (alone[a] + alone[b] - k),
             "lift": k * n / (alone[a] * alone[b]),
             "shown": display_mode(k, min_pair, min_pair),

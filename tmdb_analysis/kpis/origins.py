@@ -17,11 +17,13 @@ from ..core.schema import INT, TEXT, Table, column
 from tmdb_analysis.kpis.groups import (
     MEDIAN_RETURN,
     SHOWN_COLUMN,
+    add_rank,
     display_mode,
     median_return,
     median_returns,
+    summarize_groups,
+    summary_columns,
 )
-from .rankings import add_rank, summarize_groups, summary_columns
 from .registry import cohort_kpi, films_where, requires_value
 
 # %% ../../nbs/4_kpis/48_origins.ipynb #3b670e43

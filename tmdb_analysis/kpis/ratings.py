@@ -68,7 +68,7 @@ RATING_VALUES = ("vote_average", "vote_count", "popularity")  # of a film, as ev
     values=RATING_VALUES,
 )
 def rating_prior(
-    prior: VotePrior,  # as `prior_votes` gives it
+    prior: VotePrior,  # from `prior_votes`
 ) -> pa.Table:  # RATING_PRIOR contract
     """The prior of the weighted rating: every film starts with `m` votes at `mean_rating`.
     `mean_rating` is the mean rating of the `n_rating` films with at least one vote, each film once.
@@ -81,8 +81,8 @@ def rating_prior(
 
 # %% ../../nbs/4_kpis/47_ratings.ipynb #ac1cd7ca
 def highest_weighted(
-    voted: pd.DataFrame,  # as `film_ratings` gives it
-    prior: VotePrior,  # as `prior_votes` gives it
+    voted: pd.DataFrame,  # from `film_ratings`
+    prior: VotePrior,  # from `prior_votes`
     top_n: int = 10,  # films in the ranking
     min_votes: int = 10,  # votes that a film needs to be ranked
 ) -> pd.DataFrame:
@@ -91,10 +91,10 @@ def highest_weighted(
     weighted = weighted_rating(
         among["vote_average"], among["vote_count"], prior.m or 0.0, prior.mean or 0.0
     )
-    order = among.assign(weighted_rating=weighted, to_nine=weighted.round(9)).sort_values(
-        ["to_nine", "id"], ascending=[False, True]
+    order = among.assign(weighted_rating=weighted, rounded=weighted.round(9)).sort_values(
+        ["rounded", "id"], ascending=[False, True]
     )
-    return order.drop(columns="to_nine").head(top_n)
+    return order.drop(columns="rounded").head(top_n)
 
 # %% ../../nbs/4_kpis/47_ratings.ipynb #47best001
 BEST_RATED = Table(
@@ -146,8 +146,8 @@ def best_rated_needs(
 )
 def best_rated(
     films: DataFrame,  # MOVIES contract
-    voted: pd.DataFrame,  # as `film_ratings` gives it
-    prior: VotePrior,  # as `prior_votes` gives it
+    voted: pd.DataFrame,  # from `film_ratings`
+    prior: VotePrior,  # from `prior_votes`
     top_n: int = 10,  # films in the ranking
     min_votes: int = 10,  # votes that a film needs to be ranked
 ) -> pa.Table:  # BEST_RATED contract
@@ -212,24 +212,22 @@ RATING_SENSITIVITY = Table(
     values=RATING_VALUES,
 )
 def rating_sensitivity(
-    voted: pd.DataFrame,  # as `film_ratings` gives it
-    prior: VotePrior,  # as `prior_votes` gives it
+    voted: pd.DataFrame,  # from `film_ratings`
+    prior: VotePrior,  # from `prior_votes`
     top_n: int = 10,  # films in the rankings
     min_votes: int = 10,  # votes that a film needs in the published ranking
 ) -> pa.Table:  # RATING_SENSITIVITY contract
     """How the ranking best_rated changes with the number of votes that a film needs (`threshold`).
     `films` is the number of films with that many votes. `kept`, `entered` and `left` are the
     numbers of films that stay, come in and drop out, compared with the published ranking."""
-    base, rows = set(highest_weighted(voted, prior, top_n, min_votes)["id"]), []
+    base = set(highest_weighted(voted, prior, top_n, min_votes)["id"])
+    rows = []
     for least in VOTE_THRESHOLDS:
-        top, films = (
-            set(highest_weighted(voted, prior, top_n, least)["id"]),
-            int((voted["vote_count"] >= least).sum()),
-        )
+        top = set(highest_weighted(voted, prior, top_n, least)["id"])
         rows.append(
             {
                 "threshold": least,
-                "films": films,
+                "films": int((voted["vote_count"] >= least).sum()),
                 "kept": len(base & top),
                 "entered": len(top - base),
                 "left": len(base - top),
@@ -279,8 +277,8 @@ CORRELATIONS = Table(
     cohort=COHORT_VERSION,
 )
 def correlations(
-    voted: pd.DataFrame,  # as `film_ratings` gives it
-    cohort: pd.DataFrame,  # as `cohort_with` gives it, with `vote_average`
+    voted: pd.DataFrame,  # from `film_ratings`
+    cohort: pd.DataFrame,  # from `cohort_with`, with `vote_average`
     min_votes: int = 10,  # votes that a film needs in correlations of its rating
 ) -> pa.Table:  # CORRELATIONS contract
     """Spearman's rank correlation of two columns, from -1 to 1, with its 95 % interval.

@@ -17,8 +17,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ..core.schema import BOOL, FLOAT, INT, TEXT, Table, column
-from .groups import MEDIAN_RETURN, median_return
-from .rankings import summarize_groups, summary_columns
+from tmdb_analysis.kpis.groups import (
+    MEDIAN_RETURN,
+    median_return,
+    summarize_groups,
+    summary_columns,
+)
 from tmdb_analysis.kpis.registry import (
     cohort_kpi,
     cohort_where,
@@ -93,14 +97,15 @@ def quartiles(
 
 def money_by(
     key: str,  # year or decade
-    counts: pd.DataFrame,  # as `release_counts` gives it
+    counts: pd.DataFrame,  # from `release_counts`
     cohort: pd.DataFrame,  # from `cohort_with`, with `year`
     last: pd.Timestamp | date | None,  # date of the data; None if unknown
     length: int = 1,  # years in a period
     min_year: int = 20,  # films in the cohort; periods with fewer are marked `few`
 ) -> list[dict[str, Any]]:
     "One row for each year or decade: `key` and the columns of `period_columns`."
-    of_period, rows = dict(list(with_decade(cohort).groupby(key))), []
+    of_period = dict(list(with_decade(cohort).groupby(key)))
+    rows = []
     for period, (films, n_money) in counts.groupby(key)[["films", "n_money"]].sum().iterrows():
         members = of_period.get(period, cohort[:0])
         row = {key: period, "films": films, "n_money": n_money, "coverage": n_money / films}
@@ -152,7 +157,7 @@ YEARLY_MONEY = Table(
     version=2,
 )
 def yearly_money(
-    counts: pd.DataFrame,  # as `release_counts` gives it
+    counts: pd.DataFrame,  # from `release_counts`
     cohort: pd.DataFrame,  # from `cohort_with`, with `year`
     as_of: date | None,  # date of the data; None if unknown
     min_year: int = 20,  # films in the cohort; years with fewer are marked `few`
@@ -195,7 +200,7 @@ DECADES = Table(
     version=2,
 )
 def decades(
-    counts: pd.DataFrame,  # as `release_counts` gives it
+    counts: pd.DataFrame,  # from `release_counts`
     cohort: pd.DataFrame,  # from `cohort_with`, with `year`
     as_of: date | None,  # date of the data; None if unknown
     min_year: int = 20,  # films in the cohort; decades with fewer are marked `few`
@@ -223,7 +228,7 @@ WINDOW_MONTHS = {
 
 
 def season_summary(
-    counts: pd.DataFrame,  # as `release_counts` gives it
+    counts: pd.DataFrame,  # from `release_counts`
     cohort: pd.DataFrame,  # from `cohort_with`, with `month`
     first: int,  # first month, 1 to 12
     last: int,  # last month, 1 to 12
@@ -258,7 +263,7 @@ MONTHS = Table(
     version=2,
 )
 def months(
-    counts: pd.DataFrame,  # as `release_counts` gives it
+    counts: pd.DataFrame,  # from `release_counts`
     cohort: pd.DataFrame,  # from `cohort_with`, with `month`
 ) -> pa.Table:  # MONTHS contract
     """The typical return by month of the first release, over all years. `median_return` is the
@@ -303,7 +308,7 @@ WINDOWS = Table(
     version=2,
 )
 def windows(
-    counts: pd.DataFrame,  # as `release_counts` gives it
+    counts: pd.DataFrame,  # from `release_counts`
     cohort: pd.DataFrame,  # from `cohort_with`, with `month`
 ) -> pa.Table:  # WINDOWS contract
     """The typical return by release window, over all years. `median_return` is the median of

@@ -30,7 +30,7 @@ from tmdb_analysis.core.reach import (
 from ..core.records import StageRecord, stage_file, stage_records
 from ..core.schema import MOVIES
 from ..core.settings import SCOPE, Settings, TmdbError, UsageError, book, name_hint
-from ..films.drift import SELECTION_PARAMETERS, question
+from ..films.comparisons import SELECTION_PARAMETERS, question
 from .catalog import read_facts
 from .share import FILE_OPTIONS, input_digests
 from .stages import stage_parameters, stages

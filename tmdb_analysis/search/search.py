@@ -20,7 +20,8 @@ from pyspark.sql import functions as F
 
 from ..core.schema import INT, MOVIES, TEXTS, Table, column
 from ..films.clean import id_or_name
-from ..kpis.rankings import RANK_COLUMNS, add_rank
+from ..kpis.groups import add_rank
+from ..kpis.rankings import RANK_COLUMNS
 from ..kpis.registry import SAME_FILM, KpiFunction, kpi
 from tmdb_analysis.search.query import (
     COMBINING_MARKS,
