@@ -565,7 +565,7 @@ def test_each_rule_takes_what_it_says():
         "revenue known": 2,
         "budget of $100,000 or more": 1,
         "revenue of $1,000 or more": 1,
-        "released 180 days or more before the answer": 3,
+        "released 180 days or more before the data date": 3,
     }
     kept = [r.id for r in money_cohort(dated).orderBy("id").collect()]
     assert kept == [1, 5, 9, 11, 14] and told.films.iloc[-1] == 5, (

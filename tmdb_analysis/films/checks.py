@@ -28,6 +28,7 @@ from tmdb_analysis.films.clean import (
     is_placeholder,
     known_date,
     known_text,
+    newest_fetch,
 )
 from .rules import Rule, at_least, complete, matches, one_of, within
 
@@ -94,12 +95,14 @@ def has_any(
 def answers(
     raw: DataFrame,  # RAW contract
     dropped: DataFrame,  # DROPPED contract
+    read_on: date | None = None,  # day on which the run read the answers; None: not compared
 ) -> DataFrame:
     """The RAW contract without replaced records, and five columns: `imdb_films`, the number of
     films with the same IMDb id (null for one), `differing` of `differing_columns` (null for a film
     with one record), `production_countries_coded` and `spoken_languages_coded`, whether any record
-    has such a code, and `newest_fetch`, the day of the newest answer (null without any time)."""
+    has such a code, and `newest_fetch`, the newest credible day of a fetch (null without one)."""
     differing = differing_columns(raw, dropped)
+    newest = F.lit(newest_fetch(raw, read_on)).cast("date").alias("newest_fetch")
     raw = raw.join(dropped.filter("rule = 'duplicate'").select("seq"), "seq", "left_anti")
     ids = raw.filter("length(imdb_id) > 0").groupBy("imdb_id")
     shared = ids.agg(F.countDistinct("id").alias("imdb_films")).filter("imdb_films > 1")
@@ -107,30 +110,26 @@ def answers(
         F.count_if(has_any(column, field)).alias(column) for column, field in CODE_FIELDS.items()
     ]
     coded = [(F.col(column) > 0).alias(f"{column}_coded") for column in CODE_FIELDS]
-    counts.append(F.max(F.col("fetched_at").cast("date")).alias("newest_fetch"))
-    coded.append(F.col("newest_fetch"))
     records = raw.join(shared, "imdb_id", "left").join(differing, "id", "left")
-    return records.crossJoin(raw.agg(*counts).select(*coded))
+    return records.crossJoin(raw.agg(*counts).select(*coded, newest))
 
 # %% ../../nbs/2_films/24_checks.ipynb #94010537
 KEEP_DAYS = 180  # TMDB's terms of use: six months
 
 
-def fetch_rules(
-    read_on: date | None = None,  # day on which the run read the answers; None: not compared
-) -> list[Rule]:
+def fetch_rules() -> list[Rule]:
     "The rules about the time of the fetch, on the columns of `answers`."
     fetched, day, newest = is_known("fetched_at"), F.col("fetched_at").cast("date"), "newest_fetch"
     fresh = (
         f"the answer is at most {KEEP_DAYS} days older than the newest (TMDB's terms: six months)"
     )
-    is_fresh = day >= F.date_sub(newest, KEEP_DAYS)
-    is_past = day <= F.date_add(newest if read_on is None else F.lit(read_on), 1)
+    past = "the answer was fetched on the data date or before"
+    is_fresh, is_past = day >= F.date_sub(newest, KEEP_DAYS), day <= F.col(newest)
     timed = is_known(newest)
     return [
         missing("known_fetched_at", "the answer says when it was fetched", fetched, timed),
-        timely("fetched_fresh", fresh, is_fresh, fetched, day),
-        timely("fetched_past", "the answer was fetched in the past", is_past, fetched, day),
+        timely("fetched_fresh", fresh, is_fresh, fetched & timed, day),
+        timely("fetched_past", past, is_past, fetched, day),
     ]
 
 # %% ../../nbs/2_films/24_checks.ipynb #339355e2
@@ -210,9 +209,7 @@ def form_rules() -> list[Rule]:
     return [*text_rules(), *list_rules(), *placeholder_rules(), genre]
 
 # %% ../../nbs/2_films/24_checks.ipynb #add773f9
-def answer_rules(
-    read_on: date | None = None,  # day on which the run read the answers; None: not compared
-) -> list[Rule]:
+def answer_rules() -> list[Rule]:
     "The rules about one raw record, on the columns of `answers`."
     rated = (F.col("vote_average") > 0) & is_known("vote_count")
     alone, has_imdb, voted = F.col("imdb_films").isNull(), F.length("imdb_id") > 0, "vote_average"
@@ -222,7 +219,7 @@ def answer_rules(
     differing = F.array_join("differing", ", ")
     return [
         *[at_least(f"{c}_sign", c, 0) for c in ("budget", "revenue", "runtime")],
-        *fetch_rules(read_on),
+        *fetch_rules(),
         *form_rules(),
         unique("imdb_once", once, alone, has_imdb, "imdb_id"),
         consistent("records_agree", agree, one_value, value=differing),
