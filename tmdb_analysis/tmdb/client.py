@@ -33,6 +33,7 @@ from tmdb_analysis.tmdb.transport import (
     TmdbAdapter,
     backoff,
     body_flaw,
+    https_proxy,
 )
 
 # %% ../../nbs/1_tmdb/12_client.ipynb #c5529ebe
@@ -165,9 +166,15 @@ class Tmdb:
         "The same in one attempt. Raises `NoAnswer` or the errors of a broken connection."
         local = is_loopback(urlsplit(self.api.base_url).hostname)  # a server for tests
         host = self.api.base_url if local else EXPORT_HOST
-        with requests.get(
-            host + path, stream=True, timeout=(5, self.api.timeout_s), allow_redirects=False
-        ) as response:
+        with requests.Session() as session:
+            session.trust_env = False
+            response = session.get(
+                host + path,
+                stream=True,
+                timeout=(5, self.api.timeout_s),
+                allow_redirects=False,
+                proxies=https_proxy(host),
+            )
             if response.status_code in (403, 404):
                 return None
             if response.status_code != 200:
