@@ -73,7 +73,7 @@ POSSIBLE = {
     "vote_average": (0, 10),
     "vote_count": (0, 10**9),
     "popularity": (0, 10**6),
-    "release_year": (1888, 2100),
+    "release_year": (1874, 2100),  # the oldest film in TMDB is Passage de Venus of 1874
     "runtime": (1, 100_000),
     "budget": (0, 1e11),
     "revenue": (0, 1e11),

@@ -1,14 +1,30 @@
 """A field that the data do not carry is not measured: it is no defect of each film, and no number
 follows from it."""
 
-from datetime import date, timedelta
+import re
+from datetime import (
+    UTC,
+    date,
+    datetime,
+    timedelta,
+)
+from pathlib import Path
 
 import pytest
 
+import tmdb_analysis
 from tmdb_analysis.core.engine import session
-from tmdb_analysis.core.schema import CREDITS, DROPPED, MOVIES, RAW
+from tmdb_analysis.core.schema import (
+    CREDITS,
+    DROPPED,
+    MOVIES,
+    RAW,
+)
+from tmdb_analysis.core.store import open_run, read
 from tmdb_analysis.films import clean
+from tmdb_analysis.films import ingest as ingest_chapter
 from tmdb_analysis.films.checks import answer_rules, answers
+from tmdb_analysis.films.cohort import money_cohort
 from tmdb_analysis.films.film_checks import (
     credit_rules,
     measured_rules,
@@ -17,7 +33,12 @@ from tmdb_analysis.films.film_checks import (
 )
 from tmdb_analysis.films.ingest import field_drift, raw_row
 from tmdb_analysis.films.rules import evaluate, outcome
-from tmdb_analysis.films.validate import empty_cause, field_rules, quality
+from tmdb_analysis.films.validate import (
+    empty_cause,
+    field_rules,
+    quality,
+)
+from tmdb_analysis.kpis.groups import data_date
 from tmdb_analysis.report.findings import unmeasured_findings
 from tmdb_analysis.search.lookup import answer_query
 from tmdb_analysis.search.query import query
@@ -162,18 +183,78 @@ def test_credits_without_roles_or_jobs_are_not_evaluated():
 
 
 @pytest.mark.parametrize("other", [date(2020, 1, 1), date(2031, 1, 1)])
-def test_another_day_gives_the_same_outcomes(other, monkeypatch):
+def test_another_day_gives_the_same_outcomes(other):
     moments = ["2017-01-01T00:00:00Z", "2017-09-26T00:00:00Z"]
     table = raw(*[film(i, "2016-01-01", fetched_at=m) for i, m in enumerate(moments, 1)])
     none = session().createDataFrame([], DROPPED.spark)
-    found = outcomes(answers(table, none), answer_rules(other))
+    found = outcomes(answers(table, none, other), answer_rules())
     assert found["fetched_fresh"] == (2, 1), "one answer is half a year older than the newest"
     assert found["fetched_past"] == (2, 0)
     films = [film(3, "2017-12-01", fetched_at=moments[1]), film(4, "2017-01-01")]
-    films = clean.movies(clean.with_verdicts(raw(*films), 0))
+    films = clean.movies(clean.with_verdicts(raw(*films), 0, read_on=other))
     released = [r for r in movie_rules() if r.id == "release_past"]
     assert outcomes(films, released)["release_past"] == (2, 1)
     assert MOVIES and CREDITS
+
+
+NOW = datetime.now(UTC)
+
+
+def judged_later(lines: list[dict], days: int, home: Path, patch: pytest.MonkeyPatch):
+    "Data date, outcomes of the rules and cohort of some records that a run reads some days later."
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days)
+
+    patch.setattr(ingest_chapter, "datetime", Later)
+    run = open_run("later", home / f"{days}")
+    counts = ingest_chapter.ingest(((f"f:{i}", line) for i, line in enumerate(lines, 1)), run)
+    read_on = date.fromisoformat(counts["read_on"])
+    assert read_on == (NOW + timedelta(days)).date()
+    table = read(session(), RAW, run)
+    judged = clean.with_verdicts(table, 0, read_on=read_on)
+    films = clean.movies(judged)
+    found = outcomes(answers(table, clean.dropped(judged), read_on), answer_rules())
+    found |= outcomes(films, [r for r in movie_rules() if r.id == "release_past"])
+    cohort = {row.id for row in money_cohort(films, min_runtime=0).collect()}
+    return data_date(films), found, cohort
+
+
+def test_the_same_records_give_the_same_quality_and_cohort_400_days_later(tmp_path, monkeypatch):
+    """Ten answers of last month, one of a machine whose clock was 300 days ahead. Its film came
+    out last month, so it is not in the cohort unless the wrong clock moves the data date."""
+    month_ago, ahead = NOW - timedelta(30), NOW + timedelta(300)
+    lines = [film(i, "2016-01-01", fetched_at=month_ago.isoformat()) for i in range(1, 11)]
+    lines.append(film(11, f"{month_ago.date()}", fetched_at=ahead.isoformat()))
+    lines = [line | {"title": "Film", "runtime": 90} for line in lines]
+    day, found, cohort = judged_later(lines, 0, tmp_path, monkeypatch)
+    assert day[0] == month_ago.date(), "a wrong clock moves the data date"
+    assert found["fetched_past"] == (11, 1) and found["fetched_fresh"] == (11, 0)
+    assert cohort == set(range(1, 11))
+    assert judged_later(lines, 400, tmp_path, monkeypatch) == (day, found, cohort)
+
+
+def test_only_times_in_the_future_are_flagged_and_give_no_data_date():
+    table = raw(*[film(i, "2016-01-01", fetched_at="2999-01-01T00:00:00Z") for i in (1, 2)])
+    none = session().createDataFrame([], DROPPED.spark)
+    found = outcomes(answers(table, none, NOW.date()), answer_rules())
+    assert found["fetched_past"] == (2, 2) and found["fetched_fresh"] == (0, 0)
+    films = clean.movies(clean.with_verdicts(table, 0, read_on=NOW.date()))
+    assert data_date(films) == (date(2016, 1, 1), "1 January 2016 or later"), "as without times"
+
+
+def test_only_ingest_asks_for_the_time_of_day():
+    "The day on which a run read its records; no rule, number or page may depend on another."
+    clock = re.compile(
+        r"\b(date\.today|datetime\.now|utcnow|time\.time|current_(date|timestamp))\b"
+    )
+    parts = ("films", "stats", "kpis", "search", "report")
+    package = Path(tmdb_analysis.__file__).parent
+    chapters = (path for part in parts for path in (package / part).glob("*.py"))
+    found = {path.stem: len(clock.findall(path.read_text(encoding="utf-8"))) for path in chapters}
+    assert {name: n for name, n in found.items() if n} == {"ingest": 1}
 
 
 # --- findings and searches --------------------------------------------------------------------

@@ -18,8 +18,16 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from contextlib import (
+    closing,
+    contextmanager,
+    suppress,
+)
+from datetime import (
+    UTC,
+    datetime,
+    timedelta,
+)
 from email.utils import formatdate
 from pathlib import Path
 
@@ -29,13 +37,36 @@ import redis
 from tests.fake_tmdb import fake_tmdb
 from tests.fetching import processes, write_for_ever
 from tmdb_analysis.core.home import Run
-from tmdb_analysis.core.settings import Api, TmdbError, TryLater, UsageError, settings
-from tmdb_analysis.tmdb.cache import ROW_FORMAT, SqliteRows, pack_row
+from tmdb_analysis.core.settings import (
+    Api,
+    TmdbError,
+    TryLater,
+    UsageError,
+    settings,
+)
+from tmdb_analysis.tmdb.cache import (
+    ROW_FORMAT,
+    SqliteRows,
+    pack_row,
+)
 from tmdb_analysis.tmdb.client import Tmdb, details
 from tmdb_analysis.tmdb.fetch import fetch_films
-from tmdb_analysis.tmdb.ledger import Ledger, fetch_lock, segment_lines
-from tmdb_analysis.tmdb.selection import ids_of_discover, ids_of_lines, ids_of_list
-from tmdb_analysis.tmdb.transport import NoAnswer, SecretRefused, retry_after
+from tmdb_analysis.tmdb.ledger import (
+    Ledger,
+    fetch_lock,
+    segment_lines,
+)
+from tmdb_analysis.tmdb.selection import (
+    ids_of_discover,
+    ids_of_lines,
+    ids_of_list,
+)
+from tmdb_analysis.tmdb.transport import (
+    NoAnswer,
+    SecretRefused,
+    https_proxy,
+    retry_after,
+)
 from tmdb_analysis.use.cli import main
 from tmdb_analysis.use.machine import cache_check
 
@@ -1024,6 +1055,16 @@ def test_a_valkey_that_is_full_or_read_only_fails_no_fetch(valkey, server, quiet
             )
 
 
+def test_answers_of_no_lifetime_are_not_written_to_valkey(valkey, server, quiet, tmp_path):
+    "40: fresh_days and stale_days of 0. Redis refuses an expiry of 0 s, which is no fault here."
+    _, url = valkey
+    with redis.Redis.from_url(url) as admin:
+        admin.flushall()
+        counts = fetch(server.url, tmp_path, redis_url=url, fresh_days=0, stale_days=0)
+        assert bodies(tmp_path) == quiet and counts["sources"] == {"live": len(IDS)}
+        assert not counts["metrics"]["cache_write_faults"] and admin.dbsize() == 0
+
+
 REFUSED = {
     "down": "redis://127.0.0.1:9/0",
     "wrong password": None,
@@ -1288,3 +1329,64 @@ def test_pruning_gives_room_back_and_keeps_what_helps(tmp_path, no_secret, capsy
         assert rows.get("new") and not rows.get("old 1")
         rows.connection.execute("BEGIN IMMEDIATE")
         assert main(words) == 1 and "when no run fetches" in capsys.readouterr().err
+
+
+@contextmanager
+def connect_proxy():
+    "A proxy on loopback that refuses every request; gives its URL and the requests in clear."
+    heard: list[bytes] = []
+
+    def serve(listener):
+        with suppress(OSError):
+            while True:
+                line, _ = listener.accept()
+                with line:
+                    heard.append(line.recv(65536))
+                    line.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", heard
+
+
+def use_proxy(monkeypatch, url, **more):
+    "Name a proxy in the environment, as companies do."
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("HTTP_PROXY", url)
+    monkeypatch.setenv("HTTPS_PROXY", url)
+    for name, value in more.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("secret", [{"read_token": TOKEN}, {"read_token": None, "api_key": KEY}])
+def test_the_api_and_the_export_use_the_proxy_of_the_environment(secret, monkeypatch, tmp_path):
+    "Only a CONNECT goes to the proxy in clear: no path, and no secret."
+    more = SHORT | {"attempts": 1, "rate_per_second": 36} | secret
+    with connect_proxy() as (proxy, heard):
+        use_proxy(monkeypatch, proxy)
+        with Tmdb(Api(**more), tmp_path) as tmdb:
+            with pytest.raises(NoAnswer):
+                tmdb.get("/3/movie/348")
+            with pytest.raises(NoAnswer):
+                tmdb.daily_export("/p/exports/movie_ids_11_22_2026.json.gz")
+    asked = [request.split(b" ")[:2] for request in heard]
+    assert asked == [
+        [b"CONNECT", b"api.themoviedb.org:443"],
+        [b"CONNECT", b"files.tmdb.org:443"],
+    ]
+    clear = b"".join(heard)
+    assert TOKEN.encode() not in clear and KEY.encode() not in clear and b"/movie" not in clear
+
+
+def test_no_proxy_is_asked_for_this_machine_or_for_an_exempt_host(monkeypatch, server, tmp_path):
+    with connect_proxy() as (proxy, heard):
+        use_proxy(monkeypatch, proxy)
+        with open_tmdb(server.url, tmp_path) as tmdb:
+            assert tmdb.get("/3/movie/348").status == 200, "loopback needs no proxy"
+        use_proxy(monkeypatch, proxy, NO_PROXY="tmdb.org,.themoviedb.org")
+        assert https_proxy("https://api.themoviedb.org") == {}
+        assert https_proxy("https://files.tmdb.org") == {}
+        assert https_proxy("https://example.org") == {"https": proxy}
+        assert not heard

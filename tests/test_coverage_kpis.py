@@ -12,11 +12,11 @@ from tmdb_analysis.core.home import Run
 from tmdb_analysis.kpis.coverage import money_reweighted
 from tmdb_analysis.stats.known_money import headline_statistics, headline_weights
 from tmdb_analysis.stats.weighting import (
-    resample_counts,
     inverse_weights,
     known_chance,
     logistic_coefficients,
     resample_coefficients,
+    resample_counts,
     reweight,
     share_bounds,
     standard_columns,

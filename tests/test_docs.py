@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import nbformat
 import pytest
 from PIL import Image
 
@@ -72,3 +73,43 @@ def test_commands_of_the_first_day_work(words, demo, capsys, monkeypatch):
     monkeypatch.setenv("TMDB_HOME", str(demo.home))
     assert main(words.split()) == 0
     assert capsys.readouterr().out.strip()
+
+
+CHAPTERS = sorted((ROOT / "nbs").glob("[0-9]_*/*.ipynb"))
+NUMBER = r"(?<![\w.,*])(\d[\d,]*(?:\.\d+)?)"
+
+
+def shown_numbers(cells: list) -> list[float]:
+    "All numbers in the stored outputs of a chapter."
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    texts = [output.get("text", "") for output in outputs]
+    kinds = ("text/plain", "text/html", "text/markdown")
+    texts += [output.get("data", {}).get(kind, "") for output in outputs for kind in kinds]
+    plain = re.sub(r"<[^>]+>", " ", "\n".join(texts))
+    return [float(n.replace(",", "")) for n in re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?", plain)]
+
+
+def untied(claim: str, shown: list[float]) -> list[str]:
+    "The numbers in a text that no shown number rounds to, also as a share."
+    plain, missing = re.sub(r"`[^`]*`|\]\([^)]*\)", "", claim), []
+    for text, percent in re.findall(rf"{NUMBER}( ?%)?", plain):
+        text = text.rstrip(",")
+        value, half = float(text.replace(",", "")), 0.500001 * 10.0 ** -len(text.partition(".")[2])
+        scales = (1, 100) if percent else (1,)
+        if not any(abs(scale * x - value) <= half for x in shown for scale in scales):
+            missing.append(text)
+    return missing
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_numbers_of_the_sample_in_prose_are_in_the_outputs(chapter):
+    "From *in the sample* to the end of a paragraph, each number is one that the chapter shows."
+    cells = nbformat.read(chapter, as_version=4).cells
+    shown = shown_numbers(cells)
+    lines = [line for c in cells if c.cell_type == "markdown" for line in c.source.splitlines()]
+    claims = [line[m.start() :] for line in lines if (m := re.search("[Ii]n the sample", line))]
+    assert not {claim[:80]: found for claim in claims if (found := untied(claim, shown))}
+
+
+def test_a_stale_number_is_found():
+    assert untied("In the sample 376 of 987 films are dramas, 38 %.", [987, 0.38]) == ["376"]

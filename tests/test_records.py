@@ -296,7 +296,7 @@ EXTREME = {
     "vote_count": [2**62, 10**9],
     "runtime": [10**9, 100_000, 1],
     "vote_average": [11, 10.0, 0.1],
-    "release_date": ["1000-01-01", "1888-01-01", "2100-12-31"],
+    "release_date": ["1873-12-31", "1874-12-09", "2100-12-31"],
 }
 IMPOSSIBLE = {
     "popularity": 3,

@@ -292,7 +292,7 @@ def asked(bundles):
     credits = frame(CREDITS, [c for b in bundles for c in b.credits])
     seen = with_related_facts(movies, credits, frame(COLLECTIONS, [b.collection for b in bundles]))
     return [
-        (answers(raw, frame(DROPPED, dropped)), answer_rules(TODAY.date()), "id"),
+        (answers(raw, frame(DROPPED, dropped), TODAY.date()), answer_rules(), "id"),
         (seen, [*movie_rules(), *impossible_value_rules()], "id"),
         (with_spread(movies), outlier_rules(), "id"),
         (with_film_and_person(credits, movies), credit_rules(), "movie_id"),
@@ -325,7 +325,7 @@ def all_rules():
     "All rules about rows."
     session()
     return [
-        *answer_rules(TODAY.date()),
+        *answer_rules(),
         *movie_rules(),
         *impossible_value_rules(),
         *outlier_rules(),

@@ -1,8 +1,10 @@
 "Saved answers in any shape: what is sure is read, and anything else is named in one line."
 
 import gzip
+import io
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -264,3 +266,50 @@ def test_input_with_one_film_is_not_refused(tmp_path):
 def test_strict_is_for_files_only(tmp_path):
     with pytest.raises(UsageError, match="strict needs source files"):
         source_of(settings(source="api", ids="7", strict=True)).check()
+
+
+def test_json_in_utf_16_without_a_mark_is_read_whole(tmp_path):
+    for encoding in ("utf-16-le", "utf-16-be"):
+        lines = "\n".join(map(json.dumps, (A | {"title": "Amélie"}, B)))
+        (tmp_path / "films.jsonl").write_bytes(lines.encode(encoding))
+        assert ids(tmp_path / "films.jsonl") == [1, 2]
+
+
+SPREADSHEET = "id;title;budget;revenue;release_date\r\n1;Amélie;10;20;25.04.2001\r\n2;B;1;2;\r\n"
+
+
+@pytest.mark.parametrize("hint", ["sep=;\r\n", "SEP=;\n", ""])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig", "utf-16"])
+def test_the_separator_line_of_a_spreadsheet_is_no_header(hint, encoding, tmp_path):
+    (tmp_path / "films.csv").write_bytes((hint + SPREADSHEET).encode(encoding))
+    found = inventory([tmp_path / "films.csv"])
+    rows = [record for _, record in records([tmp_path / "films.csv"])]
+    assert [(row["id"], row["title"]) for row in rows] == [("1", "Amélie"), ("2", "B")]
+    assert found.tables[0].columns[0] == "id" and found.tables[0].delimiter == ";"
+
+
+ZIPPED = io.BytesIO()
+with zipfile.ZipFile(ZIPPED, "w") as archive:
+    archive.writestr("films.json", json.dumps([A, B]))
+PACKED = {
+    "films.zip": (ZIPPED.getvalue(), "a ZIP archive or a workbook: unpack it, or save it as CSV"),
+    "films.json": (ZIPPED.getvalue(), "a ZIP archive"),
+    "films.csv": (ZIPPED.getvalue(), "a ZIP archive"),
+    "films.json.gz": (gzip.compress(gzip.compress(b"[]")), "compressed twice: unpack it once"),
+    "empty.csv": (b"\r\n \r\n", "empty"),
+    "empty.json": (b"\xef\xbb\xbf", "empty"),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_the_reason_says_what_a_file_without_text_is(name, tmp_path):
+    content, reason = PACKED[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(TmdbError, match=rf"^{name}: cannot be read \({reason}"):
+        inventory([tmp_path / name])
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "films.json")
+    with pytest.raises(UsageError, match="no regular file; save its content in a file first"):
+        files([tmp_path / "films.json"])

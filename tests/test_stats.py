@@ -89,9 +89,13 @@ def lognormal_money(rng: np.random.Generator, n: int, spread: float) -> tuple:
 
 @pytest.mark.parametrize(
     "n, spread, least",
-    [(6, 1.0, 0.9), (10, 1.5, 0.88), (20, 1.0, 0.9), (50, 1.5, 0.91)],
+    [
+        *((6, 1.0, 0.9), (6, 1.5, 0.86), (6, 2.5, 0.81), (10, 1.5, 0.88)),
+        *((20, 1.0, 0.9), (20, 1.5, 0.89), (20, 2.5, 0.87), (50, 1.5, 0.91)),
+    ],
 )
 def test_pooled_interval_covers_heavy_tails(monkeypatch, n, spread, least):
+    "Nearly its level; the chapter and the guide to a report say by how much it falls short."
     monkeypatch.setattr(stats, "DRAWN_NUMBERS", 1000 * n)  # 1,000 draws suffice here
     rng = np.random.default_rng(2)
     money = [lognormal_money(rng, n, spread) for _ in range(300)]
@@ -565,7 +569,7 @@ def test_each_rule_takes_what_it_says():
         "revenue known": 2,
         "budget of $100,000 or more": 1,
         "revenue of $1,000 or more": 1,
-        "released 180 days or more before the answer": 3,
+        "released 180 days or more before the data date": 3,
     }
     kept = [r.id for r in money_cohort(dated).orderBy("id").collect()]
     assert kept == [1, 5, 9, 11, 14] and told.films.iloc[-1] == 5, (

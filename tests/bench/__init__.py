@@ -1,5 +1,6 @@
 """The package beside scripts that are written by hand: `make bench`."""
 
+RELEASE_YEARS = (1874, 2100)  # plausible: the oldest film in TMDB is Passage de Venus, 1874
 NO_TEXT = (
     "no data|no overview found.|no overview found|no overview|no tagline|n/a|none|null|nan|-"
 ).split("|")

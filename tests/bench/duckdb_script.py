@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from tests.bench import CSV_COLUMNS
+from tests.bench import CSV_COLUMNS, RELEASE_YEARS
 
 NAMED = "STRUCT(id BIGINT, name VARCHAR)"
 CAST = 'STRUCT(id BIGINT, name VARCHAR, "order" BIGINT, "character" VARCHAR)[]'
@@ -110,7 +110,7 @@ MOST = {  # rule: column, lowest and highest possible value
     "rating_range": ("vote_average", 0, 10),
     "votes_sign": ("vote_count", 0, 1_000_000_000),
     "popularity_sign": ("popularity", 0, 1_000_000),
-    "year_range": ("year(release_date)", 1888, 2100),
+    "year_range": ("year(release_date)", *RELEASE_YEARS),
     "runtime_possible": ("runtime", 1, 100_000),
     "budget_possible": ("budget_musd", 0, 100_000),
     "revenue_possible": ("revenue_musd", 0, 100_000),

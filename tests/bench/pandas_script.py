@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from tests.bench import CSV_COLUMNS, NO_TEXT
+from tests.bench import CSV_COLUMNS, NO_TEXT, RELEASE_YEARS
 
 FILM_COLUMNS = (
     "id title release_date release_year genres collection_id belongs_to_collection budget_musd "
@@ -132,7 +132,7 @@ def choose_films(films: pd.DataFrame) -> pd.DataFrame:
     year = films["release_date"].dt.year
     impossible = (
         ~films["vote_average"].fillna(5).between(0, 10)
-        | ~year.fillna(2000).between(1888, 2100)
+        | ~year.fillna(2000).between(*RELEASE_YEARS)
         | (films["runtime"].fillna(90) > 100_000)
     )
     poor = films["title"].isna() | (films["known_columns"] < 10)

@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 from polars import col, lit, when
 
-from tests.bench import CSV_COLUMNS, NO_TEXT
+from tests.bench import CSV_COLUMNS, NO_TEXT, RELEASE_YEARS
 
 INT, FLOAT, TEXT, BOOL = pl.Int64, pl.Float64, pl.String, pl.Boolean
 NAMED = pl.Struct({"id": INT, "name": TEXT})
@@ -199,7 +199,7 @@ def judged(records: pl.DataFrame) -> pl.DataFrame:
         "rating_range": col("vote_average").is_between(0, 10),
         "votes_sign": col("vote_count").is_between(0, 1_000_000_000),
         "popularity_sign": col("popularity").is_between(0, 1_000_000),
-        "year_range": year.is_between(1888, 2100),
+        "year_range": year.is_between(*RELEASE_YEARS),
         "runtime_possible": col("runtime").is_between(1, 100_000),
         "budget_possible": col("budget_musd").is_between(0, 100_000),
         "revenue_possible": col("revenue_musd").is_between(0, 100_000),

@@ -176,7 +176,7 @@ MOVIES = Table(
             column("known_columns", INT, "known columns, of the 22 of movies.csv", null=False),
             column("adult", BOOL, "adult film"),
             column("video", BOOL, "a video, such as a concert or a making-of, instead of a film"),
-            column("fetched_at", TIME, "time of the fetch; null if the record does not say"),
+            column("fetched_at", TIME, "time of the fetch, at most the data date; null if unknown"),
             column(
                 "as_of",
                 DATE,

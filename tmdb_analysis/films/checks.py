@@ -11,11 +11,27 @@ __all__ = ['missing', 'unique', 'valid', 'consistent', 'timely', 'accurate', 'CO
 from collections.abc import Callable
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import (
+    Column,
+    DataFrame,
+)
+from pyspark.sql import (
+    functions as F,
+)
 
-from .clean import BLANK, is_placeholder, known_date, known_text
-from .rules import Rule, at_least, matches, one_of
+from tmdb_analysis.films.clean import (
+    BLANK,
+    is_placeholder,
+    known_date,
+    known_text,
+    newest_fetch,
+)
+from tmdb_analysis.films.rules import (
+    Rule,
+    at_least,
+    matches,
+    one_of,
+)
 
 # %% ../../nbs/2_films/24_checks.ipynb #97762819
 def warning(
@@ -80,12 +96,14 @@ def has_any(
 def answers(
     raw: DataFrame,  # RAW contract
     dropped: DataFrame,  # DROPPED contract
+    read_on: date | None = None,  # day on which the run read the answers; None: not compared
 ) -> DataFrame:
     """The RAW contract without replaced records, and five columns: `imdb_films`, the number of
     films with the same IMDb id (null for one), `differing` of `differing_columns` (null for a film
     with one record), `production_countries_coded` and `spoken_languages_coded`, whether any record
-    has such a code, and `newest_fetch`, the day of the newest answer (null without any time)."""
+    has such a code, and `newest_fetch`, the newest credible day of a fetch (null without one)."""
     differing = differing_columns(raw, dropped)
+    newest = F.lit(newest_fetch(raw, read_on)).cast("date").alias("newest_fetch")
     raw = raw.join(dropped.filter("rule = 'duplicate'").select("seq"), "seq", "left_anti")
     ids = raw.filter("length(imdb_id) > 0").groupBy("imdb_id")
     shared = ids.agg(F.countDistinct("id").alias("imdb_films")).filter("imdb_films > 1")
@@ -93,30 +111,26 @@ def answers(
         F.count_if(has_any(column, field)).alias(column) for column, field in CODE_FIELDS.items()
     ]
     coded = [(F.col(column) > 0).alias(f"{column}_coded") for column in CODE_FIELDS]
-    counts.append(F.max(F.col("fetched_at").cast("date")).alias("newest_fetch"))
-    coded.append(F.col("newest_fetch"))
     records = raw.join(shared, "imdb_id", "left").join(differing, "id", "left")
-    return records.crossJoin(raw.agg(*counts).select(*coded))
+    return records.crossJoin(raw.agg(*counts).select(*coded, newest))
 
 # %% ../../nbs/2_films/24_checks.ipynb #94010537
 KEEP_DAYS = 180  # TMDB's terms of use: six months
 
 
-def fetch_rules(
-    read_on: date | None = None,  # day on which the run read the answers; None: not compared
-) -> list[Rule]:
+def fetch_rules() -> list[Rule]:
     "The rules about the time of the fetch, on the columns of `answers`."
     fetched, day, newest = is_known("fetched_at"), F.col("fetched_at").cast("date"), "newest_fetch"
     fresh = (
         f"the answer is at most {KEEP_DAYS} days older than the newest (TMDB's terms: six months)"
     )
-    is_fresh = day >= F.date_sub(newest, KEEP_DAYS)
-    is_past = day <= F.date_add(newest if read_on is None else F.lit(read_on), 1)
+    past = "the answer was fetched on the data date or before"
+    is_fresh, is_past = day >= F.date_sub(newest, KEEP_DAYS), day <= F.col(newest)
     timed = is_known(newest)
     return [
         missing("known_fetched_at", "the answer says when it was fetched", fetched, timed),
-        timely("fetched_fresh", fresh, is_fresh, fetched, day),
-        timely("fetched_past", "the answer was fetched in the past", is_past, fetched, day),
+        timely("fetched_fresh", fresh, is_fresh, fetched & timed, day),
+        timely("fetched_past", past, is_past, fetched, day),
     ]
 
 # %% ../../nbs/2_films/24_checks.ipynb #339355e2
@@ -196,9 +210,7 @@ def form_rules() -> list[Rule]:
     return [*text_rules(), *list_rules(), *placeholder_rules(), genre]
 
 # %% ../../nbs/2_films/24_checks.ipynb #add773f9
-def answer_rules(
-    read_on: date | None = None,  # day on which the run read the answers; None: not compared
-) -> list[Rule]:
+def answer_rules() -> list[Rule]:
     "The rules about one raw record, on the columns of `answers`."
     rated = (F.col("vote_average") > 0) & is_known("vote_count")
     alone, has_imdb, voted = F.col("imdb_films").isNull(), F.length("imdb_id") > 0, "vote_average"
@@ -208,7 +220,7 @@ def answer_rules(
     differing = F.array_join("differing", ", ")
     return [
         *[at_least(f"{c}_sign", c, 0) for c in ("budget", "revenue", "runtime")],
-        *fetch_rules(read_on),
+        *fetch_rules(),
         *form_rules(),
         unique("imdb_once", once, alone, has_imdb, "imdb_id"),
         consistent("records_agree", agree, one_value, value=differing),

@@ -7,14 +7,14 @@ __all__ = ['BLANK', 'NO_TEXT', 'BY_NAME', 'DETAILS', 'AMOUNTS', 'MONEY_FLOOR_USD
            'CSV_FIELDS', 'BREAKS', 'OUTSIDE', 'DROP_RULES', 'FILMS_VERSION', 'known_text', 'is_placeholder',
            'known_date', 'Unknown', 'unknowns', 'known_value', 'null_if_empty', 'distinct_names', 'names_of',
            'language_names', 'list_size', 'billed_cast', 'director_names', 'id_of_name', 'id_or_name', 'has_details',
-           'detail_parts', 'with_values', 'doubts', 'with_features', 'newest_supported_day', 'earliest_day', 'with_day',
-           'data_date_source', 'best_first', 'cluster_id', 'instalment', 'fewest_known_columns', 'is_after_data',
-           'with_verdicts', 'candidates', 'movies', 'dropped', 'apply_scope', 'credits', 'collections',
-           'unknown_counts', 'rows_by_rule']
+           'detail_parts', 'with_values', 'doubts', 'with_features', 'newest_supported_day', 'newest_fetch',
+           'with_credible_times', 'earliest_day', 'with_day', 'data_date_source', 'best_first', 'cluster_id',
+           'instalment', 'fewest_known_columns', 'is_after_data', 'with_verdicts', 'candidates', 'movies', 'dropped',
+           'apply_scope', 'credits', 'collections', 'unknown_counts', 'rows_by_rule']
 
 # %% ../../nbs/2_films/23_clean.ipynb #a91b04c0
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import reduce
 from hashlib import md5
 from itertools import pairwise
@@ -313,6 +313,30 @@ def newest_supported_day(
             return supported[-1]
     return max(ordered, default=None)
 
+# %% ../../nbs/2_films/23_clean.ipynb #a4d1fut1
+def newest_fetch(
+    raw: DataFrame,  # RAW contract
+    read_on: date | None = None,  # day on which the run read the records; None: not compared
+) -> date | None:
+    """The newest credible day of a fetch: no later than a day after the reading, for time zones,
+    and supported by other fetches. None without any."""
+    day = F.col("fetched_at").cast("date").alias("day")
+    counts = raw.groupBy(day).agg(F.countDistinct("id").alias("films")).toArrow().to_pylist()
+    latest = date.max if read_on is None else read_on + timedelta(1)
+    known = [row for row in counts if row["day"] is not None and row["day"] <= latest]
+    # three films on a day support each other, so more of them change nothing
+    return newest_supported_day(row["day"] for row in known for _ in range(min(row["films"], 3)))
+
+
+def with_credible_times(
+    raw: DataFrame,  # RAW contract
+    newest: date | None,  # from `newest_fetch`
+) -> DataFrame:
+    "The records; a later `fetched_at` counts as of the newest credible day, null without one."
+    time, last = F.col("fetched_at"), F.lit(newest).cast("date")
+    credible = F.when(time.cast("date") <= last, time).when(time.isNotNull(), last)
+    return raw.withColumn("fetched_at", credible.cast("timestamp"))
+
 # %% ../../nbs/2_films/23_clean.ipynb #a4d10002
 def earliest_day(
     raw: DataFrame,  # RAW contract
@@ -406,10 +430,12 @@ def with_verdicts(
     raw: DataFrame,  # RAW contract
     min_known_columns: int = 10,  # of the 22 columns of movies.csv
     absent: Sequence[str] = (),  # fields of RAW that the data do not carry
+    read_on: date | None = None,  # day on which the run read the records; None: not compared
 ) -> DataFrame:
     """All raw records with values and features. `rule` is the first rule that drops the record,
     null for a film; `reasons` lists all of them."""
     has_status = "status" not in absent
+    raw = with_credible_times(raw, newest_fetch(raw, read_on))
     day = earliest_day(raw, has_status)
     films = with_day(raw.transform(with_values).transform(with_features), day)
     films = films.withColumn("broken", broken_rule_ids(impossible_value_rules()))
@@ -523,4 +549,4 @@ def rows_by_rule(
     return {rule: counts.get(rule, 0) for rule in (*DROP_RULES, *({OUTSIDE} & counts.keys()))}
 
 # %% ../../nbs/2_films/23_clean.ipynb #c2300002
-FILMS_VERSION = 2  # of the rules of this chapter
+FILMS_VERSION = 3  # of the rules of this chapter

@@ -46,7 +46,7 @@ def cohort_rules(
     min_runtime: int = 60,  # minutes
     money_min_budget_usd: int = 100_000,  # USD; smaller sums are more often typing errors
     money_min_revenue_usd: int = 1_000,  # USD; smaller sums are more often typing errors
-    mature_days: int = 180,  # days from the release to the record
+    mature_days: int = 180,  # days from the release to the data date
 ) -> list[Need]:
     "The rules of the cohort in their order. A film with an unknown value does not meet a rule."
     budget, revenue = F.col("budget_musd"), F.col("revenue_musd")
@@ -63,7 +63,7 @@ def cohort_rules(
         f"budget of ${money_min_budget_usd:,} or more": budget >= money_min_budget_usd / 1e6,
         f"revenue of ${money_min_revenue_usd:,} or more": revenue >= money_min_revenue_usd / 1e6,
     }
-    age = {f"released {mature_days} days or more before the answer": mature}
+    age = {f"released {mature_days} days or more before the data date": mature}
     return [
         kind(rule, F.coalesce(met, F.lit(False)))
         for kind, rules in ((Need, film), (MoneyNeed, money), (Need, age))

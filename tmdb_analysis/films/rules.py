@@ -23,6 +23,7 @@ from pyspark.sql.types import NumericType
 
 from ..core.engine import one_row
 from ..core.settings import UsageError
+from ..tmdb.selection import FIRST_DAY, LAST_DAY
 
 # %% ../../nbs/2_films/21_rules.ipynb #f14144a8
 DIMENSION_MEANINGS = {
@@ -295,8 +296,8 @@ def own_rules(
 # %% ../../nbs/2_films/21_rules.ipynb #f0895e40
 def impossible_value_rules() -> list[Rule]:
     "The rules on impossible values, for columns of the MOVIES contract."
-    year = F.col("release_year")
-    years, possible = "release_year lies between 1888 and 2100", year.between(1888, 2100)
+    year, first, last = F.col("release_year"), FIRST_DAY.year, LAST_DAY.year
+    years, possible = f"release_year lies between {first} and {last}", year.between(first, last)
     return [
         within("rating_range", "vote_average", 0, 10, "error"),
         within("votes_sign", "vote_count", 0, 1_000_000_000, "error"),

@@ -260,4 +260,4 @@ def examples(
     return found.select("rule_id", "rule", "films", text).orderBy("rule_id")
 
 # %% ../../nbs/2_films/27_validate.ipynb #c2700002
-QUALITY_VERSION = 2  # of the rules and the score
+QUALITY_VERSION = 3  # of the rules and the score

@@ -162,8 +162,9 @@ class RedisRows:
         return found
 
     def put(self, key: str, row: bytes) -> None:
-        "Store a row."
-        self.connection.set(f"tmdb:{key}", row, ex=self.keep_s)
+        "Store a row, unless it may be kept for 0 seconds, which Redis refuses."
+        if self.keep_s:
+            self.connection.set(f"tmdb:{key}", row, ex=self.keep_s)
 
     def close(self) -> None:
         "Close the connection."

@@ -26,8 +26,19 @@ from requests_cache import CachedSession
 from requests_cache.backends.base import BaseCache
 from requests_cache.policy import DO_NOT_CACHE, ExpirationTime
 
-from ..core.settings import Api, TmdbError, TryLater, UsageError, is_loopback
-from .cache import RedisRows, SqliteRows, TolerantStorage, open_rows
+from tmdb_analysis.core.settings import (
+    Api,
+    TmdbError,
+    TryLater,
+    UsageError,
+    is_loopback,
+)
+from tmdb_analysis.tmdb.cache import (
+    RedisRows,
+    SqliteRows,
+    TolerantStorage,
+    open_rows,
+)
 from tmdb_analysis.tmdb.transport import (
     NETWORK_ERRORS,
     Counters,
@@ -35,6 +46,7 @@ from tmdb_analysis.tmdb.transport import (
     NoHost,
     TmdbAdapter,
     backoff,
+    https_proxy,
     read_body,
 )
 
@@ -169,9 +181,15 @@ class Tmdb:
         "What `daily_export` returns, in one attempt. Raises `NoAnswer` or `NETWORK_ERRORS`."
         local = is_loopback(urlsplit(self.api.base_url).hostname)  # a server for tests
         host = self.api.base_url if local else EXPORT_HOST
-        with requests.get(
-            host + path, stream=True, timeout=(5, self.api.timeout_s), allow_redirects=False
-        ) as response:
+        with requests.Session() as session:
+            session.trust_env = False
+            response = session.get(
+                host + path,
+                stream=True,
+                timeout=(5, self.api.timeout_s),
+                allow_redirects=False,
+                proxies=https_proxy(host),
+            )
             if response.status_code in (403, 404):
                 return None
             if response.status_code != 200:

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['COMPRESSIONS', 'RECORD_SUFFIXES', 'TABLE_SUFFIXES', 'COMPRESSION_SUFFIXES', 'MARKS', 'PAGE_KEYS', 'ANSWER_FIELDS',
-           'RECORD_FIELDS', 'DEPTH', 'BLOCK_BYTES', 'HEAD_BYTES', 'BadRecord', 'open_bytes', 'plain_suffix',
-           'has_record_name', 'files', 'unreadable_kind', 'skipped_files', 'skipped_words', 'parse', 'marked_encoding',
-           'is_answer', 'records_of_object', 'records_inside', 'all_records', 'json_lines', 'values_in', 'document',
-           'is_record', 'Lines', 'line_blocks', 'json_parts', 'ForeignFile', 'foreign_reason', 'digest']
+           'RECORD_FIELDS', 'DEPTH', 'BLOCK_BYTES', 'HEAD_BYTES', 'NO_TEXT_STARTS', 'BadRecord', 'open_bytes',
+           'plain_suffix', 'has_record_name', 'files', 'unreadable_kind', 'skipped_files', 'skipped_words', 'parse',
+           'marked_encoding', 'is_answer', 'records_of_object', 'records_inside', 'all_records', 'json_lines',
+           'values_in', 'document', 'is_record', 'Lines', 'line_blocks', 'json_parts', 'no_text_reason', 'ForeignFile',
+           'foreign_reason', 'digest']
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #8e3f5440
 import codecs
@@ -81,6 +82,8 @@ def files(
     for path in map(Path, paths):
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder; check the path after --input")
+        if not path.is_file() and not path.is_dir():
+            raise UsageError(f"{path}: no regular file; save its content in a file first")
         inside = [path]
         if path.is_dir():
             below = (p for p in path.rglob("*") if p.is_file())
@@ -155,8 +158,12 @@ MARKS = {  # first bytes: encoding; the mark of UTF-32 begins like that of UTF-1
 def marked_encoding(
     head: bytes,  # the first bytes of a file
 ) -> str:
-    "The encoding that the first bytes announce; empty if they announce none."
-    return next((name for mark, name in MARKS.items() if head.startswith(mark)), "")
+    """The encoding that the first bytes announce: by a mark, or in UTF-16 by the zero byte of an
+    ASCII character. Empty if they announce none."""
+    if name := next((name for mark, name in MARKS.items() if head.startswith(mark)), ""):
+        return name
+    zeros = tuple(byte == 0 for byte in head[:2])
+    return "utf-16-le" if zeros == (False, True) else "utf-16-be" if zeros == (True, False) else ""
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #16fil902
 PAGE_KEYS = ("results", "parts", "items")  # where TMDB's own answers list films
@@ -336,21 +343,36 @@ def json_parts(
         yield from found
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #16fil905
+HEAD_BYTES = 2**16  # of a file, to tell what it is
+NO_TEXT_STARTS = {  # first bytes after decompression: what the file is, and what to do
+    b"PK\x03\x04": "a ZIP archive or a workbook: unpack it, or save it as CSV",
+    **dict.fromkeys(COMPRESSIONS, "compressed twice: unpack it once"),
+}
+
+
+def no_text_reason(
+    path: Path,  # a file that should hold text
+) -> str:
+    "Why a file holds no text, in words; empty if it may. Raises `OSError`."
+    with open_bytes(path) as f:
+        head = f.read(HEAD_BYTES)
+    if not head.removeprefix(codecs.BOM_UTF8).strip():
+        return "empty"
+    return next((why for start, why in NO_TEXT_STARTS.items() if head.startswith(start)), "")
+
+# %% ../../nbs/1_tmdb/16_files.ipynb #16fil973
 class ForeignFile(TmdbError):
     "A file that holds no films."
-
-
-HEAD_BYTES = 2**16  # of a file, to tell what it is
 
 
 def foreign_reason(
     path: Path,  # a file that should hold JSON
 ) -> str:
     "Why a file holds no JSON, in words; empty if it may. Raises `OSError`."
+    if reason := no_text_reason(path):
+        return reason
     with open_bytes(path) as f:
         head = f.read(HEAD_BYTES)
-    if not head.strip():
-        return "empty"
     encoding = marked_encoding(head) or "utf-8"
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
     text = text.partition("\0")[0]  # a picture has a NUL before it has a line like JSON

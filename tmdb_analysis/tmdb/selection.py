@@ -84,7 +84,8 @@ def ids_of_list(
     return [film["id"] for answer in found for film in answer.get("results", [])]
 
 # %% ../../nbs/1_tmdb/14_selection.ipynb #56cc19e1
-FIRST_DAY, LAST_DAY = date(1874, 1, 1), date(2100, 12, 31)  # of releases in TMDB
+# The oldest film in TMDB is Passage de Venus (id 315946): photographs of 9 December 1874.
+FIRST_DAY, LAST_DAY = date(1874, 1, 1), date(2100, 12, 31)  # of plausible releases
 RELEASE_LIMITS = ("primary_release_date.gte", "primary_release_date.lte")
 
 

@@ -39,6 +39,7 @@ from tmdb_analysis.tmdb.files import (
     foreign_reason,
     json_lines,
     json_parts,
+    no_text_reason,
     plain_suffix,
     skipped_files,
 )
@@ -129,11 +130,12 @@ def inventory(
     found = Inventory([], [], [], given)
     for path in files(given):
         try:
-            if plain_suffix(path) in TABLE_SUFFIXES:
-                found.tables.append(film_table(path, columns))
-            elif reason := foreign_reason(path):
+            is_table = plain_suffix(path) in TABLE_SUFFIXES
+            if reason := no_text_reason(path) if is_table else foreign_reason(path):
                 problem = f"{path.name}: cannot be read ({reason})"
                 raise ForeignFile(f"{problem}; leave it out of --input")
+            elif is_table:
+                found.tables.append(film_table(path, columns))
             else:
                 found.json.append(path)
         except (ForeignFile, *DAMAGE) as e:

@@ -175,6 +175,7 @@ def cache_check(
     try:
         rows = open_rows(api, folder)
         rows.put("doctor", pack_row({}))
+        rows.get("doctor")
         rows.close()
     except Exception as e:  # any error of SQLite, the disk or Redis
         kind = type(e).__name__
