@@ -10,10 +10,15 @@ import nbformat
 import pytest
 
 from tmdb_analysis.core.engine import one_server
-from tmdb_analysis.core.records import StageRecord, record_path, stage_records, write_record
+from tmdb_analysis.core.records import (
+    StageRecord,
+    new_record,
+    record_path,
+    stage_records,
+    write_record,
+)
 from tmdb_analysis.core.settings import TmdbError, book, settings
 from tmdb_analysis.core.store import Run, open_run, read_counts
-from tmdb_analysis.runs.chain import new_record
 from tmdb_analysis.runs.stages import execute_stage, one_kernel, stages
 from tmdb_analysis.use.steps import finish, prepare, scheduled_settings, step_command
 

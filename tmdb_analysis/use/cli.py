@@ -344,7 +344,7 @@ def run(
             soft_wrap=True,
         )
     scope = scope_words(result.parameters)
-    if code == 0 and (scope or not publish):
+    if code == 0 and (scope or not result.publish):
         what = f"covers only films {scope}" if scope else "is not published"
         console.print(
             f"this report {what}; {published_run_text(place.home)}",

@@ -69,6 +69,7 @@ def run_values(
         "scope": scope_words(facts.parameters) or None,
         "parameters": changed_parameters(facts),
         "disk_bytes": disk_bytes(run),
+        "publish": facts.publish,
         "published": is_published(run),
     }
 
@@ -110,7 +111,7 @@ def run_cells(
         "scope": scope,
         "parameters": parameters_text(changed_parameters(facts)),
         "MB": f"{disk_bytes(run) / 1e6:,.1f}",
-        "published": "yes" if is_published(run) else " ",
+        "published": "yes" if is_published(run) else " " if facts.publish else "no (--no-publish)",
     }
     return [
         cell_text(v) if isinstance(v := values.get(name), int | float) else str(v or "–")
