@@ -162,6 +162,7 @@ class RunRecord(Record):
     previous: dict[str, str | None] | None = None  # the run it was compared with
     scheduled: bool = False  # by a scheduler, which knows whether it is still going on
     publish: bool = True  # False: a trial, which readers see only after `tmdb use`
+    each_of: str | None = None  # the run that shared its records with it, as in `--each genre`
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec013
 class RuleOutcome(Record):

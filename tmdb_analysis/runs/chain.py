@@ -455,6 +455,7 @@ def run_chain(
     with claim_run(settings, planner):
         facts, start, kept = initial_facts(settings, run), time.monotonic(), stage_records(run)
         facts.publish = publish and before.publish
+        facts.each_of = planner.shared.id if planner.shared else before.each_of
         facts.started = kept[0].started if kept else facts.started
         work: dict[str, int] = {}  # jobs and stages of Apache Spark; empty for other engines
         save_settings(run, settings)

@@ -146,19 +146,19 @@ class Earlier:
 
     run: Run
     records: Mapping[str, StageRecord]  # of its finished stages, by chapter
-    goes_on: bool = False  # it is the unfinished run that goes on
+    answers_hold: bool = False  # what TMDB answered to it holds for the new run, too
 
 
 def earlier(
     run: Run,
-    goes_on: bool = False,  # it is the unfinished run that goes on
+    answers_hold: bool = False,  # what TMDB answered to it holds for the new run, too
 ) -> Earlier:
     "A run with the records of its finished stages."
     try:
         records = stage_records(run)
     except TmdbError:
         records = []
-    return Earlier(run, {r.chapter: r for r in records if r.status == "ok"}, goes_on)
+    return Earlier(run, {r.chapter: r for r in records if r.status == "ok"}, answers_hold)
 
 # %% ../../nbs/8_runs/88_plan.ipynb #88pla934
 def damage(
@@ -275,12 +275,14 @@ class Planner:
     force: bool = False  # run all stages
     start: str = ""  # run this stage and all later ones; empty: none
     only: str = ""  # run only this stage; empty: all that must run
+    shared: Run | None = None  # a finished run of the same command, whose fetch holds; None: none
     fixed: dict[str, tuple[dict[str, Any], Reached, set[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         "Find what stays the same for all stages. Raises `UsageError` for an unknown stage."
         self.chain, self.package = stages(), installed_package()
         self.sources = [earlier(run) for run in runs_to_reuse(self.settings)]
+        self.sources += [earlier(self.shared, answers_hold=True)] if self.shared else []
         for name in filter(None, (self.start, self.only)):
             if name not in self.chain:
                 hint = name_hint(name, list(self.chain))
@@ -362,7 +364,7 @@ class Planner:
             for reason in differences(kind, before.proof.get(kind, {}), now[kind])
         ]
         own = stage_parameters(self.chain[chapter], self.settings)
-        if not source.goes_on and source_named(own.get("source")).fetches:
+        if not source.answers_hold and source_named(own.get("source")).fetches:
             found.append("TMDB may answer otherwise")
         if own.get("rules_file"):
             found.append("rules of your own may depend on anything")
@@ -401,7 +403,7 @@ class Planner:
 
     def kept(self, run: Run) -> list[StageRecord]:
         "The records of the finished stages of an unfinished run that need not run again."
-        own, wrote, found = earlier(run, goes_on=True), dict[str, str | None](), []
+        own, wrote, found = earlier(run, answers_hold=True), dict[str, str | None](), []
         for chapter in self.chain:
             if self.wish(chapter) or self.reasons(chapter, wrote, own):
                 break

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['RUN_OPTIONS', 'PLAN_OPTIONS', 'COMMON_OPTIONS', 'LOGGED', 'REDIS_FIXES', 'Parser', 'parser', 'settings_from_options',
-           'run', 'plan', 'resume_options', 'resume_command', 'published_run_text', 'open_log', 'show_progress',
-           'progress_line', 'print_result', 'failure_line', 'print_error', 'search', 'params', 'machine_checks',
-           'java_check', 'port_check', 'access_check', 'open_engine_warning', 'cluster_check', 'cache_check', 'doctor',
-           'main']
+           'run', 'run_parts', 'plan', 'resume_options', 'resume_command', 'published_run_text', 'open_log',
+           'show_progress', 'progress_line', 'print_result', 'failure_line', 'print_error', 'search', 'params',
+           'machine_checks', 'java_check', 'port_check', 'access_check', 'open_engine_warning', 'cluster_check',
+           'cache_check', 'doctor', 'main']
 
 # %% ../../nbs/9_use/99_cli.ipynb #2f5ba3f3
 import argparse
@@ -205,6 +205,11 @@ def parser() -> argparse.ArgumentParser:
             metavar="NAME=VALUE",
             help="set a parameter; `tmdb params` lists them",
         )
+    run.add_argument(
+        "--each",
+        metavar="PART",
+        help="also a report on each genre or decade: genre, decade or genre=Horror,Comedy",
+    )
     search = verbs.add_parser(
         "search",
         help="search the films of a finished run",
@@ -282,6 +287,8 @@ def run(
     from tmdb_analysis.runs.plan import Planner
 
     stop_if_asked()
+    if getattr(args, "each", None):
+        return run_parts(args, console)
     options, report, start = settings_from_options(args), None, time.monotonic()
     if args.verb == "resume":
         options = resume_options(options)
@@ -353,6 +360,26 @@ def run(
             soft_wrap=True,
         )
     return code
+
+# %% ../../nbs/9_use/99_cli.ipynb #95each01
+def run_parts(
+    args: argparse.Namespace,  # of the verb run, with `each`
+    console: Console,
+) -> int:
+    "Run all stages on all films and then on each part of them, and return the exit code."
+    from tmdb_analysis.core.store import Run
+    from tmdb_analysis.runs.chain import new_run_id, unfinished_run
+    from tmdb_analysis.use.each import run_each
+
+    chosen = settings(**settings_from_options(args))
+    run_id = args.run_id or unfinished_run(chosen) or new_run_id()
+    whole = argparse.Namespace(**vars(args) | {"each": None, "run_id": run_id})
+
+    def run_all_films() -> Run | int:
+        "The run on all films, or its exit code if it is not ok."
+        return run(whole, console) or Run(run_id, chosen.pipeline.home)
+
+    return run_each(args, console, run_all_films)
 
 # %% ../../nbs/9_use/99_cli.ipynb #95plan01
 def plan(
