@@ -4,13 +4,16 @@ import json
 import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
+from bs4 import BeautifulSoup
 
 from tmdb_analysis.core.reach import Module, Package, installed_package, reach
 from tmdb_analysis.core.records import stage_records
 from tmdb_analysis.core.settings import UsageError, settings
 from tmdb_analysis.core.store import Run
 from tmdb_analysis.runs.plan import Planner, differences, proved_versions
+from tmdb_analysis.runs.site import notebook_html
 from tmdb_analysis.use.cli import main
 
 SOURCE = "from tmdb_analysis.kpis.mine import number\nnumber(films)"
@@ -180,6 +183,12 @@ def test_a_changed_function_runs_what_reaches_it(
     assert "changed" in found[expected][0]
 
 
+def words(text: str) -> str:
+    "What the page of an executed notebook says."
+    page = BeautifulSoup(notebook_html(nbformat.reads(text, 4)), "html.parser")
+    return " ".join(page.get_text(" ").split())
+
+
 def test_a_run_takes_over_what_has_not_changed(first, tmp_path, capsys):
     home = tmp_path / "home"
     shutil.copytree(first, home)
@@ -192,10 +201,35 @@ def test_a_run_takes_over_what_has_not_changed(first, tmp_path, capsys):
     taken, computed = (home / "reports" / name / "kpis" for name in ("taken", "computed"))
     names = sorted(path.name for path in computed.iterdir())
     assert names == sorted(path.name for path in taken.iterdir())
+    names = [f"kpis/{name}" for name in names] + ["movies.csv", "flags.csv", "quality.json"]
+    taken, computed = taken.parent, computed.parent
     assert not [n for n in names if (taken / n).read_bytes() != (computed / n).read_bytes()]
+    for path in computed.glob("[0-9]*.ipynb"):
+        there = (taken / path.name).read_text(encoding="utf-8")
+        assert words(there) == words(path.read_text(encoding="utf-8")), path.name
+        assert '"run_id": "taken"' in there and '"run_id": "first"' not in there
     for folder in (home / "data/tables/first", home / "reports/first"):
         shutil.rmtree(folder)
     assert main(["why", "highest_roi", "--row", "1", "--run-id", "taken", "--home", str(home)]) == 0
+
+
+def test_a_page_with_other_words_and_another_definition_run_what_shows_them(
+    first, tmp_path, monkeypatch
+):
+    shutil.copytree(installed_package().folder, tmp_path / "package")
+    path = tmp_path / "package/kpis/genres.py"
+    text = path.read_text(encoding="utf-8")
+    start = text.index('    "', text.index("\n@"))
+    path.write_text(f'{text[:start]}    "In other words. {text[start + 5 :]}', encoding="utf-8")
+    copy = Package(tmp_path / "package")
+    with monkeypatch.context() as patch:
+        patch.setattr("tmdb_analysis.runs.plan.installed_package", lambda: copy)
+        assert "66_report" in planned(first) and "28_cohort" not in planned(first)
+    planner = Planner(settings(home=first, source="sample"))
+    planner.chain["51_search"].cells[-1].source += "\n"
+    planner.chain["51_search"].cells.append(nbformat.v4.new_markdown_cell("More."))
+    plan = planner.plan()
+    assert plan["51_search"] == ["code: its page changed"] and not plan["49_coverage"]
 
 
 def test_only_refuses_what_another_stage_would_contradict(first):

@@ -72,9 +72,10 @@ def test_a_broken_record_is_named_in_one_line(line, tmp_path):
 
 
 def alike(record: StageRecord) -> dict:
-    "A record apart from its times, and from the folder of the run in the names of its files."
-    names = [name.rpartition("/")[2] for name in record.files]
-    return record.model_dump(exclude={"started", "seconds", "files"}) | {"files": names}
+    "A record apart from its times, its proof, which a scheduler does not need, and digests."
+    return record.model_dump(exclude={"started", "seconds", "wrote", "proof"}) | {
+        "wrote": sorted(record.wrote)
+    }
 
 
 @pytest.fixture(scope="module")
