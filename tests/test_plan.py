@@ -12,7 +12,7 @@ from tmdb_analysis.core.reach import Module, Package, installed_package, reach
 from tmdb_analysis.core.records import stage_records
 from tmdb_analysis.core.settings import UsageError, settings
 from tmdb_analysis.core.store import Run
-from tmdb_analysis.runs.plan import Planner, differences, proved_versions
+from tmdb_analysis.runs.plan import Planner, Proofs, differences, proved_versions
 from tmdb_analysis.runs.site import notebook_html
 from tmdb_analysis.use.cli import main
 
@@ -142,9 +142,9 @@ def test_a_changed_byte_of_the_input_runs_all_that_read_it(first, tmp_path):
     film = {"id": 1, "title": "A", "status": "Released", "budget": 10**7, "revenue": 10**8}
     films.write_text(json.dumps(film))
     chosen = settings(home=home, source="files", input=[str(films)])
-    before = Planner(chosen).proof("20_ingest", {})
+    before = Proofs(chosen).proof("20_ingest", {})
     films.write_text(json.dumps(film | {"title": "B"}))
-    now = Planner(chosen).proof("20_ingest", {})
+    now = Proofs(chosen).proof("20_ingest", {})
     assert differences("files", before["files"], now["files"]) == ["files: input changed"]
 
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Reached', 'PROVED_PACKAGES', 'all_texts', 'may_read', 'package_files', 'depends_on_day', 'proved_versions',
            'differences', 'shown_value', 'runs_to_reuse', 'Earlier', 'earlier', 'damage', 'take_over',
-           'renamed_notebook', 'taken_over', 'proved_parameters', 'comparison', 'Planner', 'plan_lines']
+           'renamed_notebook', 'taken_over', 'proved_parameters', 'comparison', 'Proofs', 'Planner', 'plan_lines']
 
 # %% ../../nbs/8_runs/88_plan.ipynb #89pla002
 import hashlib
@@ -15,7 +15,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -266,32 +266,17 @@ def comparison(
     asked = json.dumps(question(before), sort_keys=True)
     return f"{before.id} {hashlib.sha256(f'{films} {asked}'.encode()).hexdigest()[:16]}"
 
-# %% ../../nbs/8_runs/88_plan.ipynb #88pla951
+# %% ../../nbs/8_runs/88_plan.ipynb #88pla961
 @dataclass
-class Planner:
-    "Says which stages of a run must run and why, and takes over the others."
+class Proofs:
+    "What the numbers of each stage of a run depend on."
 
     settings: Settings  # of the run
-    force: bool = False  # run all stages
-    start: str = ""  # run this stage and all later ones; empty: none
-    only: str = ""  # run only this stage; empty: all that must run
-    shared: Run | None = None  # a finished run of the same command, whose fetch holds; None: none
-    fixed: dict[str, tuple[dict[str, Any], Reached, set[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        "Find what stays the same for all stages. Raises `UsageError` for an unknown stage."
+        "Read all stages; nothing is known of them yet."
         self.chain, self.package = stages(), installed_package()
-        self.sources = [earlier(run) for run in runs_to_reuse(self.settings)]
-        self.sources += [earlier(self.shared, answers_hold=True)] if self.shared else []
-        for name in filter(None, (self.start, self.only)):
-            if name not in self.chain:
-                hint = name_hint(name, list(self.chain))
-                raise UsageError(f"there is no stage {name!r}; {hint}")
-
-    @property
-    def base(self) -> Run | None:
-        "The run that stages are compared with first; None without one."
-        return self.sources[0].run if self.sources else None
+        self.found: dict[str, tuple[dict[str, Any], Reached, set[str]]] = {}
 
     @cached_property
     def inputs(self) -> dict[str, Any]:
@@ -299,9 +284,9 @@ class Planner:
         found = {n: digest["sha256"] for n, digest in input_digests(self.settings).items()}
         return found | {"skipped": source_of(self.settings).skipped()}
 
-    def fixed_proof(self, chapter: str) -> tuple[dict[str, Any], Reached, set[str]]:
+    def fixed(self, chapter: str) -> tuple[dict[str, Any], Reached, set[str]]:
         "What a stage depends on besides earlier stages and runs, what it reaches, the texts in it."
-        if chapter not in self.fixed:
+        if chapter not in self.found:
             nb = self.chain[chapter]
             path = next((book() / "nbs").glob(f"*/{chapter}.ipynb"))
             module = f"{path.parent.name[2:]}.{chapter[3:]}"
@@ -318,8 +303,8 @@ class Planner:
             code["its page"] = hashlib.sha256(run_words(nb.cells).encode()).hexdigest()[:16]
             proof = {"parameters": values, "versions": proved_versions(), "code": code}
             proof |= {"files": files | package_files(texts), "conditions": conditions}
-            self.fixed[chapter] = proof, reached, texts
-        return self.fixed[chapter]
+            self.found[chapter] = proof, reached, texts
+        return self.found[chapter]
 
     def proof(
         self,
@@ -328,13 +313,40 @@ class Planner:
         run: Run | None = None,  # that has the films of this run; None: none has
     ) -> dict[str, dict[str, Any]]:
         "What the numbers of a stage depend on, by kind."
-        fixed, reached, texts = self.fixed_proof(chapter)
+        fixed, reached, texts = self.fixed(chapter)
         reads = {n: s for n, s in wrote.items() if may_read(reached, texts, n)}
         conditions = fixed["conditions"]
         if run and ("films.drift", "run_before") in reached:
             new = Run(self.settings.pipeline.run_id, run.home)
             conditions = conditions | {"compared with": comparison(new, run.path(MOVIES))}
         return fixed | {"reads": reads, "conditions": conditions}
+
+# %% ../../nbs/8_runs/88_plan.ipynb #88pla951
+@dataclass
+class Planner:
+    "Says which stages of a run must run and why, and takes over the others."
+
+    settings: Settings  # of the run
+    force: bool = False  # run all stages
+    start: str = ""  # run this stage and all later ones; empty: none
+    only: str = ""  # run only this stage; empty: all that must run
+    shared: Run | None = None  # a finished run of the same command, whose fetch holds; None: none
+
+    def __post_init__(self) -> None:
+        "Find what stays the same for all stages. Raises `UsageError` for an unknown stage."
+        self.proofs = Proofs(self.settings)
+        self.chain = self.proofs.chain
+        self.sources = [earlier(run) for run in runs_to_reuse(self.settings)]
+        self.sources += [earlier(self.shared, answers_hold=True)] if self.shared else []
+        for name in filter(None, (self.start, self.only)):
+            if name not in self.chain:
+                hint = name_hint(name, list(self.chain))
+                raise UsageError(f"there is no stage {name!r}; {hint}")
+
+    @property
+    def base(self) -> Run | None:
+        "The run that stages are compared with first; None without one."
+        return self.sources[0].run if self.sources else None
 
     def wish(self, chapter: str) -> list[str]:
         "The option that makes a stage run; [] if none does."
@@ -357,7 +369,7 @@ class Planner:
         before = source.records.get(chapter)
         if before is None or not before.proof:
             return [f"run {source.run.id} recorded no proof of it"]
-        now = self.proof(chapter, wrote, source.run)
+        now = self.proofs.proof(chapter, wrote, source.run)
         found = [
             reason
             for kind in ("parameters", "versions", "conditions", "code", "files", "reads")
@@ -426,7 +438,7 @@ class Planner:
             advice = f"use --from {self.only}"
             raise TmdbError(f"{chapter} must run too ({reasons[0]}): {advice}")
         record = new_record(chapter)
-        record.proof = self.proof(chapter, wrote, run)
+        record.proof = self.proofs.proof(chapter, wrote, run)
         return record
 
 # %% ../../nbs/8_runs/88_plan.ipynb #89pla025

@@ -144,7 +144,7 @@ def run_all(
 ) -> dict[str, int]:
     "Run all commands and return their exit codes; 75 for those that a signal stopped or prevented."
     waiting, running, codes = dict(commands), dict[str, subprocess.Popen[str]](), dict[str, int]()
-    readers: list[threading.Thread] = []
+    readers, asked = list[threading.Thread](), set[str]()
 
     def pass_on(part: str, process: "subprocess.Popen[str]") -> None:
         "Tell every line of a process."
@@ -161,17 +161,20 @@ def run_all(
                 readers.append(threading.Thread(target=pass_on, args=(part, running[part])))
                 readers[-1].start()
             for part, process in list(running.items()):
-                if STOP.is_set():
+                if STOP.is_set() and part not in asked:
+                    asked.add(part)
                     process.send_signal(signal.SIGTERM)
                 if process.poll() is not None:
                     codes[part] = running.pop(part).returncode
-            time.sleep(0.2 if STOP.is_set() else 0.05)
+            time.sleep(0.05)
     finally:
         for process in running.values():
             process.kill()
         for reader in readers:
             reader.join()
-    return {part: codes.get(part, 75) for part in commands}
+    return {
+        part: 75 if codes.get(part) in (None, -signal.SIGTERM) else codes[part] for part in commands
+    }
 
 # %% ../../nbs/9_use/98_each.ipynb #98eac036
 def run_each(
