@@ -134,7 +134,8 @@ def test_a_changed_byte_of_a_table_runs_the_stage_that_wrote_it(first, tmp_path)
     found = planned(home)
     assert found["28_cohort"] == ["tables/cohort.parquet of run first is changed"]
     assert "23_clean" not in found and "27_validate" not in found
-    assert found["44_directors"] == ["reads: tables/cohort.parquet written again"]
+    (reason,) = found["44_directors"]
+    assert reason == "reads: tables/cohort.counts.json, tables/cohort.parquet written again"
 
 
 def test_a_changed_byte_of_the_input_runs_all_that_read_it(first, tmp_path):
