@@ -184,7 +184,7 @@ def test_a_changed_function_runs_what_reaches_it(
     assert "changed" in found[expected][0]
 
 
-def words(text: str) -> str:
+def page_words(text: str) -> str:
     "What the page of an executed notebook says."
     page = BeautifulSoup(notebook_html(nbformat.reads(text, 4)), "html.parser")
     return " ".join(page.get_text(" ").split())
@@ -207,7 +207,7 @@ def test_a_run_takes_over_what_has_not_changed(first, tmp_path, capsys):
     assert not [n for n in names if (taken / n).read_bytes() != (computed / n).read_bytes()]
     for path in computed.glob("[0-9]*.ipynb"):
         there = (taken / path.name).read_text(encoding="utf-8")
-        assert words(there) == words(path.read_text(encoding="utf-8")), path.name
+        assert page_words(there) == page_words(path.read_text(encoding="utf-8")), path.name
         assert '"run_id": "taken"' in there and '"run_id": "first"' not in there
     for folder in (home / "data/tables/first", home / "reports/first"):
         shutil.rmtree(folder)
@@ -220,14 +220,13 @@ def test_a_page_with_other_words_and_another_definition_run_what_shows_them(
     shutil.copytree(installed_package().folder, tmp_path / "package")
     path = tmp_path / "package/kpis/genres.py"
     text = path.read_text(encoding="utf-8")
-    start = text.index('    "', text.index("\n@"))
-    path.write_text(f'{text[:start]}    "In other words. {text[start + 5 :]}', encoding="utf-8")
+    assert '"""The films of each genre' in text
+    path.write_text(text.replace('"""The films of', '"""All films of'), encoding="utf-8")
     copy = Package(tmp_path / "package")
     with monkeypatch.context() as patch:
         patch.setattr("tmdb_analysis.runs.plan.installed_package", lambda: copy)
         assert "66_report" in planned(first) and "28_cohort" not in planned(first)
     planner = Planner(settings(home=first, source="sample"))
-    planner.chain["51_search"].cells[-1].source += "\n"
     planner.chain["51_search"].cells.append(nbformat.v4.new_markdown_cell("More."))
     plan = planner.plan()
     assert plan["51_search"] == ["code: its page changed"] and not plan["49_coverage"]
