@@ -169,6 +169,18 @@ def test_delete_of_the_published_run_needs_force_and_moves_the_pointer(library, 
     assert "only runs on some of the films exist (horror)" in say(capsys, library, "open", code=1)
 
 
+def test_readers_never_land_on_a_trial(library, capsys):
+    finished(library, "trial", 4, publish=False)
+    rows = {row["run"]: row for row in json.loads(say(capsys, library, "runs", "--json"))}
+    assert not rows["trial"]["publish"] and rows["b"]["publish"]
+    assert "no (--no-publish)" in say(capsys, library, "runs")
+    assert "run b is now the published run" in say(capsys, library, "delete", "c", "--force")
+    (library / "data/tables/CURRENT").unlink()
+    assert published(library).id == "b"
+    say(capsys, library, "use", "trial")
+    assert published(library).id == "trial", "somebody chose it"
+
+
 def test_delete_refuses_a_running_run_even_with_force(library, capsys):
     run = finished(library, "now", 8, status="running")
     with hold_run_lock(run):

@@ -4,13 +4,26 @@ import json
 import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
+from bs4 import BeautifulSoup
 
 from tmdb_analysis.core.home import Run
-from tmdb_analysis.core.reach import Module, Package, installed_package, reach
+from tmdb_analysis.core.reach import (
+    Module,
+    Package,
+    installed_package,
+    reach,
+)
 from tmdb_analysis.core.records import stage_records
 from tmdb_analysis.core.settings import UsageError, settings
-from tmdb_analysis.runs.plan import Planner, differences, proved_versions
+from tmdb_analysis.runs.plan import (
+    Planner,
+    Proofs,
+    differences,
+    proved_versions,
+)
+from tmdb_analysis.runs.site import notebook_html
 from tmdb_analysis.use.cli import main
 
 SOURCE = "from tmdb_analysis.kpis.mine import number\nnumber(films)"
@@ -131,7 +144,8 @@ def test_a_changed_byte_of_a_table_runs_the_stage_that_wrote_it(first, tmp_path)
     found = planned(home)
     assert found["28_cohort"] == ["tables/cohort.parquet of run first is changed"]
     assert "23_clean" not in found and "27_validate" not in found
-    assert found["44_directors"] == ["reads: tables/cohort.parquet written again"]
+    (reason,) = found["44_directors"]
+    assert reason == "reads: tables/cohort.counts.json, tables/cohort.parquet written again"
 
 
 def test_a_changed_byte_of_the_input_runs_all_that_read_it(first, tmp_path):
@@ -139,9 +153,9 @@ def test_a_changed_byte_of_the_input_runs_all_that_read_it(first, tmp_path):
     film = {"id": 1, "title": "A", "status": "Released", "budget": 10**7, "revenue": 10**8}
     films.write_text(json.dumps(film))
     chosen = settings(home=home, source="files", input=[str(films)])
-    before = Planner(chosen).proof("20_ingest", {})
+    before = Proofs(chosen).proof("20_ingest", {})
     films.write_text(json.dumps(film | {"title": "B"}))
-    now = Planner(chosen).proof("20_ingest", {})
+    now = Proofs(chosen).proof("20_ingest", {})
     assert differences("files", before["files"], now["files"]) == ["files: input changed"]
 
 
@@ -180,6 +194,12 @@ def test_a_changed_function_runs_what_reaches_it(
     assert "changed" in found[expected][0]
 
 
+def page_words(text: str) -> str:
+    "What the page of an executed notebook says."
+    page = BeautifulSoup(notebook_html(nbformat.reads(text, 4)), "html.parser")
+    return " ".join(page.get_text(" ").split())
+
+
 def test_a_run_takes_over_what_has_not_changed(first, tmp_path, capsys):
     home = tmp_path / "home"
     shutil.copytree(first, home)
@@ -192,10 +212,34 @@ def test_a_run_takes_over_what_has_not_changed(first, tmp_path, capsys):
     taken, computed = (home / "reports" / name / "kpis" for name in ("taken", "computed"))
     names = sorted(path.name for path in computed.iterdir())
     assert names == sorted(path.name for path in taken.iterdir())
+    names = [f"kpis/{name}" for name in names] + ["movies.csv", "flags.csv", "quality.json"]
+    taken, computed = taken.parent, computed.parent
     assert not [n for n in names if (taken / n).read_bytes() != (computed / n).read_bytes()]
+    for path in computed.glob("[0-9]*.ipynb"):
+        there = (taken / path.name).read_text(encoding="utf-8")
+        assert page_words(there) == page_words(path.read_text(encoding="utf-8")), path.name
+        assert '"run_id": "taken"' in there and '"run_id": "first"' not in there
     for folder in (home / "data/tables/first", home / "reports/first"):
         shutil.rmtree(folder)
     assert main(["why", "highest_roi", "--row", "1", "--run-id", "taken", "--home", str(home)]) == 0
+
+
+def test_a_page_with_other_words_and_another_definition_run_what_shows_them(
+    first, tmp_path, monkeypatch
+):
+    shutil.copytree(installed_package().folder, tmp_path / "package")
+    path = tmp_path / "package/kpis/genres.py"
+    text = path.read_text(encoding="utf-8")
+    assert '"""The films of each genre' in text
+    path.write_text(text.replace('"""The films of', '"""All films of'), encoding="utf-8")
+    copy = Package(tmp_path / "package")
+    with monkeypatch.context() as patch:
+        patch.setattr("tmdb_analysis.runs.plan.installed_package", lambda: copy)
+        assert "66_report" in planned(first) and "28_cohort" not in planned(first)
+    planner = Planner(settings(home=first, source="sample"))
+    planner.chain["51_search"].cells.append(nbformat.v4.new_markdown_cell("More."))
+    plan = planner.plan()
+    assert plan["51_search"] == ["code: its page changed"] and not plan["49_coverage"]
 
 
 def test_only_refuses_what_another_stage_would_contradict(first):

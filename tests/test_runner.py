@@ -11,12 +11,30 @@ import pytest
 
 from tmdb_analysis.core.engine import one_server
 from tmdb_analysis.core.home import Run, read_counts
-from tmdb_analysis.core.records import StageRecord, record_path, stage_records, write_record
-from tmdb_analysis.core.settings import TmdbError, book, settings
+from tmdb_analysis.core.records import (
+    StageRecord,
+    new_record,
+    record_path,
+    stage_records,
+    write_record,
+)
+from tmdb_analysis.core.settings import (
+    TmdbError,
+    book,
+    settings,
+)
 from tmdb_analysis.core.store import open_run
-from tmdb_analysis.runs.chain import new_record
-from tmdb_analysis.runs.stages import execute_stage, one_kernel, stages
-from tmdb_analysis.use.steps import finish, prepare, scheduled_settings, step_command
+from tmdb_analysis.runs.stages import (
+    execute_stage,
+    one_kernel,
+    stages,
+)
+from tmdb_analysis.use.steps import (
+    finish,
+    prepare,
+    scheduled_settings,
+    step_command,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -68,9 +86,10 @@ def test_a_broken_record_is_named_in_one_line(line, tmp_path):
 
 
 def alike(record: StageRecord) -> dict:
-    "A record apart from its times, and from the folder of the run in the names of its files."
-    names = [name.rpartition("/")[2] for name in record.files]
-    return record.model_dump(exclude={"started", "seconds", "files"}) | {"files": names}
+    "A record apart from its times, its proof, which a scheduler does not need, and digests."
+    return record.model_dump(exclude={"started", "seconds", "wrote", "proof"}) | {
+        "wrote": sorted(record.wrote)
+    }
 
 
 @pytest.fixture(scope="module")

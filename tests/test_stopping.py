@@ -18,11 +18,17 @@ import pytest
 
 from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.server import TOKEN
-from tmdb_analysis.core.home import Run, point_readers_to, published
+from tmdb_analysis.core.home import (
+    Run,
+    point_readers_to,
+    published,
+)
+from tmdb_analysis.core.reach import Package, installed_package
 from tmdb_analysis.core.schema import TABLES
 from tmdb_analysis.core.settings import UsageError, settings
 from tmdb_analysis.runs.catalog import LOCK
-from tmdb_analysis.runs.chain import claim_run, kept_stages, save_settings
+from tmdb_analysis.runs.chain import claim_run
+from tmdb_analysis.runs.plan import Planner, proved_versions
 from tmdb_analysis.use.cli import main
 
 pytestmark = [pytest.mark.faults, pytest.mark.integration]
@@ -124,8 +130,11 @@ def stopped(home: Path, how: int, words: str, delay: float) -> None:
     assert not (home / "data/tables/CURRENT").exists() and not survivors(others)
 
 
-def test_a_signal_at_the_end_of_a_stage_stops_the_run(tmp_path):
+def test_a_signal_at_the_end_of_a_stage_stops_the_run(tmp_path, capsys):
     stopped(tmp_path, signal.SIGTERM, "20_ingest", 0)
+    before = begun(tmp_path)
+    assert main(["resume", "x", "--home", str(tmp_path)]) == 0
+    assert begun(tmp_path)["ingest"] == before["ingest"] and "kept" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("seed", range(MOMENTS))
@@ -321,7 +330,7 @@ def begun(home: Path) -> dict[str, str]:
 
 def test_a_closed_gate_goes_on_from_the_check_once_it_may_pass(tmp_path, capsys):
     home = ["--home", str(tmp_path)]
-    words = ["demo", *home, "--run-id", "x"]
+    words = ["run", "--source", "sample", "--no-publish", *home, "--run-id", "x"]
     log = tmp_path / "log.jsonl"
     assert main([*words, "-p", "min_score=99.9", "--log-json", str(log)]) == 1
     lines = [json.loads(text) for text in log.read_text().splitlines()]
@@ -345,29 +354,47 @@ def test_a_closed_gate_goes_on_from_the_check_once_it_may_pass(tmp_path, capsys)
         before[name] for name in ("ingest", "clean")
     ]
     assert after["validate"] > before["validate"] and status(tmp_path) == "ok"
+    assert not (tmp_path / "data/tables/CURRENT").exists(), "a trial stays one"
+    assert "this report is not published" in capsys.readouterr().out
+    assert main(["runs", *home]) == 0 and "no (--no-publish)" in capsys.readouterr().out
+    assert main(["open", *home]) == 1
+    assert "only runs with --no-publish exist (x): name one" in capsys.readouterr().err
     assert main(["resume", "x", *home]) == 2
     assert "run x is finished" in capsys.readouterr().err
     assert main(["resume", "nothing", *home]) == 2
 
 
-def test_a_stage_is_repeated_if_its_files_or_its_parameters_changed(demo, tmp_path):
+def test_a_stage_is_repeated_if_anything_that_it_depends_on_changed(demo, tmp_path, monkeypatch):
     run = Run("x", tmp_path)
     shutil.copytree(demo.tables, run.tables)
     shutil.copytree(demo.report, run.report)
-    for path in run.report.glob("stages/*.json"):  # its files have the name of the run
-        path.write_text(path.read_text().replace("/demo/", "/x/"))
+    facts = (run.report / "run.json").read_text()
+    (run.report / "run.json").write_text(facts.replace('"status": "ok"', '"status": "failed"', 1))
     chosen = settings(source="sample", home=tmp_path, run_id="x")
-    save_settings(run, chosen)
 
     def kept(**options) -> str:
-        records = kept_stages(settings(**chosen.flat() | options), run)
+        "The last stage that the run keeps."
+        records = Planner(settings(**chosen.flat() | options)).kept(run)
         return records[-1].chapter if records else ""
 
     assert kept() == "66_report" and kept(top_n=3) == "28_cohort"
-    assert kept(language="en-GB") == kept(genre="Western")[:0] == ""
+    assert kept(language="en-GB") == "66_report", "the sample is in one language"
+    assert kept(genre="Western") == "20_ingest"
+    shutil.copytree(installed_package().folder, tmp_path / "package")
+    for name, old, new, last in (
+        ("films/outliers.py", '"""', '"""Other words. ', "66_report"),
+        ("stats/intervals.py", "\ndef ", "\n@print\ndef ", "42_rankings"),
+    ):
+        path = tmp_path / "package" / name
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        copy = Package(tmp_path / "package")
+        with monkeypatch.context() as patch:
+            patch.setattr("tmdb_analysis.runs.plan.installed_package", lambda copy=copy: copy)
+            assert kept() == last, name
+        path.write_text(text, encoding="utf-8")
     run.path(TABLES["cohort"]).unlink()
     assert kept() == "27_validate"
-    (run.report / "run.json").write_text(
-        (run.report / "run.json").read_text().replace('"pysail": "', '"pysail": "0')
-    )
+    versions = proved_versions() | {"pysail": "0"}
+    monkeypatch.setattr("tmdb_analysis.runs.plan.proved_versions", lambda: versions)
     assert kept() == "", "another version of the engine"

@@ -148,6 +148,7 @@ def scope_words(
 def end_times(
     home: Path,  # folder that contains reports/
     scoped: bool | None = False,  # True: runs on some films; False: on all films; None: both
+    trials: bool = False,  # also runs that were made with `--no-publish`
 ) -> dict[str, str]:
     "Id and end (UTC) of each finished run whose tables and report exist, in order of the end."
     ended = []
@@ -155,7 +156,8 @@ def end_times(
         run = Run(path.parent.name, home)
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
-            if facts["status"] == "ok" and is_complete(run) and scoped in (None, is_scoped(facts)):
+            wanted = scoped in (None, is_scoped(facts)) and (trials or facts.get("publish", True))
+            if facts["status"] == "ok" and wanted and is_complete(run):
                 ended.append((str(facts["finished"]), run.id))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue  # run.json is damaged
@@ -165,9 +167,10 @@ def end_times(
 def finished_runs(
     home: Path,  # folder that contains reports/
     scoped: bool = False,  # True: runs on some films; False: runs on all films
+    trials: bool = False,  # also runs that were made with `--no-publish`
 ) -> list[Run]:
     "The finished runs whose tables and report exist, in the order in which they ended."
-    return [Run(name, home) for name in end_times(home, scoped)]
+    return [Run(name, home) for name in end_times(home, scoped, trials)]
 
 # %% ../../nbs/0_core/05_home.ipynb #4179b344
 def published(
@@ -189,6 +192,10 @@ def why_unpublished(
     if names := ", ".join(run.id for run in finished_runs(home, scoped=True)):
         advice = "name one, or run without genre, decade and company"
         return f"only runs on some of the films exist ({names}): {advice}"
+    if names := ", ".join(run.id for run in finished_runs(home, trials=True)):
+        return (
+            f"only runs with --no-publish exist ({names}): name one, or publish it with `tmdb use`"
+        )
     if any((home / "reports").glob("[!._]*/run.json")):
         reason = "no finished run of all films has both its tables and its report"
         return f"{reason}: `tmdb runs` lists the runs, `tmdb demo` creates one"
@@ -206,7 +213,7 @@ def reading_note(
     run: Run,  # that somebody is about to read
 ) -> str:
     "A line that names the run, if it is not the newest finished one; else empty."
-    named, ends = current_id(run.home), end_times(run.home, None)
+    named, ends = current_id(run.home), end_times(run.home, None, trials=True)
     newest = next(reversed(ends), run.id)
     if named and current_run(run.home) is None:
         return f"the published run {named} is missing: reading run {run.id}"

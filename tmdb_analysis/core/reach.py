@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PACKAGE_NAME', 'TOP', 'ANYTHING', 'DYNAMIC', 'PARTS_BY_NAME', 'ENDS', 'without_prose', 'without_texts', 'imports_of',
            'Module', 'defined_names', 'Facts', 'facts_of', 'Package', 'installed_package', 'targets', 'in_part',
-           'reach', 'run_source']
+           'reach', 'run_source', 'run_words']
 
 # %% ../../nbs/0_core/02_reach.ipynb #05rea002
 import ast
@@ -20,7 +20,7 @@ from pathlib import Path
 def without_prose(
     source: str,  # Python code
 ) -> list[ast.stmt]:
-    "The statements of some code, without docstrings and comments."
+    "The statements of some code, without comments and docstrings that nothing can read."
     return without_texts(ast.parse(source).body)
 
 
@@ -35,11 +35,15 @@ def without_texts(
         or not isinstance(node.value.value, str)
     ]
     for node in kept:
+        decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else []
+        is_read = any(isinstance(decorator, ast.Call) for decorator in decorators)
         inside = [node, *getattr(node, "handlers", []), *getattr(node, "cases", [])]
         for block in inside:
             for part in ("body", "orelse", "finalbody"):
                 if isinstance(getattr(block, part, None), list):
-                    setattr(block, part, without_texts(getattr(block, part)))
+                    shown = getattr(block, part)[: 1 if is_read and part == "body" else 0]
+                    rest = getattr(block, part)[len(shown) :]
+                    setattr(block, part, [*shown, *without_texts(rest)])
     return kept
 
 # %% ../../nbs/0_core/02_reach.ipynb #05rea008
@@ -266,4 +270,18 @@ def run_source(
         is_parameters = "parameters" in cell["metadata"].get("tags", ())
         if cell["cell_type"] == "code" and (running or is_exported) and not is_parameters:
             kept.append(source)
+    return "\n".join(kept)
+
+# %% ../../nbs/0_core/02_reach.ipynb #05rea031
+def run_words(
+    cells: Iterable[dict],  # type: ignore[type-arg] # of a notebook, as JSON or from nbformat
+) -> str:
+    "The text of a chapter that the page of its stage shows."
+    kept, running = [], False
+    for cell in cells:
+        source = "".join(cell["source"])
+        running = running or source == "# Run"
+        if cell["cell_type"] == "markdown":
+            lines = source.splitlines()
+            kept += lines if running else [x for x in lines if x.startswith(("# ", "> "))]
     return "\n".join(kept)

@@ -4,17 +4,20 @@
 
 # %% auto #0
 __all__ = ['OUTLIER_MEASURES', 'SELECTION_PARAMETERS', 'log_values', 'spread', 'with_spread', 'outlier_rules', 'fences',
-           'question', 'run_to_compare', 'profile', 'changes', 'trend_rules']
+           'question', 'has_same_films', 'run_before', 'run_to_compare', 'profile', 'changes', 'trend_rules']
 
 # %% ../../nbs/2_films/26_comparisons.ipynb #f3633940
+from filecmp import cmp
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ..core.engine import one_row
-from ..core.home import Run, published
+from ..core.home import Run, end_times, finished_runs, published
 from ..core.records import RunRecord, read_record
+from ..core.schema import MOVIES
 from ..core.settings import TmdbError
 from .film_checks import MOVIE_COLUMNS
 from .rules import Rule, outcome
@@ -134,16 +137,42 @@ def question(
     selection["ids_file"] = listed.sha256 if listed else None
     return {"source": record.source, "input": record.input, **selection}
 
+# %% ../../nbs/2_films/26_comparisons.ipynb #26dri951
+def has_same_films(
+    run: Run,
+    movies: Path,  # table of films of another run
+) -> bool:
+    "Whether the table of films of a run equals another one, byte for byte."
+    path = run.path(MOVIES)
+    if not (path.is_file() and movies.is_file()):
+        return False
+    return path.samefile(movies) or cmp(path, movies, shallow=False)
+
+
+def run_before(
+    run: Run,  # the new run
+    movies: Path,  # its table of films
+) -> Run | None:
+    "The published run, or the newest finished one before it with other films; None without one."
+    try:
+        last = published(run.home)
+    except TmdbError:
+        return None
+    ended = list(end_times(run.home, None, trials=True))
+    earlier = ended[: ended.index(last.id)] if last.id in ended else []
+    older = [other for other in reversed(finished_runs(run.home)) if other.id in earlier]
+    found = (other for other in (last, *older) if not has_same_films(other, movies))
+    return last if last.id == run.id else next(found, None)
+
 # %% ../../nbs/2_films/26_comparisons.ipynb #ebec8f50
 def run_to_compare(
     run: Run,  # the new run
 ) -> tuple[Run | None, str]:
-    "The published run to compare with, or None, and a sentence that says why."
+    "The earlier run to compare with, or None, and a sentence that says why."
     unfit = "so they cannot be compared."
-    try:
-        before = published(run.home)
-    except TmdbError:
-        return None, "There is no earlier run, so the change is unknown."
+    before = run_before(run, run.path(MOVIES))
+    if before is None:
+        return None, "There is no earlier run with other films, so the change is unknown."
     if before.id == run.id:
         return None, "This run is the published run, so the change is unknown."
     ours, theirs = question(run), question(before)

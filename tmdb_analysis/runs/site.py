@@ -273,6 +273,7 @@ def run_row(
         "page": (run.report / "index.html").is_file(),
         "kpis": kpis,
         "disk": disk_bytes(run),
+        "parts": {other.id: scope_words(f.parameters) for other, f in runs if f.each_of == run.id},
         "diff": before if before and (run.report / f"diff_{before}.html").is_file() else None,
     }
 

@@ -195,8 +195,16 @@ NEW_RUN_VERBS = {
             "run --input responses/",
             "run --discover with_genres=27 primary_release_year=1999",
             "run --input films.csv --columns budget=Cost -p top_n=25",
+            "run --input responses/ --each genre=Horror,Comedy",
         ),
-        {**RUN_OPTIONS, **STAGE_OPTIONS},
+        {
+            **RUN_OPTIONS,
+            "--each": value_of(
+                "PART",
+                "also a report on each part: genre, decade, or some, as genre=Horror,Comedy",
+            ),
+            **STAGE_OPTIONS,
+        },
     ),
     "plan": Verb(
         "say which stages `tmdb run` with the same options would run, and why",

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LOGGED', 'settings_from_options', 'run', 'plan', 'resume_options', 'resume_command', 'repeat_settings',
            'repeat_result', 'published_run_text', 'open_log', 'show_progress', 'progress_line', 'print_result',
-           'failure_line']
+           'failure_line', 'run_parts']
 
 # %% ../../nbs/9_use/98_running.ipynb #98run003
 import argparse
@@ -78,6 +78,8 @@ def run(
     from tmdb_analysis.use.machine import open_engine_warning
 
     stop_if_asked()
+    if getattr(args, "each", None):
+        return run_parts(args, console)
     options, report, start = settings_from_options(args), None, time.monotonic()
     if args.verb == "resume":
         options = resume_options(options)
@@ -140,7 +142,7 @@ def run(
             soft_wrap=True,
         )
     scope = scope_words(result.parameters)
-    if code == 0 and (scope or not publish):
+    if code == 0 and (scope or not result.publish):
         what = f"covers only films {scope}" if scope else "is not published"
         console.print(
             f"this report {what}; {published_run_text(place.home)}",
@@ -369,3 +371,23 @@ def failure_line(
     if result.status == "failed" and page.is_file():
         line += f"; see {page.as_uri()}#failed"
     return f"{line}; go on: {command}" if result.status == "failed" and command else line
+
+# %% ../../nbs/9_use/98_running.ipynb #95each01
+def run_parts(
+    args: argparse.Namespace,  # of the verb run, with `each`
+    console: Console,
+) -> int:
+    "Run all stages on all films and then on each part of them, and return the exit code."
+    from tmdb_analysis.core.home import Run
+    from tmdb_analysis.runs.chain import new_run_id, unfinished_run
+    from tmdb_analysis.use.each import run_each
+
+    chosen = settings(**settings_from_options(args))
+    run_id = args.run_id or unfinished_run(chosen) or new_run_id()
+    whole = argparse.Namespace(**vars(args) | {"each": None, "run_id": run_id})
+
+    def run_all_films() -> Run | int:
+        "The run on all films, or its exit code if it is not ok."
+        return run(whole, console) or Run(run_id, chosen.pipeline.home)
+
+    return run_each(args, console, run_all_films)

@@ -21,9 +21,11 @@ from ..core.processes import stoppable
 from tmdb_analysis.core.records import (
     RunRecord,
     StageRecord,
+    new_record,
     read_record,
     record_path,
     stage_records,
+    utc_now,
     write_record,
 )
 from tmdb_analysis.core.settings import (
@@ -41,12 +43,10 @@ from tmdb_analysis.runs.chain import (
     check_settings,
     claim_run,
     initial_facts,
-    new_record,
     run_stage,
     save_run,
     save_settings,
     settings_path,
-    utc_now,
     with_error,
     write_results,
 )

@@ -54,6 +54,7 @@ def run_values(
         "scope": scope_words(facts.parameters) or None,
         "parameters": changed_parameters(facts),
         "disk_bytes": disk_bytes(run),
+        "publish": facts.publish,
         "published": is_published(run),
     }
 
@@ -95,7 +96,7 @@ def run_cells(
         "scope": scope,
         "parameters": parameters_text(changed_parameters(facts)),
         "MB": f"{disk_bytes(run) / 1e6:,.1f}",
-        "published": "yes" if is_published(run) else " ",
+        "published": "yes" if is_published(run) else " " if facts.publish else "no (--no-publish)",
     }
     return [
         f"{v:,.2f}" if isinstance(v := values.get(name), float) else str(v or "–")
