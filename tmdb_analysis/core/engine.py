@@ -8,8 +8,9 @@ __all__ = ['JAVA_NEEDED', 'INSTALL_JAVA', 'COMPILE_THRESHOLDS', 'LATE_COMPILATIO
            'sail_command', 'server_hosts', 'spark_options', 'is_local', 'spark_command', 'free_port', 'is_reachable',
            'await_server', 'is_answering', 'linked_command', 'work_done', 'environment_variables', 'token_for',
            'users_with_access', 'hold_on_ipv6', 'wait_for', 'end_process', 'new_server', 'open_process', 'server',
-           'running_server_address', 'session', 'one_row', 'end_session', 'close_engine', 'session_for',
-           'fresh_session', 'path_for_engine', 'result_within', 'require_cluster', 'one_server']
+           'running_server_address', 'session_beside', 'connect_session', 'session', 'one_row', 'end_session',
+           'close_engine', 'session_for', 'fresh_session', 'path_for_engine', 'result_within', 'require_cluster',
+           'one_server']
 
 # %% ../../nbs/0_core/03_engine.ipynb #76810999
 import atexit
@@ -27,15 +28,17 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import grpc
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession, is_remote
 from pyspark.sql.connect.client.core import DefaultChannelBuilder
 from pyspark.sql.connect.client.retries import DefaultPolicy
+from pyspark.sql.connect.session import SparkSession as ConnectSession
 
 from tmdb_analysis.core.isolation import (
     can_isolate,
@@ -436,19 +439,27 @@ def running_server_address(
     return address
 
 # %% ../../nbs/0_core/03_engine.ipynb #ac8e6e05
-_own_server = ExitStack()  # the server of a notebook that runs outside a chain
+@cache
+def session_beside(
+    theirs: SparkSession,  # a classic session
+) -> SparkSession:
+    "A session on the engine of another one, with temporary views and settings of its own."
+    ours = theirs.newSession()
+    ours.conf.set("spark.sql.session.timeZone", "UTC")
+    return ours
 
 
-def session() -> SparkSession:
-    """The Spark session of this process, connected to the chain's server or to a new one.
+_connected: dict[str, ConnectSession] = {}  # address of a server -> our session on it
 
-    Raises `TmdbError` if the server does not start or refuses the token.
-    """
-    warnings.filterwarnings("ignore", message=".*No Partition Defined for Window operation.*")
-    if "SPARK_REMOTE" not in os.environ:
-        os.environ["SPARK_REMOTE"] = _own_server.enter_context(server(settings().spark))
-        atexit.register(close_engine)
-    spark = SparkSession.builder.getOrCreate()
+
+def connect_session(
+    address: str,  # sc://host:port/;..., as pyspark accepts it
+) -> SparkSession:
+    "Our session on a server. Raises `TmdbError` if the server refuses the token."
+    if address not in _connected or _connected[address].is_stopped:
+        os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"  # F.col and the like build Connect columns
+        _connected[address] = ConnectSession(address)
+    spark = _connected[address]
     retries = DefaultPolicy(
         max_retries=3, initial_backoff=100, max_backoff=1000, backoff_multiplier=2
     )
@@ -460,7 +471,26 @@ def session() -> SparkSession:
             advice = "put the right TMDB_SPARK_TOKEN into .env"
             raise TmdbError(f"the Spark Connect server refuses our token: {advice}") from None
         raise
-    return spark
+    return cast(SparkSession, spark)
+
+# %% ../../nbs/0_core/03_engine.ipynb #03ses002
+_own_server = ExitStack()  # the server of a notebook that runs outside a chain
+
+
+def session() -> SparkSession:
+    """The Spark session of this process: on the chain's server, on the engine of a classic session
+    that the user has made, or on a new server.
+
+    Raises `TmdbError` if the server does not start or refuses the token.
+    """
+    warnings.filterwarnings("ignore", message=".*No Partition Defined for Window operation.*")
+    if "SPARK_REMOTE" not in os.environ:
+        theirs = None if is_remote() else SparkSession.getActiveSession()
+        if theirs is not None:
+            return session_beside(theirs)
+        os.environ["SPARK_REMOTE"] = _own_server.enter_context(server(settings().spark))
+        atexit.register(close_engine)
+    return connect_session(os.environ["SPARK_REMOTE"])
 
 
 def one_row(
@@ -473,17 +503,21 @@ def one_row(
 
 # %% ../../nbs/0_core/03_engine.ipynb #03eng920
 def end_session() -> None:
-    "End the session of this process, if it has one."
-    active = SparkSession.getActiveSession()
-    if active is not None:
-        active.stop()
+    "End our sessions of this process, if it has any; a session of the user goes on."
+    for spark in _connected.values():
+        spark.stop()
+    _connected.clear()
 
 
 def close_engine() -> None:
-    "End the session of this process and then its own server, which the session needs until then."
+    """End our session of this process and then its own server, which the session needs until then.
+
+    Afterwards the user can make a classic Spark session."""
     end_session()
     _own_server.close()
     os.environ.pop("SPARK_REMOTE", None)
+    if ConnectSession.getActiveSession() is None:
+        os.environ.pop("SPARK_CONNECT_MODE_ENABLED", None)
 
 # %% ../../nbs/0_core/03_engine.ipynb #b7e051ac
 # Compiling the rules of 27_validate doubles the time for 1,000 films and halves it for 50,000.
