@@ -169,6 +169,11 @@ def staff(catalogue: list[dict]) -> list[dict[str, Any]]:
     ]
 
 
+def who(credit: dict) -> int | str | None:
+    "The person of a credit: the id, or the name if there is no id."
+    return credit["name"] if credit["person_id"] is None else credit["person_id"]
+
+
 def meets(film: dict, condition: QueryCondition, credits: list[dict]) -> bool:
     "Whether a film meets a condition, before it is excluded."
     field, value = condition.field, plain(condition.value)
@@ -176,14 +181,13 @@ def meets(film: dict, condition: QueryCondition, credits: list[dict]) -> bool:
         ids = (
             {int(value[1:])}
             if value[0] == "#"
-            else {c["person_id"] for c in credits if c["name"] and plain(c["name"]) == value}
-            - {None}
+            else {who(c) for c in credits if c["name"] and plain(c["name"]) == value}
         )
         kinds = {"cast": ["cast"], "person": ["cast", "crew"]}.get(field, ["crew"])
         job = {"director": "Director", "writer": "Screenplay"}.get(field)
         return any(
             c["movie_id"] == film["id"]
-            and c["person_id"] in ids
+            and who(c) in ids
             and c["kind"] in kinds
             and job in (None, c["job"])
             for c in credits
