@@ -3,6 +3,7 @@
     import tmdb_analysis as tmdb
 
     tmdb.load("movies")      a table of the last run, as a Spark DataFrame
+    tmdb.load("movies", as_="pandas")      the same, or arrow, polars, duckdb; starts no engine
     tmdb.kpi("directors")    a published KPI table of the last run, as pandas
     tmdb.find("genre:Horror year:1990-1999 sort:-rating")      films that meet conditions, as pandas
     tmdb.sql("select count(*) from movies")      rows of a query on the last run, as pandas
