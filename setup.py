@@ -63,7 +63,9 @@ setup(
     package_data={f"{cfg['lib_path']}.pages": ["assets/*.*", "assets/charts/*.*"]},
     python_requires=f">={cfg['min_python']}",
     install_requires=shlex.split(cfg["requirements"]),
-    extras_require={"dev": shlex.split(cfg["dev_requirements"])},
+    extras_require={
+        extra: shlex.split(cfg[f"{extra}_requirements"]) for extra in ("dev", "polars")
+    },
     entry_points={"console_scripts": shlex.split(cfg["console_scripts"])},
     cmdclass={"build_py": BuildBook},
 )

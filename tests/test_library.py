@@ -1,16 +1,20 @@
 "The library as a person uses it: lines of the README twice, completion, names that stay."
 
+import inspect
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
+import pyarrow as pa
 import pytest
 
 import tmdb_analysis as tmdb
 from tests.test_docs import blocks
-from tmdb_analysis.core.settings import UsageError
+from tmdb_analysis._help import EXAMPLES
+from tmdb_analysis.core.settings import TmdbError, UsageError
+from tmdb_analysis.core.store import arrow_rows, kind_of, rows_as
 
 README = Path(__file__).parent.parent / "README.md"
 COMPLETED = """
@@ -67,7 +71,16 @@ def test_names_of_earlier_versions_still_work(name):
 def test_wrong_use_says_what_is_wrong_in_one_line(demo):
     movies = tmdb.load("movies", demo)
     wrong = [
-        (lambda: tmdb.kpis.ranking(tmdb.to_pandas(movies), "highest_roi"), "Spark DataFrame"),
+        (
+            lambda: tmdb.kpis.ranking("movies", "highest_roi"),
+            "needs a table, as load('movies') gives",
+        ),
+        (
+            lambda: tmdb.kpis.ranking(movies.select("id", "title"), "highest_roi"),
+            "vote_count, vote_average, doubts, roi are missing",
+        ),
+        (lambda: tmdb.load("movies", demo, as_="panda"), "did you mean pandas?"),
+        (lambda: tmdb.kpi("director", demo), "did you mean directors?"),
         (lambda: tmdb.kpis.ranking(movies, "highest_rio"), "did you mean highest_roi?"),
         (lambda: tmdb.load("movies", "demo"), "tmdb.run('demo')"),
         (lambda: tmdb.kpi("directors", "demo"), "tmdb.run('demo')"),
@@ -85,3 +98,60 @@ def test_wrong_use_says_what_is_wrong_in_one_line(demo):
 def test_completion_offers_what_a_user_may_use():
     assert dir(tmdb) == sorted(tmdb.__all__)
     assert {"run", "sql", "load", "find", "kpi"} <= set(dir(tmdb))
+
+
+CHAPTERS = [
+    (part, path.stem)
+    for part in PARTS
+    for path in Path(getattr(tmdb, part).__path__[0]).glob("[a-z]*.py")
+]
+
+
+def test_a_chapter_lists_its_own_names_and_nothing_that_it_imports():
+    for chapter in (getattr(getattr(tmdb, part), name) for part, name in CHAPTERS):
+        assert dir(chapter) == sorted(chapter.__all__)
+    assert "show" in dir(tmdb.charts) and not {"np", "pd", "Any"} & set(dir(tmdb.charts))
+
+
+def test_help_shows_the_comments_beside_the_parameters():
+    shown = inspect.getdoc(tmdb.kpis.ranking)
+    assert "\n  top_n                films in the ranking\n" in shown
+    assert shown.startswith("The first `top_n` eligible films") and "Example:\n  tmdb." in shown
+    assert "\n  conditions  more conditions by name" in inspect.getdoc(tmdb.find)
+    assert shown.count("Parameters:") == 1
+    assert "Parameters" not in tmdb.kpis.all_kpis()["highest_roi"].definition
+
+
+def test_every_public_function_has_an_example():
+    offered = [getattr(package, name) for package, name in OFFERED]
+    public = {found.__name__ for found in offered if isinstance(found, FunctionType)}
+    assert public == EXAMPLES.keys()
+
+
+# these need TMDB, PostgreSQL or a run of the chain, which other tests have
+MORE_THAN_A_RUN = {"fetch_films", "publish_run", "run_chain", "prepare", "finish"}
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_works(name, demo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    code = compile(EXAMPLES[name], name, "exec")
+    if name not in MORE_THAN_A_RUN:
+        exec(code, {"tmdb": tmdb})
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("kind", ["pandas", "arrow", "polars", "duckdb"])
+def test_a_ranking_of_any_kind_of_table_has_the_published_values(kind, demo):
+    films = tmdb.load("movies", demo, as_=kind)
+    best = tmdb.kpis.ranking(films, "highest_roi")
+    assert kind_of(best) == kind_of(films) == kind
+    assert arrow_rows(best).to_pylist() == arrow_rows(tmdb.kpi("highest_roi", demo)).to_pylist()
+
+
+def test_without_polars_the_error_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr("tmdb_analysis.core.store.find_spec", lambda name: None)
+    with pytest.raises(TmdbError, match=r"pip install 'tmdb_analysis\[polars\]'"):
+        rows_as(pa.table({"id": [1]}), "polars")

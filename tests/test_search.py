@@ -41,6 +41,7 @@ from tmdb_analysis.search.query import (
     FIELD_ALIASES,
     FIELDS,
     SORT_COLUMNS,
+    AnyOf,
     Query,
     QueryCondition,
     fold,
@@ -157,9 +158,12 @@ conditions_made = st.one_of(
         st.booleans(),
     ),
 )
+alternatives = st.lists(conditions_made, min_size=2, max_size=3).map(
+    lambda made: AnyOf(tuple(made))
+)
 queries = st.builds(
     Query,
-    st.lists(conditions_made, max_size=4).map(tuple),
+    st.lists(conditions_made | alternatives, max_size=4).map(tuple),
     st.sampled_from(
         [sign + by for sign in ("", "-") for by in ("rating", "votes", "year", "title")]
     ),
@@ -183,6 +187,11 @@ def staff(catalogue: list[dict]) -> list[dict[str, Any]]:
     ]
 
 
+def who(credit: dict) -> int | str | None:
+    "The person of a credit: the id, or the name if there is no id."
+    return credit["name"] if credit["person_id"] is None else credit["person_id"]
+
+
 def meets(film: dict, condition: QueryCondition, credits: list[dict]) -> bool:
     "Whether a film meets a condition, before it is excluded."
     field, value = condition.field, plain(condition.value)
@@ -190,14 +199,13 @@ def meets(film: dict, condition: QueryCondition, credits: list[dict]) -> bool:
         ids = (
             {int(value[1:])}
             if value[0] == "#"
-            else {c["person_id"] for c in credits if c["name"] and plain(c["name"]) == value}
-            - {None}
+            else {who(c) for c in credits if c["name"] and plain(c["name"]) == value}
         )
         kinds = {"cast": ["cast"], "person": ["cast", "crew"]}.get(field, ["crew"])
         job = {"director": "Director", "writer": "Screenplay"}.get(field)
         return any(
             c["movie_id"] == film["id"]
-            and c["person_id"] in ids
+            and who(c) in ids
             and c["kind"] in kinds
             and job in (None, c["job"])
             for c in credits
@@ -222,12 +230,17 @@ def meets(film: dict, condition: QueryCondition, credits: list[dict]) -> bool:
     return own == float(low) if not dash else float(low or 0) <= own <= float(high or 9999)
 
 
+def meets_one(film: dict, condition: QueryCondition | AnyOf, credits: list[dict]) -> bool:
+    "Whether a film meets a condition of a query."
+    if isinstance(condition, AnyOf):
+        return any(meets_one(film, each, credits) for each in condition.conditions)
+    return meets(film, condition, credits) != condition.excluded
+
+
 def expected(catalogue: list[dict], asked: Query) -> list[int]:
     "The ids that a search must give, in order."
     credits = staff(catalogue)
-    found = [
-        f for f in catalogue if all(meets(f, c, credits) != c.excluded for c in asked.conditions)
-    ]
+    found = [f for f in catalogue if all(meets_one(f, c, credits) for c in asked.conditions)]
     column = {
         "rating": "vote_average",
         "votes": "vote_count",
@@ -609,6 +622,33 @@ def test_a_company_means_the_same_in_a_run_and_in_a_search():
         in_scope = films.filter(is_in_scope(company=company)).orderBy("id").collect()
         assert [row.id for row in in_scope] == wanted
         assert ids(search_films(films, credits, company=company)) == wanted
+
+
+def test_either_of_two_conditions_is_enough(demo, capsys):
+    horror, comedy, both, old = (
+        set(find(text, run=demo)["id"])
+        for text in (
+            "genre:Horror",
+            "genre:Comedy",
+            "genre:Horror OR genre:Comedy",
+            "genre:Horror OR genre:Comedy year:-1979",
+        )
+    )
+    assert both == horror | comedy and len(both) > len(horror) and old < both
+    assert old == set(find("year:-1979 genre:Comedy OR genre:Horror", run=demo)["id"])
+    capsys.readouterr()
+    find("genre:Horor OR genre:Comedy", run=demo)
+    assert "genre:Horor: no such name; did you mean Horror" in capsys.readouterr().out
+    assert str(query("genre:Horror OR genre:War")) == "genre:Horror OR genre:War sort:-rating"
+    assert query('"OR"').conditions == (QueryCondition("keyword", "OR"),)
+    for text in (
+        "OR genre:War",
+        "genre:War OR",
+        "genre:War OR OR genre:Horror",
+        "genre:War OR sort:title",
+    ):
+        with pytest.raises(UsageError, match="OR needs a condition on both sides"):
+            query(text)
 
 
 def test_a_name_with_few_films_gets_the_similar_names_with_more():

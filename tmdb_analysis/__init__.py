@@ -3,6 +3,7 @@
     import tmdb_analysis as tmdb
 
     tmdb.load("movies")      a table of the last run, as a Spark DataFrame
+    tmdb.load("movies", as_="pandas")      the same, or arrow, polars, duckdb; starts no engine
     tmdb.kpi("directors")    a published KPI table of the last run, as pandas
     tmdb.find("genre:Horror year:1990-1999 sort:-rating")      films that meet conditions, as pandas
     tmdb.sql("select count(*) from movies")      rows of a query on the last run, as pandas
@@ -31,11 +32,13 @@ from importlib import import_module
 from pkgutil import resolve_name
 from typing import Any
 
-import lazy_loader
+from tmdb_analysis._help import attach, complete_help
 
-_offered, _, __all__ = lazy_loader.attach(
+_offered, _, __all__ = attach(
     __name__,
-    submodules=["core", "films", "kpis", "pages", "report", "runs", "search", "stats", "tmdb", "use"],
+    submodules=[
+        *("core", "tmdb", "films", "stats", "kpis", "search", "report", "pages", "runs", "use")
+    ],
     submod_attrs={
         "core.engine": ["session"],
         "core.home": ["published"],
@@ -80,9 +83,11 @@ def command() -> int:
 
 
 def __getattr__(name: str) -> Any:
-    "A part, a function or a chapter, imported when it is first used, so that `import tmdb_analysis` takes no time."
+    "A part, a function or a chapter, imported when it is first used: the import takes no time."
     if name in _EARLIER:
-        return resolve_name(f"{__name__}.{_EARLIER[name]}")
+        found = resolve_name(f"{__name__}.{_EARLIER[name]}")
+        complete_help()
+        return found
     return _offered(name)
 
 

@@ -6,9 +6,10 @@
 __all__ = ['INT', 'FLOAT', 'TEXT', 'BOOL', 'DATE', 'TIME', 'TEXTS', 'NAMED_ITEM', 'COUNTRY', 'LANGUAGE', 'CAST_MEMBER',
            'CREW_MEMBER', 'CAST_AND_CREW', 'RAW', 'QUARANTINE', 'COLLECTION_ID', 'MOVIES', 'CREDITS', 'COLLECTIONS',
            'DROPPED', 'FLAGS', 'COHORT', 'FUNNEL', 'VALIDATED', 'TABLES', 'CSV_COLUMNS', 'Table', 'column',
-           'ContractError', 'conform', 'dictionary']
+           'ContractError', 'missing_columns', 'conform', 'dictionary']
 
 # %% ../../nbs/0_core/04_schema.ipynb #963a89e3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -320,6 +321,14 @@ CSV_COLUMNS = (
 class ContractError(TmdbError):
     "A table breaks its contract."
 
+# %% ../../nbs/0_core/04_schema.ipynb #04sch982
+def missing_columns(
+    names: Sequence[str],  # of the columns, at least one
+) -> str:
+    "The part of an error message that says which columns are missing."
+    verb = "is" if len(names) == 1 else "are"
+    return f"column{'s' if len(names) > 1 else ''} {', '.join(names)} {verb} missing"
+
 # %% ../../nbs/0_core/04_schema.ipynb #04sch913
 def conform(
     data: pa.Table,  # may have more columns, and in another order
@@ -328,7 +337,7 @@ def conform(
     "The data with the columns, types and column order of the contract. Raises `ContractError`."
     missing = [c for c in table.columns if c not in data.column_names]
     if missing:
-        raise ContractError(f"table {table.name}: column {', '.join(missing)} is missing")
+        raise ContractError(f"table {table.name}: {missing_columns(missing)}")
     try:
         data = data.select(table.columns).cast(table.schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as e:

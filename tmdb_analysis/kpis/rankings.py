@@ -16,8 +16,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F
+from pyspark.sql import (
+    Column,
+    DataFrame,
+    Window,
+)
+from pyspark.sql import (
+    functions as F,
+)
 
 from ..core.display import column_title, markdown_text
 from ..core.engine import one_row
@@ -33,7 +39,11 @@ from tmdb_analysis.core.schema import (
     dictionary,
 )
 from ..core.settings import UsageError, name_hint
-from ..core.store import to_pandas
+from tmdb_analysis.core.store import (
+    any_kind,
+    require_columns,
+    to_pandas,
+)
 from ..films.cohort import Need
 from tmdb_analysis.kpis.registry import (
     SAME_FILM,
@@ -159,6 +169,7 @@ def describe_rankings(
 
 
 @describe_rankings
+@any_kind
 def ranking(
     films: DataFrame,  # MOVIES contract
     name: str,  # one of RANKINGS
@@ -173,10 +184,11 @@ def ranking(
         raise UsageError(f"unknown ranking {name!r}; {name_hint(name, list(RANKINGS))}")
     if not isinstance(films, DataFrame):
         kind = type(films).__name__
-        raise UsageError(f"ranking needs a Spark DataFrame, as load('movies') gives, not a {kind}")
+        raise UsageError(f"ranking needs a table, as load('movies') gives, not a {kind}")
     by, ascending, _ = RANKINGS[name]
     wanted = dict.fromkeys([*RANKING.columns, by])
     del wanted["rank"], wanted["value"]
+    require_columns(films, wanted, f"ranking {name}")
     among = films.filter(is_eligible(name, min_votes, roi_min_budget_musd))
     # the engine reads only the columns that are selected before it sorts
     return top_films(among.select(*wanted), by, ascending, top_n).select(RANKING.columns)

@@ -2,9 +2,9 @@
 
 from pkgutil import iter_modules
 
-import lazy_loader
+from tmdb_analysis._help import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+__getattr__, __dir__, __all__ = attach(
     __name__,
     submodules=[chapter.name for chapter in iter_modules(__path__)],
     submod_attrs={

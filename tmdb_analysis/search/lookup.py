@@ -17,18 +17,45 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
+from pyspark.sql import (
+    DataFrame,
+    Window,
+)
+from pyspark.sql import (
+    functions as F,
+)
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..core.display import Grid, film_count_text, readable_table
-from ..core.home import Run, run_to_read, terminal_text
+from tmdb_analysis.core.display import (
+    Grid,
+    film_count_text,
+    readable_table,
+)
+from tmdb_analysis.core.home import (
+    Run,
+    run_to_read,
+    terminal_text,
+)
 from ..core.schema import MOVIES
 from ..core.settings import UsageError
-from ..core.store import load, pipe_joined, sorted_rows, to_pandas
-from .query import FIELDS, SORT_COLUMNS, Query, QueryCondition, fold, query
+from tmdb_analysis.core.store import (
+    load,
+    pipe_joined,
+    sorted_rows,
+    to_pandas,
+)
+from tmdb_analysis.search.query import (
+    FIELDS,
+    SORT_COLUMNS,
+    AnyOf,
+    Query,
+    QueryCondition,
+    fold,
+    query,
+    single_conditions,
+)
 from tmdb_analysis.search.search import (
     SEARCH,
     folded_name,
@@ -140,13 +167,16 @@ def similar_name_note(
 # %% ../../nbs/5_search/52_lookup.ipynb #b81c9dd8
 def condition_counts(
     marks: DataFrame,  # as `with_met_columns` returns them
-    n: int,  # number of conditions
+    conditions: Sequence[QueryCondition | AnyOf],
 ) -> dict[str, int]:
     """How many films there are (`all`), and how many meet all conditions (`found`).
 
     For condition i: how many meet it (`alone_i`), all conditions up to it (`upto_i`), all others
-    (`without_i`), and both it and an earlier condition j (`both_j_i`)."""
+    (`without_i`), and both it and an earlier condition j (`both_j_i`). For an alternative in it:
+    how many meet it (`alone_i_j`)."""
+    n = len(conditions)
     wanted = {"all": F.lit(True), "found": meets_all(range(n))}
+    wanted |= {f"alone_{i}": F.col(f"met_{i}") for i in single_conditions(conditions)}
     for i in range(n):
         wanted |= {f"alone_{i}": meets_all([i]), f"upto_{i}": meets_all(range(i + 1))}
         wanted |= {f"without_{i}": meets_all([k for k in range(n) if k != i])}
@@ -229,11 +259,12 @@ def answer_query(
     request: Query,
 ) -> SearchAnswer:
     "The answer to a query, with notes on shared and unknown names and on empty results."
-    conditions = request.conditions
+    conditions, single = request.conditions, single_conditions(request.conditions)
     marks = with_met_columns(films, credits, conditions)
-    counts = condition_counts(marks, len(conditions))
-    notes = namesake_notes(films, credits, conditions) + name_only_notes(credits, conditions)
-    for i, c in enumerate(conditions):
+    counts = condition_counts(marks, conditions)
+    notes = namesake_notes(films, credits, [*single.values()])
+    notes += name_only_notes(credits, [*single.values()])
+    for i, c in single.items():
         has_no_effect = counts[f"alone_{i}"] == (counts["all"] if c.excluded else 0)
         if has_no_effect and c.kind in ("name", "part", "person"):
             notes.append(unknown_name_note(films, credits, c))

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['COMBINING_MARKS', 'DIGRAPHS', 'FOLDED_LETTERS', 'PUNCTUATION', 'WORD_SEPARATORS', 'WRITER_JOBS', 'SEARCHED_TEXTS',
            'FIELDS', 'FIELD_ALIASES', 'SORT_COLUMNS', 'NUMBER_PATTERN', 'WORD_PATTERN', 'plain_letters', 'fold',
-           'fold_words', 'Field', 'field_name', 'grammar', 'number_bounds', 'query_literal', 'QueryCondition', 'Query',
-           'query_words', 'query']
+           'fold_words', 'Field', 'field_name', 'grammar', 'number_bounds', 'query_literal', 'QueryCondition', 'AnyOf',
+           'single_conditions', 'Query', 'query_words', 'joined_alternatives', 'query']
 
 # %% ../../nbs/5_search/50_query.ipynb #ba27cdd8
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -140,6 +140,8 @@ def grammar() -> str:
     width = max(map(len, FIELDS))
     fields = "\n".join(f"  {name:<{width}}  {field.meaning}" for name, field in FIELDS.items())
     return f"""A query is a list of conditions separated by blanks. A film must meet all of them.
+OR joins the two conditions beside it into one, which a film meets if it meets either:
+genre:Horror OR genre:Comedy year:1990- finds horror films and comedies, all from 1990 on.
 
   genre:Horror cast:"Bruce Willis" year:1990-1999 votes>=100 -genre:Comedy matrix sort:-rating
 
@@ -250,12 +252,38 @@ class QueryCondition:
         colon = "" if is_comparison else ":"
         return f"{'-' * self.excluded}{self.field}{colon}{query_literal(self.value)}"
 
+# %% ../../nbs/5_search/50_query.ipynb #50any002
+@dataclass(frozen=True)
+class AnyOf:
+    "Conditions of which a film must meet at least one."
+
+    conditions: tuple[QueryCondition, ...]  # two or more
+    kind = "any"
+    excluded = False
+
+    def __str__(self) -> str:
+        "The conditions as they are written in a query."
+        return " OR ".join(map(str, self.conditions))
+
+
+def single_conditions(
+    conditions: Iterable[QueryCondition | AnyOf],  # of a query
+) -> dict[str, QueryCondition]:
+    "Each condition by its number in the query: `0`, or `0_1` for the second alternative in it."
+    found: dict[str, QueryCondition] = {}
+    for i, condition in enumerate(conditions):
+        if isinstance(condition, AnyOf):
+            found |= {f"{i}_{j}": each for j, each in enumerate(condition.conditions)}
+        else:
+            found[str(i)] = condition
+    return found
+
 # %% ../../nbs/5_search/50_query.ipynb #225c52b3
 @dataclass(frozen=True)
 class Query:
     "Conditions, an order and a limit. Raises `UsageError` for an unknown order or a limit below 1."
 
-    conditions: tuple[QueryCondition, ...] = ()  # a film must meet all of them
+    conditions: tuple[QueryCondition | AnyOf, ...] = ()  # a film must meet all of them
     sort: str = "-rating"  # a key of SORT_COLUMNS, with `-` for highest first
     limit: int | None = None  # highest number of films to return; None means all
 
@@ -291,20 +319,47 @@ WORD_PATTERN = re.compile(
 def query_words(
     text: str,  # a query
 ) -> Iterator[tuple[str, str, bool]]:
-    "Each condition in a query as (field, value, excluded). Raises `UsageError`."
+    """Each condition in a query as (field, value, excluded), and `OR` as a field of its own.
+
+    Raises `UsageError`."""
     at = len(text) - len(text.lstrip())
     while at < len(text):
         word = WORD_PATTERN.match(text, at)
         if not word or not word[0]:
             raise UsageError(f"search: a quote is not closed, or is inside a word: {text[at:]}")
         minus, field, colon, value = word.groups()
+        at = word.end() + len(text[word.end() :]) - len(text[word.end() :].lstrip())
+        if word[0] == "OR":
+            yield "OR", "", False
+            continue
         is_option = field and field.lower() in ("sort", "limit")
         name = field.lower() if is_option else field_name(field or "keyword")
         if field and not colon and (name not in FIELDS or FIELDS[name].kind != "number"):
             raise UsageError(f"search: {word[0]}: {name} is not a number; write {name}:value")
         value = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
         yield name, value.removeprefix("=") if field and not colon else value, bool(minus)
-        at = word.end() + len(text[word.end() :]) - len(text[word.end() :].lstrip())
+
+# %% ../../nbs/5_search/50_query.ipynb #50any005
+def joined_alternatives(
+    words: Iterable[QueryCondition | None],  # the conditions of a query in order; None for OR
+) -> list[QueryCondition | AnyOf]:
+    "The conditions, with those around an OR joined into one. Raises `UsageError`."
+    joined: list[list[QueryCondition]] = []
+    wants_more = False
+    for word in words:
+        if word is None:
+            if not joined or wants_more:
+                break
+            wants_more = True
+        elif wants_more:
+            joined[-1].append(word)
+            wants_more = False
+        else:
+            joined.append([word])
+    else:
+        if not wants_more:
+            return [AnyOf(tuple(each)) if len(each) > 1 else each[0] for each in joined]
+    raise UsageError("search: OR needs a condition on both sides, as in genre:Horror OR genre:War")
 
 # %% ../../nbs/5_search/50_query.ipynb #0725a4cc
 def query(
@@ -314,7 +369,7 @@ def query(
     **conditions: Any,  # more conditions, as field=value or field=[values]; a film must meet all
 ) -> Query:
     "The query that text and arguments describe. Raises `UsageError`."
-    parsed: list[QueryCondition] = []
+    words: list[QueryCondition | None] = []
     options: dict[str, str | None] = {"sort": None, "limit": None}
     for name, value, excluded in query_words(text):
         if name in options:
@@ -322,7 +377,8 @@ def query(
                 raise UsageError(f"search: {name} can be given once, as {name}:value")
             options[name] = value
         else:
-            parsed.append(QueryCondition(name, value, excluded))
+            words.append(None if name == "OR" else QueryCondition(name, value, excluded))
+    parsed = joined_alternatives(words)
     for name, values in conditions.items():
         several = values if isinstance(values, list | tuple | set) else [values]
         parsed += [QueryCondition(field_name(name), str(value)) for value in several]

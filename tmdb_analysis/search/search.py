@@ -19,6 +19,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from ..core.schema import INT, MOVIES, TEXTS, Table, column
+from ..core.store import any_kind, require_columns
 from ..films.clean import id_or_name
 from ..kpis.groups import add_rank
 from ..kpis.rankings import RANK_COLUMNS
@@ -30,12 +31,14 @@ from tmdb_analysis.search.query import (
     FOLDED_LETTERS,
     SORT_COLUMNS,
     WORD_SEPARATORS,
+    AnyOf,
     Query,
     QueryCondition,
     fold,
     fold_words,
     number_bounds,
     query,
+    single_conditions,
 )
 
 # %% ../../nbs/5_search/51_search.ipynb #b7d817d4
@@ -129,24 +132,29 @@ def is_credit_for(
 def with_met_columns(
     films: DataFrame,  # MOVIES contract
     credits: DataFrame,  # CREDITS contract
-    conditions: Sequence[QueryCondition],
+    conditions: Sequence[QueryCondition | AnyOf],
 ) -> DataFrame:
-    "The films with one more Boolean column for each condition: `met_0`, `met_1` and so on."
-    on_people = {f"met_{i}": c for i, c in enumerate(conditions) if c.kind == "person"}
-    on_films = {
-        f"met_{i}": meets_condition(c) for i, c in enumerate(conditions) if c.kind != "person"
-    }
+    """The films with one more Boolean column for each condition: `met_0`, `met_1` and so on.
+
+    Each alternative has a column, too: `met_1_0`, `met_1_1` and so on."""
+    single = single_conditions(conditions)
+    on_people = {f"met_{i}": c for i, c in single.items() if c.kind == "person"}
+    on_films = {f"met_{i}": meets_condition(c) for i, c in single.items() if c.kind != "person"}
     if on_people:
         credits = with_person_ids(credits)
         credited = credits.join(people_named(credits, [*on_people.values()]), "person_id")
         works = [(F.count_if(is_credit_for(c)) > 0).alias(name) for name, c in on_people.items()]
         by_film = credited.groupBy(F.col("movie_id").alias("id")).agg(*works)
         films = films.join(by_film, "id", "left")
-    marks = []
-    for i, condition in enumerate(conditions):
+    marks = {}
+    for i, condition in single.items():
         met = F.coalesce(on_films.get(f"met_{i}", F.col(f"met_{i}")), F.lit(False))
-        marks.append((~met if condition.excluded else met).alias(f"met_{i}"))
-    return films.select(*MOVIES.columns, *marks)
+        marks[f"met_{i}"] = ~met if condition.excluded else met
+    for n, either in enumerate(conditions):
+        if isinstance(either, AnyOf):
+            alternatives = [marks[f"met_{n}_{j}"] for j in range(len(either.conditions))]
+            marks[f"met_{n}"] = reduce(or_, alternatives)
+    return films.select(*MOVIES.columns, *[met.alias(name) for name, met in marks.items()])
 
 
 def meets_all(
@@ -195,7 +203,7 @@ def ranked_films(
 def matching_films(
     films: DataFrame,  # MOVIES contract
     credits: DataFrame,  # CREDITS contract
-    conditions: Sequence[QueryCondition],  # none means all films
+    conditions: Sequence[QueryCondition | AnyOf],  # none means all films
 ) -> DataFrame:
     "The films that meet all conditions, as the MOVIES contract."
     if not conditions:
@@ -226,6 +234,7 @@ def describe_searches(
 
 
 @describe_searches
+@any_kind
 def search_films(
     films: DataFrame,  # MOVIES contract
     credits: DataFrame,  # CREDITS contract
@@ -236,16 +245,18 @@ def search_films(
 
     Unknown values come last; among equal films the smaller id comes first. Raises `UsageError`."""
     request = query(text, **conditions)
+    require_columns(films, MOVIES.columns, "search_films")
     return ranked_films(matching_films(films, credits, request.conditions), request)
 
 # %% ../../nbs/5_search/51_search.ipynb #00084fc7
+@any_kind
 def films_by_person(
     credits: DataFrame,  # CREDITS contract
     person: str,  # a name in any spelling that a credit has, or an id as #62
     field: str = "person",  # cast, director, writer, crew, or person for any work
 ) -> DataFrame:
     "The ids of the films that a person worked on: a table with the one column `id`."
-    condition = query(**{field: person}).conditions[0]
+    (condition,) = single_conditions(query(**{field: person}).conditions).values()
     credits = with_person_ids(credits)
     credited = credits.join(people_named(credits, [condition]), "person_id").filter(
         is_credit_for(condition)

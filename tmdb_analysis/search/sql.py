@@ -83,8 +83,7 @@ def sql(
 ) -> Grid:
     """The rows that a SQL query finds in the tables of a run; `show tables` lists the tables.
 
-    Raises `UsageError`. Example: `tmdb.sql("select title, roi from movies order by roi desc")`.
-    """
+    Raises `UsageError`."""
     return Grid(to_pandas(query_rows(query, run_to_read(run))))
 
 # %% ../../nbs/5_search/53_sql.ipynb #53sql017

@@ -286,6 +286,22 @@ READING_VERBS = {
             **DEBUG,
         },
     ),
+    "lab": Verb(
+        "open a copy of the book in JupyterLab",
+        "use.verbs:open_lab",
+        ("lab", "lab ~/films"),
+        {
+            "folder": value_of(
+                "FOLDER",
+                "folder for the copy, which keeps your changes (default: lab in the home folder)",
+                nargs="?",
+                type=Path,
+            ),
+            "--no-browser": switch("only print the address of JupyterLab"),
+            **HOME,
+            **DEBUG,
+        },
+    ),
     "diff": Verb(
         "compare two runs",
         "use.verbs:diff",
