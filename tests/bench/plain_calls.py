@@ -6,19 +6,24 @@ It runs what each stage has below `# Run`, with the functions of the package. Th
 beyond it is what kernel, executed notebooks and pages cost.
 """
 
+import os
 import sys
 import time
 from contextlib import redirect_stdout
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
 
 from tmdb_analysis.core.engine import fresh_session, one_server
 from tmdb_analysis.core.settings import Settings, settings
-from tmdb_analysis.core.store import open_run
-from tmdb_analysis.runs.stages import has_tag, stage_parameters, stages, without_lessons
+from tmdb_analysis.runs.stages import (
+    has_tag,
+    kernel_environment,
+    stage_parameters,
+    stages,
+    without_lessons,
+)
 
 
 def run_stage(nb: NotebookNode, chosen: Settings) -> None:
@@ -32,7 +37,7 @@ def run_stage(nb: NotebookNode, chosen: Settings) -> None:
 def main(part: str, source: str, folder: str) -> None:
     "Run all stages, and say what each took."
     chosen = settings(source="files", input=[source], home=folder, run_id="bench")
-    open_run("bench", Path(folder))
+    os.environ.update(kernel_environment(chosen))  # the stages find their home there
     with one_server(chosen.spark):
         for chapter, nb in stages().items():
             start = time.perf_counter(), time.process_time()
