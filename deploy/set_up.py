@@ -119,6 +119,7 @@ def environment() -> dict:
     "Variables for pip and uv. What the user has set for one of them holds for the other as well."
     env = {
         "UV_INDEX_STRATEGY": "unsafe-best-match",  # as pip does; the lock has versions and hashes
+        "UV_COMPILE_BYTECODE": "1",  # else each process of a run compiles all that it imports
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         **os.environ,
         "PIP_USER": "0",

@@ -39,6 +39,13 @@ def test_the_lines_of_the_readme_work_again_and_after_completion(demo):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+def test_the_chain_builds_no_grammar_of_addresses():
+    code = "import sys, tmdb_analysis.runs.chain; assert 'jsonschema' in sys.modules; "
+    code += "assert 'lark' not in sys.modules, 'a second of processor time for each command'"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 PARTS = sorted(path.parent.name for path in Path(tmdb.__path__[0]).glob("*/__init__.py"))
 OFFERED = [(tmdb, name) for name in tmdb.__all__]
 OFFERED += [(part, name) for part in map(tmdb.__getattr__, PARTS) for name in part.__all__]

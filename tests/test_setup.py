@@ -191,6 +191,8 @@ def test_exactly_the_locked_versions_arrive(clone, old_python, index, caches):
     assert version.split()[1] == OLDEST_PIP, "the test has lost its old pip"
     assert {("pip", "uv"), ("uv", "coverage")} <= index.asked, "uv does not ask the index of pip"
     assert in_step(clone)
+    packages = clone / f".venv/lib/python3.{MINOR}/site-packages"
+    assert list(packages.glob("pandas/__pycache__/*.pyc")), "each process would compile pandas"
     made = (clone / ".venv/.ready").stat().st_mtime_ns
     again = set_up(clone, **NO_NETWORK, **caches)
     assert not again.returncode and not again.stderr

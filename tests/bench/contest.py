@@ -59,6 +59,7 @@ CONTESTANTS = (
     Contestant("Polars", ("ingest", "tables", "chain"), script("polars_script")),
     Contestant("pandas", ("chain",), script("pandas_script"), most_films=50_000, complete=False),
     Contestant(PACKAGE, ("ingest", "tables", "chain"), package("sail")),
+    Contestant("plain calls", ("chain",), script("plain_calls"), most_films=50_000),
     Contestant("package, spark", SPARK_PARTS, package("spark"), quick_parts=("tables",)),
 )
 

@@ -20,14 +20,23 @@ from tests.bench.contest import CONTESTANTS, PARTS, YARDSTICK, Result
 from tests.bench.equality import RANKINGS, TABLES, TOLERANCE
 from tests.bench.measure import SAMPLING
 from tmdb_analysis.pages.page import html_page
-from tmdb_analysis.report.style import BLUE, CHART_STYLE, GREEN, GREY, ORANGE, RED, format_log_axis
+from tmdb_analysis.report.style import (
+    BLUE,
+    CHART_STYLE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    RED,
+    format_log_axis,
+)
 
 HEADS = (
     *("part", "films", "contestant", "wall, s", f"x {YARDSTICK}", "spread"),
     *("CPU, s", "cores", "memory", "read", "written"),
 )
 COLOURS = dict(
-    zip([one.name for one in CONTESTANTS], (GREY, BLUE, GREEN, ORANGE, RED), strict=False)
+    zip([one.name for one in CONTESTANTS], (GREY, BLUE, GREEN, ORANGE, INK, RED), strict=True)
 )
 STYLE = "main svg { max-width: 100%; height: auto; background: #fff; }"
 
@@ -200,6 +209,7 @@ counts, all contestants must have written equal tables: the same rows in the sam
 fractions that differ by at most 1/{1 / TOLERANCE:,.0f}. The pandas script makes some tables and
 columns only, and only of small catalogues. The package also writes the KPI tables as CSV. Its
 chain does far more than the scripts: quality rules, intervals, coverage, search, charts and
+pages. "plain calls" makes the calls of the chain's stages in one process, without notebooks and
 pages.</p>
 <p>Memory is sampled every {SAMPLING:g} seconds; memory that processes share counts once for each
 of them. Bytes are those of read and write calls, whether from disk or from memory. Polars maps

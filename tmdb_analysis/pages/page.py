@@ -269,10 +269,11 @@ def mark_columns(
     table: Any,  # `table` element, changed in place
 ) -> None:
     "Mark the columns of numbers and of long texts, and show missing values as a dash."
+    head = {id(cell) for part in table("thead") for cell in part(["td", "th"])}
     rows = [row(["td", "th"]) for row in table("tr")]
     width = max(map(len, rows), default=0)
     for column in zip(*(row for row in rows if len(row) == width), strict=True):
-        cells = [cell for cell in column if cell.find_parent("thead") is None]
+        cells = [cell for cell in column if id(cell) not in head]
         texts = [cell.get_text(strip=True) for cell in cells]
         values = [text for text in texts if text and text not in MISSING_TEXTS]
         if any(map(NUMBER_TEXT.fullmatch, texts)) and all(map(NUMBER_TEXT.fullmatch, values)):

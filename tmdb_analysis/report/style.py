@@ -155,7 +155,7 @@ def png_bytes(
     canvas, file = FigureCanvasAgg(fig), BytesIO()
     canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    image.quantize(128, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    image.quantize(128, dither=Image.Dither.NONE).save(file, "PNG")
     return file.getvalue()
 
 

@@ -1,8 +1,14 @@
 """The chain of stages, the runs it leaves, and how to compare and share them."""
 
+import sys
 from pkgutil import iter_modules
 
 from tmdb_analysis._help import attach
+
+# nbformat imports jsonschema, which would build a grammar for checks of addresses: a second of
+# processor time for each command. No check of a notebook uses it; jsonschema works without it.
+if "jsonschema" not in sys.modules:
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

@@ -1,0 +1,52 @@
+"""The calls of the stages in one plain process: no kernel, no notebooks, no pages.
+
+    python -m tests.bench.plain_calls chain INPUT FOLDER
+
+It runs what each stage has below `# Run`, with the functions of the package. The time of `tmdb run`
+beyond it is what kernel, executed notebooks and pages cost.
+"""
+
+import os
+import sys
+import time
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+from nbformat import NotebookNode
+
+from tmdb_analysis.core.engine import fresh_session, one_server
+from tmdb_analysis.core.settings import Settings, settings
+from tmdb_analysis.runs.stages import (
+    has_tag,
+    kernel_environment,
+    stage_parameters,
+    stages,
+    without_lessons,
+)
+
+
+def run_stage(nb: NotebookNode, chosen: Settings) -> None:
+    "Make the tables and figures of a stage, without the forms in which a page shows them."
+    names: dict[str, Any] = {"__name__": "plain_calls", **stage_parameters(nb, chosen)}
+    for cell in without_lessons(nb).cells:
+        if cell.cell_type == "code" and not has_tag(cell, "parameters"):
+            exec(cell.source, names)
+
+
+def main(part: str, source: str, folder: str) -> None:
+    "Run all stages, and say what each took."
+    chosen = settings(source="files", input=[source], home=folder, run_id="bench")
+    os.environ.update(kernel_environment(chosen))  # the stages find their home there
+    with one_server(chosen.spark):
+        for chapter, nb in stages().items():
+            start = time.perf_counter(), time.process_time()
+            fresh_session()
+            with redirect_stdout(StringIO()):
+                run_stage(nb, chosen)
+            wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
+            print(f"{chapter:15} {wall:6.2f} s, {cpu:5.2f} s of processor")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
