@@ -4,11 +4,13 @@ import csv
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from tmdb_analysis.core.schema import CSV_COLUMNS
+from tmdb_analysis.core.schema import COLLECTIONS, CSV_COLUMNS
 from tmdb_analysis.core.settings import TmdbError, UsageError, settings
-from tmdb_analysis.core.store import open_run
+from tmdb_analysis.core.store import open_run, save, sorted_rows, write_parquet
 from tmdb_analysis.films.ingest import ingest, raw_row
 from tmdb_analysis.tmdb.sources import input_records, inventory, records, source_of
 from tmdb_analysis.tmdb.tables import film_table
@@ -243,3 +245,21 @@ def test_a_flat_table_makes_a_report_by_names(tmp_path):
     assert told["skipped"] == ["photo.json: cannot be read (not JSON)"]
     page = (report / "20_ingest.html").read_text()
     assert "Windows-1252" in page and "photo.json" in page
+
+
+def test_saving_a_large_table_makes_no_second_copy_of_it(tmp_path):
+    "The rows are put into order and written in parts; the file is the one of a single write."
+    run, n = open_run("large", tmp_path), 4_000_000
+    ids = pa.array(range(n, 0, -1), pa.int64())
+    rows = pa.table({"collection_id": ids, "collection": pa.repeat("A name", n), "films": ids})
+    usual, counted = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(counted)
+    try:
+        assert save(rows, COLLECTIONS, run) == n
+    finally:
+        pa.set_memory_pool(usual)
+    assert counted.max_memory() < rows.nbytes
+    write_parquet(tmp_path / "once.parquet", sorted_rows(rows, COLLECTIONS))
+    assert run.path(COLLECTIONS).read_bytes() == (tmp_path / "once.parquet").read_bytes()
+    save(rows.slice(0, 0), COLLECTIONS, run)
+    assert pq.read_table(run.path(COLLECTIONS)).schema.equals(COLLECTIONS.schema)

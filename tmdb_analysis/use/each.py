@@ -96,7 +96,6 @@ def run_part(
     run_id: str,  # of the report
 ) -> int:
     "Make a report in this process, print a line for each stage, and return the exit code."
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # as in `tmdb run`
 
     def show(i: int, n: int, stage: StageRecord) -> None:
         "Print a line for a finished stage."

@@ -63,9 +63,6 @@ def run(
     console: Console,
 ) -> int:
     "Run all stages, print a line for each, and return the exit code."
-    # Block this import: jsonschema would compile a URI grammar for two seconds,
-    # and no notebook has a URI to validate.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from tmdb_analysis.core.servers import users_with_access
     from tmdb_analysis.runs.chain import (
         check_settings,
@@ -158,7 +155,6 @@ def plan(
     console: Console,
 ) -> int:
     "Print for each stage whether it must run, and why, as lines or JSON; return 0."
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # as in run
     from tmdb_analysis.runs.plan import Planner, plan_lines
     from tmdb_analysis.runs.share import read_provenance, settings_to_repeat
 

@@ -183,8 +183,6 @@ def step_command(
     """Run a stage for a scheduler, print its result in one line, and return the exit code.
 
     0: ok, 1: failed, 2: wrong settings, 75: stopped or to repeat later."""
-    # Block this import: it takes three seconds, and no notebook has a URI to validate.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM: a stage ends with its scheduler
     try:
