@@ -20,6 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from .digest import add_digest_options, digest_command
 
 from ..core.display import cell_text, terminal_text
 from ..core.records import RunRecord
@@ -292,6 +293,7 @@ VERBS: dict[str, Callable[[argparse.Namespace, Console], int]] = {
     "prune": prune_command,
     "use": use_run,
     "delete": delete_command,
+    "digest": digest_command,
 }
 
 
@@ -312,6 +314,7 @@ def add_verbs(
         "prune": "delete old runs with --keep N, else expired responses from the cache",
         "use": "publish a finished run: readers see it until the next run is published",
         "delete": "delete a run: its report, its tables and what it fetched",
+        "digest": "print, write, post or mail a short message about a run",
     }
     parsers = {verb: verbs.add_parser(verb, help=text) for verb, text in helps.items()}
     for verb in ("open", "export", "publish"):
@@ -319,6 +322,7 @@ def add_verbs(
             "run", nargs="?", metavar="RUN", help="name of the run (default: the last finished run)"
         )
     add_keeping_options(parsers)
+    add_digest_options(parsers["digest"])
     parsers["runs"].add_argument(
         "--json", action="store_true", help="print a JSON array with one object for each run"
     )
