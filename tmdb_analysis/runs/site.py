@@ -141,9 +141,7 @@ def run_details(
     pages: Mapping[str, str],  # stage -> title, of the stages that have a page
 ) -> str:
     "Downloads, provenance and stages as HTML."
-    names = (
-        "status started finished seconds source engine films score gate parameters versions".split()
-    )
+    names = "status source engine films score gate parameters versions".split()
     return fill_template(
         "run.html.j2",
         downloads=downloads(run.report),

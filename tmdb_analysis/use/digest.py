@@ -39,7 +39,7 @@ class Digest(NamedTuple):
     changes: list[str]  # what differs from the last comparable run
     link: str  # URL of the report, or the command that opens it
 
-
+# %% ../../nbs/9_use/96_digest.ipynb #96more003
 def lead_sentence(
     facts: RunRecord,  # content of run.json
 ) -> str:
@@ -70,7 +70,7 @@ def change_lines(
     ]
     return lines or [f"No key number changed since run {before}."]
 
-
+# %% ../../nbs/9_use/96_digest.ipynb #96more007
 def stored_findings(run: Run) -> list[tuple[str, str]]:
     "Heading and evidence of each finding with evidence, as the report stage stored them."
     try:
@@ -117,7 +117,7 @@ def digest_text(digest: Digest) -> str:
     ]
     return "\n".join(lines) + "\n"
 
-
+# %% ../../nbs/9_use/96_digest.ipynb #96more010
 def digest_html(digest: Digest) -> str:
     "A digest as a complete HTML page for a mail or a file."
     return fill_template("digest.html.j2", digest=digest)
@@ -162,7 +162,7 @@ def mail_message(
     message.add_alternative(digest_html(digest), subtype="html")
     return message
 
-
+# %% ../../nbs/9_use/96_digest.ipynb #96more013
 def connect_smtp(
     parts: SplitResult,  # of the URL
 ) -> smtplib.SMTP:
@@ -217,7 +217,7 @@ def required_secret(
         raise UsageError(f"{name} is not set; put TMDB_{name.upper()}=... into .env")
     return str(secret.get_secret_value())
 
-
+# %% ../../nbs/9_use/96_digest.ipynb #96more016
 def digest_command(
     args: argparse.Namespace,  # run, home, output, webhook, mail
     console: Console,

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RUN_COLUMNS', 'VERBS', 'run_values', 'parameters_text', 'run_cells', 'runs', 'print_note', 'requested_run',
            'has_screen', 'open_page', 'diff', 'export_file', 'print_evidence', 'print_query', 'prune_command',
-           'add_verbs', 'repeat_settings', 'repeat_result']
+           'pack_command', 'replay_home', 'replay_command', 'add_verbs', 'repeat_settings', 'repeat_result']
 
 # %% ../../nbs/9_use/97_verbs.ipynb #94c0b48f
 import argparse
@@ -20,11 +20,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from .digest import add_digest_options, digest_command
 
 from ..core.display import cell_text, terminal_text
 from ..core.records import RunRecord
-from ..core.settings import SCOPE, UsageError, name_hint, settings
+from ..core.settings import SCOPE, TmdbError, UsageError, name_hint, settings
 from tmdb_analysis.core.store import (
     Run,
     current_id,
@@ -34,6 +33,7 @@ from tmdb_analysis.core.store import (
     reading_note,
 )
 from ..films.scope import scope_words
+from ..pages.export import export_run
 from tmdb_analysis.runs.catalog import (
     all_runs,
     changed_parameters,
@@ -41,15 +41,20 @@ from tmdb_analysis.runs.catalog import (
     disk_bytes,
     is_published,
     run_named,
+    value_differences,
 )
 from ..runs.changes import print_changes, write_changes
 from tmdb_analysis.runs.share import (
-    export_run,
+    changed_results,
     input_digests,
+    read_pack,
     read_provenance,
     report_differences,
     settings_to_repeat,
+    unpack,
+    write_pack,
 )
+from .digest import add_digest_options, digest_command
 from tmdb_analysis.use.keeping import (
     add_keeping_options,
     delete_command,
@@ -282,6 +287,66 @@ def prune_command(
     console.print(f"cache: {before} before, {after} now", highlight=False)
     return 0
 
+# %% ../../nbs/9_use/97_verbs.ipynb #97pck002
+def pack_command(
+    args: argparse.Namespace,  # run, home, output, force
+    console: Console,
+) -> int:
+    "Write the pack of a run and print its path; return 0. Raises `UsageError` or `TmdbError`."
+    from tmdb_analysis.use.steps import saved_settings
+
+    run = requested_run(args.run, args.home)
+    path = Path(args.output or f"{run.id}.pack.zip").expanduser().absolute()
+    if path.exists() and not args.force:
+        raise UsageError(f"{path.name} already exists: choose another name with -o, or use --force")
+    try:
+        pack = write_pack(run, saved_settings(run, home=str(run.home)), path)
+    except OSError as e:
+        problem = f"{path.name}: cannot be written ({e.strerror})"
+        raise TmdbError(f"{problem}; choose another place with -o") from e
+    about = f"{len(pack.files)} files to reproduce, {path.stat().st_size / 1e6:,.1f} MB"
+    console.print(f"{path} ({about})", highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+# %% ../../nbs/9_use/97_verbs.ipynb #97pck005
+def replay_home(
+    home: str | None,  # of the command; None: a new folder here
+    run_id: str,  # of the pack
+) -> Path:
+    "The folder of a replay, which is new or empty. Raises `UsageError` for any other."
+    path = Path(home or f"replay-{run_id}").expanduser().absolute()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UsageError(f"{path.name} is not empty: choose a new folder with --home")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def replay_command(
+    args: argparse.Namespace,  # file, home, engine, allow_code
+    console: Console,
+) -> int:
+    "Compute a run again from its pack; return 0 if all its files are equal, else 1."
+    from tmdb_analysis.runs.chain import run_chain, versions
+
+    pack = read_pack(args.file)
+    if pack.given.get("rules_file") and not args.allow_code:
+        raise UsageError("the pack contains rules as Python code; allow them with --allow-code")
+    chosen = unpack(args.file, pack, replay_home(args.home, pack.run))
+    engine = {"engine": args.engine} if args.engine else {}
+    of = settings(**chosen, **engine)
+    run, result = Run(pack.run, of.pipeline.home), run_chain(of)
+    if result.status != "ok":
+        raise TmdbError(f"the replay failed in {result.failed_stage}: {result.error}")
+    changed = changed_results(pack, run)
+    lines = [f"replayed run {run.id}: all {len(pack.files)} files are equal, byte for byte"]
+    if changed:
+        lines = [f"replayed run {run.id}: {len(changed)} of {len(pack.files)} files differ"]
+        lines += [value_differences(pack.versions, versions()) or "", *changed]
+    lines.append(f"report  {(run.report / 'index.html').as_uri()}")
+    for line in filter(None, lines):
+        console.print(terminal_text(line), highlight=False, markup=False, soft_wrap=True)
+    return 1 if changed else 0
+
 # %% ../../nbs/9_use/97_verbs.ipynb #9ced05eb
 VERBS: dict[str, Callable[[argparse.Namespace, Console], int]] = {
     "runs": runs,
@@ -294,6 +359,8 @@ VERBS: dict[str, Callable[[argparse.Namespace, Console], int]] = {
     "use": use_run,
     "delete": delete_command,
     "digest": digest_command,
+    "pack": pack_command,
+    "replay": replay_command,
 }
 
 
@@ -315,9 +382,11 @@ def add_verbs(
         "use": "publish a finished run: readers see it until the next run is published",
         "delete": "delete a run: its report, its tables and what it fetched",
         "digest": "print, write, post or mail a short message about a run",
+        "pack": "write a run with its input as one file, to replay it elsewhere",
+        "replay": "compute a run again from its pack and compare the files",
     }
     parsers = {verb: verbs.add_parser(verb, help=text) for verb, text in helps.items()}
-    for verb in ("open", "export", "publish"):
+    for verb in ("open", "export", "publish", "pack"):
         parsers[verb].add_argument(
             "run", nargs="?", metavar="RUN", help="name of the run (default: the last finished run)"
         )
@@ -346,14 +415,22 @@ def add_verbs(
         "pdf": "the report as PDF",
     }.items():
         forms.add_argument(f"--{form}", dest="form", action="store_const", const=form, help=text)
-    parsers["export"].add_argument(
-        "-o",
-        dest="output",
-        type=Path,
-        metavar="PATH",
-        help="output file (default: named after the run, in this folder)",
+    for verb in ("export", "pack"):
+        parsers[verb].add_argument(
+            "-o",
+            dest="output",
+            type=Path,
+            metavar="PATH",
+            help="output file (default: named after the run, in this folder)",
+        )
+        parsers[verb].add_argument("--force", action="store_true", help="replace an existing file")
+    parsers["replay"].add_argument("file", type=Path, metavar="FILE", help="written by `tmdb pack`")
+    parsers["replay"].add_argument(
+        "--engine", help="sail, spark or a cluster, as for `tmdb run` (default: of the settings)"
     )
-    parsers["export"].add_argument("--force", action="store_true", help="replace an existing file")
+    parsers["replay"].add_argument(
+        "--allow-code", action="store_true", help="run the Python rules (rules_file) of the pack"
+    )
     parsers["why"].add_argument(
         "kpi", metavar="KPI", help="a published table, for example highest_roi or directors"
     )
