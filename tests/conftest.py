@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tmdb_analysis.runs.share import BROWSERS
+from tmdb_analysis.pages.export import BROWSERS
 
 signal.signal(
     signal.SIGINT, signal.default_int_handler

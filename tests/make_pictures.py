@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from tmdb_analysis.runs.share import BROWSERS
+from tmdb_analysis.pages.export import BROWSERS
 from tmdb_analysis.use.cli import main
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"

@@ -334,7 +334,10 @@ class Spark(Section):
 SOURCE_OF = dict.fromkeys(("input", "fetched_on", "columns", "strict"), "files") | dict.fromkeys(
     ("ids", "ids_file", "discover", "tmdb_list", "export", "expand", "update", "refresh"), "api"
 )  # setting -> the source that it implies if none is named
-SECRETS = ("read_token", "api_key", "redis_url", "spark_token", "postgres_url")
+SECRETS = (
+    *("read_token", "api_key", "redis_url", "spark_token", "postgres_url"),
+    *("webhook_url", "smtp_url"),
+)
 
 # %% ../../nbs/0_core/00_settings.ipynb #00set917
 def yaml_pairs(
@@ -413,6 +416,22 @@ class Pipeline(Section):
         None,  # None: `tmdb publish` has nowhere to write
         description="postgresql://user@host/db that `tmdb publish` writes to",
     )
+    webhook_url: SecretStr | None = Field(
+        None,  # None: `tmdb digest --webhook` has nowhere to post
+        description="https URL that `tmdb digest --webhook` posts to",
+    )
+    smtp_url: SecretStr | None = Field(
+        None,  # None: `tmdb digest --mail` has no mail server
+        description="smtp(s)://user:password@host of the mail server of `tmdb digest --mail`",
+    )
+    mail_from: str = Field(
+        "",  # must be set to send mail
+        description="sender of the mails of `tmdb digest --mail`",
+    )
+    reports_url: str = Field(
+        "",  # "": a digest names the command that opens the report
+        description="URL of the folder reports/ on a web server, for the links of a digest",
+    )
     run_id: str = Field(
         "lab",  # becomes a folder name, so it holds no slash and no blank
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$",
@@ -423,7 +442,7 @@ class Pipeline(Section):
         split_commas
     )
     resolve_files = field_validator("ids_file", "money_from")(local_file)
-    check_postgres_url = field_validator("postgres_url")(refuse_mixed_url)
+    check_postgres_url = field_validator("postgres_url", "smtp_url")(refuse_mixed_url)
 
     @field_validator("discover")
     @classmethod

@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = attach(
     submodules=[chapter.name for chapter in iter_modules(__path__)],
     submod_attrs={
         "dashboard": ["chart_specs"],
+        "export": ["export_run"],
         "page": ["fill_template", "cells_html"],
     },
 )

@@ -17,6 +17,6 @@ __getattr__, __dir__, __all__ = attach(
         "catalog": ["all_runs", "run_named"],
         "chain": ["run_chain"],
         "metrics": ["write_metrics"],
-        "share": ["export_run"],
+        "share": ["write_pack"],
     },
 )

@@ -22,6 +22,7 @@ from ..core.schema import CREDITS, MOVIES
 from ..core.store import read_arrow
 from ..films.cohort import carries_collections
 from ..pages.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard_html
+from ..pages.dictionary import description_files, dictionary_html
 from tmdb_analysis.pages.page import (
     cells_html,
     failure_reason,
@@ -97,10 +98,8 @@ def downloads(
     folder: Path,  # reports/<run_id>
 ) -> list[list[tuple[Path, str]]]:
     "Path and size of each file to download, grouped by table; paths are relative to the folder."
-    files = [
-        folder / name
-        for name in ("movies.csv", "flags.csv", "quality.json", "run.json", CHECKSUM_FILE)
-    ]
+    names = "movies.csv flags.csv quality.json run.json datapackage.json contract.yaml".split()
+    files = [folder / name for name in (*names, CHECKSUM_FILE)]
     tables = (folder / "kpis").glob("*.*")
     files += sorted(path for path in tables if path.suffix in (".csv", ".parquet"))
     sized = [
@@ -142,9 +141,7 @@ def run_details(
     pages: Mapping[str, str],  # stage -> title, of the stages that have a page
 ) -> str:
     "Downloads, provenance and stages as HTML."
-    names = (
-        "status started finished seconds source engine films score gate parameters versions".split()
-    )
+    names = "status source engine films score gate parameters versions".split()
     return fill_template(
         "run.html.j2",
         downloads=downloads(run.report),
@@ -225,11 +222,17 @@ def render_run(
     films = run.path(MOVIES).is_file() and run.path(CREDITS).is_file()
     pages = {"dashboard": "Dashboard"} if films else {}
     pages |= {stage: heading(nb, stage)[0] for stage, nb in found.items() if nb is not report}
+    for name, text in description_files(run.report, run.id).items():
+        write_text(run.report / name, text)
     write_text(run.report / CHECKSUM_FILE, checksums(run.report))
     makers: dict[str, Callable[[], str]] = {
         f"{stage}.html": partial(stage_page, nb, stage, pages, run.id)
         for stage, nb in found.items()
     }
+    dictionary = "Data dictionary", "What each table and column means."
+    makers["dictionary.html"] = lambda: html_page(
+        *dictionary, dictionary_html(), "dictionary", pages, run.id
+    )
     if films:
         makers["dashboard.html"] = partial(dashboard_page, run, pages)
     makers["index.html"] = partial(report_page, report, run, facts, pages)

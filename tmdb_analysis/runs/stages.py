@@ -6,7 +6,7 @@
 __all__ = ['TO_DISK', 'AT_ONCE', 'WIPE', 'RENEW', 'MEMORY_ADVICE', 'has_tag', 'stages', 'stage_parameters', 'without_lessons',
            'StageClient', 'is_reply', 'is_idle', 'Kernel', 'kernel_environment', 'start_kernel', 'await_answer',
            'end_kernel', 'run_in_thread', 'one_kernel', 'interrupt_kernel', 'reset_kernel', 'interruptible',
-           'failure_message', 'death_message', 'failed_heading', 'execute_stage']
+           'failure_message', 'death_message', 'failed_heading', 'remove_timings', 'execute_stage']
 
 # %% ../../nbs/8_runs/87_stages.ipynb #54dc9419
 import os
@@ -32,7 +32,7 @@ from jupyter_core.utils import run_sync
 from papermill.exceptions import PapermillExecutionError
 from traitlets import Type
 
-from ..core.home import Run
+from ..core.home import Run, write_text
 from ..core.processes import STOP, stop_if_asked
 from ..core.servers import linked_command
 from tmdb_analysis.core.settings import (
@@ -361,6 +361,24 @@ def failed_heading(
             return heading
     return None
 
+# %% ../../nbs/8_runs/87_stages.ipynb #87stg962
+def remove_timings(
+    path: Path,  # of an executed notebook
+) -> None:
+    "Remove times, paths and random cell names from an executed notebook."
+    nb = nbformat.read(path, as_version=4)
+    made = nb.metadata.get("papermill", {})
+    kept = {name: made[name] for name in ("parameters", "version") if name in made}
+    nb.metadata["papermill"] = kept
+    for number, cell in enumerate(nb.cells):
+        if {"injected-parameters", "papermill-error-cell-tag"} & set(cell.metadata.get("tags", ())):
+            cell["id"] = f"papermill-{number}"
+        cell.metadata.pop("execution", None)
+        status = cell.metadata.pop("papermill", {}).get("status")
+        if status == "failed":
+            cell.metadata["papermill"] = {"status": status}
+    write_text(path, nbformat.writes(nb) + "\n")
+
 # %% ../../nbs/8_runs/87_stages.ipynb #b0970e53
 def execute_stage(
     name: str,  # of the stage
@@ -400,5 +418,7 @@ def execute_stage(
             raise
         raise TmdbError(death_message(name, manager)) from e
     finally:
+        if target.is_file():
+            remove_timings(target)
         if manager.latest:  # an open client would go on sending heartbeats
             run_in_thread(manager.latest.stop_channels)

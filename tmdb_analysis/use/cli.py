@@ -343,6 +343,48 @@ CARE_VERBS = {
             **DEBUG,
         },
     ),
+    "digest": Verb(
+        "print, write, post or mail a short message about a run",
+        "use.verbs:digest_command",
+        ("digest", "digest -o digest.html", "digest --mail studio@example.org"),
+        {
+            "run": value_of("RUN", "name of the run (default: the newest that ended)", nargs="?"),
+            "-o": value_of("FILE", "write it, as HTML if FILE is *.html", dest="output", type=Path),
+            "--webhook": switch("post it as JSON to TMDB_WEBHOOK_URL"),
+            "--mail": value_of("TO", "mail it by TMDB_SMTP_URL to a@example.org,b@example.org"),
+            **HOME,
+            **DEBUG,
+        },
+    ),
+    "pack": Verb(
+        "write a run with its input as one file, to replay it elsewhere",
+        "use.keeping:pack_command",
+        ("pack", "pack monday -o monday.zip"),
+        {
+            **LAST_RUN,
+            "-o": value_of(
+                "PATH",
+                "output file (default: named after the run, in this folder)",
+                dest="output",
+                type=Path,
+            ),
+            "--force": switch("replace an existing file"),
+            **HOME,
+            **DEBUG,
+        },
+    ),
+    "replay": Verb(
+        "compute a run again from its pack and compare the files",
+        "use.keeping:replay_command",
+        ("replay monday.zip", "replay monday.zip --engine spark --home again"),
+        {
+            "file": value_of("FILE", "written by `tmdb pack`", type=Path),
+            "--allow-code": switch("run the Python rules (rules_file) of the pack"),
+            **ENGINE,
+            **HOME,
+            **DEBUG,
+        },
+    ),
     "use": Verb(
         "publish a finished run: readers see it until the next run is published",
         "use.keeping:use_run",
