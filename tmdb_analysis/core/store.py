@@ -23,7 +23,6 @@ from collections.abc import (
 )
 from contextlib import contextmanager
 from functools import wraps
-from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -261,9 +260,13 @@ def rows_as(
     if kind == "spark":
         return session().createDataFrame(rows)
     if kind == "polars":
-        return import_module("polars").from_arrow(rows)
+        import polars  # an extra
+
+        return polars.from_arrow(rows)
     if kind == "duckdb":
-        return import_module("duckdb").from_arrow(rows)
+        import duckdb  # takes a while to import
+
+        return duckdb.from_arrow(rows)
     return to_pandas(rows) if kind == "pandas" else rows
 
 

@@ -19,7 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -334,6 +333,7 @@ def copy_book(
     folder: Path,  # of the user; made if it is missing
 ) -> int:
     "Copy the chapters into a folder, except those that it has; gives the number of new files."
+    import nbformat
     from ipykernel.ipkernel import IPythonKernel
     from jupyter_client.kernelspec import get_kernel_spec
 
@@ -362,7 +362,7 @@ def open_lab(
     console.print(f"the book is in {folder} ({copied} new files)", highlight=False, soft_wrap=True)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
     command += ["--KernelManager.transport_encryption=auto"]
-    command += ["--LabApp.default_url=/lab/tree/9_use/96_explore.ipynb"]
+    command += ["--LabApp.default_url=/lab/tree/6_report/69_explore.ipynb"]
     command += ["--no-browser"] if args.no_browser or not has_screen() else []
     env = os.environ | {"TMDB_HOME": str(run.home), "JUPYTER_PREFER_ENV_PATH": "1"}
     return subprocess.run(command, env=env, check=False).returncode
