@@ -382,7 +382,7 @@ def test_a_stage_is_repeated_if_anything_that_it_depends_on_changed(demo, tmp_pa
     assert kept(genre="Western") == "20_ingest"
     shutil.copytree(installed_package().folder, tmp_path / "package")
     for name, old, new, last in (
-        ("films/outliers.py", '"""', '"""Other words. ', "66_report"),
+        ("films/comparisons.py", '"""', '"""Other words. ', "66_report"),
         ("stats/intervals.py", "\ndef ", "\n@print\ndef ", "42_rankings"),
     ):
         path = tmp_path / "package" / name

@@ -458,7 +458,7 @@ def write_results(
     if facts.status != "ok":
         save_run(run, facts)
         write_metrics(run, facts)
-        render_run(run, facts)
+        render_run(run, facts, front_only=facts.status == "stopped")  # within seconds
         render_home(run.home)
 
 # %% ../../nbs/8_runs/89_chain.ipynb #d14834d4

@@ -234,11 +234,15 @@ def earlier_files(
 ) -> dict[str, Path]:
     "The files of an earlier run that a replay needs. Raises `UsageError` if they are gone."
     before = Run(compared_with, run.home)
-    files = {
+    needed = {
         "earlier/tables/movies.parquet": before.tables / "movies.parquet",
+        "earlier/tables/cohort.parquet": before.tables / "cohort.parquet",
         "earlier/report/run.json": before.report / "run.json",
+        "earlier/report/quality.json": before.report / "quality.json",
     }
-    if not all(path.is_file() for path in files.values()):
+    kpis = sorted((before.report / "kpis").glob("*.parquet"))
+    files = needed | {f"earlier/report/kpis/{path.name}": path for path in kpis}
+    if not all(path.is_file() for path in needed.values()):
         problem = f"run {run.id} was compared with run {before.id}, which was deleted"
         raise UsageError(f"{problem}, so a replay would differ")
     return files

@@ -213,13 +213,14 @@ def render_run(
     run: Run,
     facts: RunRecord | None = None,  # content of run.json; None: read it
     look: Callable[[], None] = lambda: None,  # called before each page; may raise to stop
+    front_only: bool = False,  # write no other page, as for a run that was stopped
 ) -> Path:
     """The path of the front page, after all pages of the run were written. Raises `TmdbError` for a
     picture without an alt text."""
-    found, facts = notebooks(run), facts or read_facts(run.report)
+    found, facts = {} if front_only else notebooks(run), facts or read_facts(run.report)
     report = found.get("66_report")
     report = None if report is None or failure_reason(report) else report
-    films = run.path(MOVIES).is_file() and run.path(CREDITS).is_file()
+    films = run.path(MOVIES).is_file() and run.path(CREDITS).is_file() and not front_only
     pages = {"dashboard": "Dashboard"} if films else {}
     pages |= {stage: heading(nb, stage)[0] for stage, nb in found.items() if nb is not report}
     for name, text in description_files(run.report, run.id).items():

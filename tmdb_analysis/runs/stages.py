@@ -6,7 +6,7 @@
 __all__ = ['TO_DISK', 'AT_ONCE', 'WIPE', 'RENEW', 'MEMORY_ADVICE', 'has_tag', 'stages', 'stage_parameters', 'without_lessons',
            'StageClient', 'is_reply', 'is_idle', 'Kernel', 'kernel_environment', 'start_kernel', 'await_answer',
            'end_kernel', 'run_in_thread', 'one_kernel', 'interrupt_kernel', 'reset_kernel', 'interruptible',
-           'failure_message', 'death_message', 'failed_heading', 'remove_timings', 'execute_stage']
+           'failure_message', 'death_message', 'failed_heading', 'without_folders', 'remove_timings', 'execute_stage']
 
 # %% ../../nbs/8_runs/87_stages.ipynb #54dc9419
 import os
@@ -30,6 +30,7 @@ from jupyter_client.client import KernelClient
 from jupyter_client.manager import KernelManager
 from jupyter_core.utils import run_sync
 from papermill.exceptions import PapermillExecutionError
+from papermill.translators import PythonTranslator
 from traitlets import Type
 
 from ..core.home import Run, write_text
@@ -43,6 +44,7 @@ from tmdb_analysis.core.settings import (
     book,
 )
 from ..core.store import assigned_names
+from .share import FILE_OPTIONS
 from ..tmdb.sources import source_named
 
 # %% ../../nbs/8_runs/87_stages.ipynb #984e616c
@@ -362,21 +364,34 @@ def failed_heading(
     return None
 
 # %% ../../nbs/8_runs/87_stages.ipynb #87stg962
+def without_folders(
+    parameters: dict[str, Any],  # of a stage, by name
+) -> dict[str, Any]:
+    "The parameters with the names of input files instead of their paths."
+    shown = dict(parameters)
+    for name in FILE_OPTIONS.keys() & shown.keys():
+        value = shown[name]
+        many = isinstance(value, list)
+        shown[name] = [Path(each).name for each in value] if many else Path(value or "").name
+    return shown
+
+
 def remove_timings(
     path: Path,  # of an executed notebook
+    parameters: dict[str, Any],  # with which it was executed, by name
 ) -> None:
     "Remove times, paths and random cell names from an executed notebook."
-    nb = nbformat.read(path, as_version=4)
-    made = nb.metadata.get("papermill", {})
-    kept = {name: made[name] for name in ("parameters", "version") if name in made}
-    nb.metadata["papermill"] = kept
+    nb, shown = nbformat.read(path, as_version=4), without_folders(parameters)
+    nb.metadata["papermill"] = {"parameters": shown}
     for number, cell in enumerate(nb.cells):
-        if {"injected-parameters", "papermill-error-cell-tag"} & set(cell.metadata.get("tags", ())):
+        tags = set(cell.metadata.get("tags", ()))
+        if "injected-parameters" in tags:
+            cell.source = PythonTranslator.codify(shown, "Parameters")
+        if {"injected-parameters", "papermill-error-cell-tag"} & tags:
             cell["id"] = f"papermill-{number}"
         cell.metadata.pop("execution", None)
-        status = cell.metadata.pop("papermill", {}).get("status")
-        if status == "failed":
-            cell.metadata["papermill"] = {"status": status}
+        if cell.metadata.pop("papermill", {}).get("status") == "failed":
+            cell.metadata["papermill"] = {"status": "failed"}
     write_text(path, nbformat.writes(nb) + "\n")
 
 # %% ../../nbs/8_runs/87_stages.ipynb #b0970e53
@@ -419,6 +434,6 @@ def execute_stage(
         raise TmdbError(death_message(name, manager)) from e
     finally:
         if target.is_file():
-            remove_timings(target)
+            remove_timings(target, parameters)
         if manager.latest:  # an open client would go on sending heartbeats
             run_in_thread(manager.latest.stop_channels)
