@@ -383,7 +383,7 @@ def test_a_stage_is_repeated_if_anything_that_it_depends_on_changed(demo, tmp_pa
     shutil.copytree(installed_package().folder, tmp_path / "package")
     for name, old, new, last in (
         ("films/comparisons.py", '"""', '"""Other words. ', "66_report"),
-        ("stats/intervals.py", "\ndef ", "\n@print\ndef ", "42_rankings"),
+        ("stats/intervals.py", "\ndef ", "\n@print\ndef ", "28_cohort"),
     ):
         path = tmp_path / "package" / name
         text = path.read_text(encoding="utf-8")
