@@ -148,7 +148,8 @@ def test_a_wrong_token_and_a_master_that_is_down_are_a_line(place, ports, monkey
         f"spark://127.0.0.1:{free_port()}": "no Spark master answers",
     }
     for engine, reason in engines.items():
-        assert main(["run", "--home", str(place), "--engine", engine, *source(place)]) == 1
+        words = ["run", "--force", "--home", str(place), "--engine", engine, *source(place)]
+        assert main(words) == 1
         said = capfd.readouterr()
         lines = [line for line in said.err.splitlines() if line.strip()]
         assert len(lines) == 1 and reason in lines[0] and TOKEN not in said.out + said.err

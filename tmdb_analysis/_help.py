@@ -28,8 +28,8 @@ EXAMPLES: dict[str, str] = {
         "tmdb.tmdb.fetch_films(tmdb.core.store.open_run('mine'), "
         "tmdb.core.settings.settings(source='api', ids=[62]))"
     ),
-    "check": 'tmdb.films.check(tmdb.load("movies"), *tmdb.films.checks.title_rules())',
-    "flags": 'tmdb.films.flags(tmdb.load("movies"), tmdb.films.checks.title_rules()).show(5)',
+    "check": 'tmdb.films.check(tmdb.load("movies"), *tmdb.films.film_checks.title_rules())',
+    "flags": 'tmdb.films.flags(tmdb.load("movies"), tmdb.films.film_checks.title_rules()).show(5)',
     "movies": (
         'tmdb.films.movies(tmdb.films.clean.with_verdicts(tmdb.load("raw"))).select("title").show(5)'
     ),
@@ -102,10 +102,13 @@ EXAMPLES: dict[str, str] = {
         "import nbformat; tmdb.pages.cells_html([nbformat.v4.new_markdown_cell('# A *title*')])"
     ),
     "all_runs": "[run.id for run, facts in tmdb.runs.all_runs(tmdb.published().home)]",
-    "export_run": "tmdb.runs.export_run(tmdb.published(), 'zip', force=True)",
+    "write_pack": "from pathlib import Path; "
+    "tmdb.runs.write_pack(tmdb.published(), tmdb.core.settings.settings(), Path('run.zip'))",
+    "export_run": "tmdb.pages.export_run(tmdb.published(), 'zip', force=True)",
     "run_chain": "tmdb.runs.run_chain(tmdb.core.settings.settings(source='sample', run_id='mine'))",
     "write_metrics": ("tmdb.runs.write_metrics(*tmdb.runs.all_runs(tmdb.published().home)[0])"),
-    "doctor": "import rich.console; tmdb.use.doctor(None, None, rich.console.Console())",
+    "doctor": "import argparse as a, rich.console as c; "
+    "tmdb.use.doctor(a.Namespace(home=None, engine=None, json=False), c.Console())",
     "main": "tmdb.use.main(['search', 'genre:Horror', '--limit', '5'])",
     "prepare": (
         "tmdb.use.prepare(tmdb.core.settings.settings(run_id='mine'), "

@@ -9,7 +9,8 @@ __getattr__, __dir__, __all__ = attach(
     submodules=[chapter.name for chapter in iter_modules(__path__)],
     submod_attrs={
         "engine": ["session"],
+        "home": ["published"],
         "settings": ["TmdbError", "TryLater", "UsageError"],
-        "store": ["load", "published", "read_kpi", "to_pandas"],
+        "store": ["load", "read_kpi", "to_pandas"],
     },
 )

@@ -77,7 +77,7 @@ def may_read(
         return False
     if name.startswith("report/kpis/") and ("core.store", "read_kpi") not in reached:
         return False
-    if name.endswith(".counts.json") and ("core.store", "read_counts") not in reached:
+    if name.endswith(".counts.json") and ("core.home", "read_counts") not in reached:
         return False
     return name.split("/")[-1].split(".")[0] in texts
 
@@ -250,7 +250,7 @@ def proved_parameters(
     if ("search.why", "run_parameters") in reached:  # it reads all of them from run.json
         names = {name for stage in chain for name in stage_parameters(stage, settings)}
         names -= {"source", *FILE_OPTIONS}
-    if ("films.drift", "question") in reached:
+    if ("films.comparisons", "question") in reached:
         names |= {"source", "input", *SELECTION_PARAMETERS}
     if source_named(values.get("source")).fetches:
         names |= {"language", "base_url"}
@@ -325,7 +325,7 @@ class Proofs:
         fixed, reached, texts = self.fixed(chapter)
         reads = {n: s for n, s in wrote.items() if may_read(reached, texts, n)}
         conditions = fixed["conditions"]
-        if run and ("films.drift", "run_before") in reached:
+        if run and ("films.comparisons", "run_before") in reached:
             new = Run(self.settings.pipeline.run_id, run.home)
             conditions = conditions | {"compared with": comparison(new, run.path(MOVIES))}
         return fixed | {"reads": reads, "conditions": conditions}

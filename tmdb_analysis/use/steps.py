@@ -69,8 +69,7 @@ FORM_SCHEMA = (  # keys of a JSON schema that the form uses
 )
 NOT_IN_FORM = (  # settings that the form does not have
     *SECRETS,
-    "home",
-    "run_id",
+    *("home", "run_id", "mail_from", "reports_url"),
     "base_url",
     "engine",
     "engine_home",

@@ -156,9 +156,10 @@ def requested_run(
     run_id: str | None,  # None: the published run
     home: str | None,  # folder with `reports/`; None: of the settings
 ) -> Run:
-    "The run that a verb reads; stderr names it if it is not the newest. Raises `UsageError`."
+    "The run that a verb reads; if nobody named one, stderr may. Raises `UsageError`."
     run = run_named(run_id, home)
-    print_note(run)
+    if run_id is None:
+        print_note(run)
     return run
 
 # %% ../../nbs/9_use/97_verbs.ipynb #ff8eaab3
