@@ -757,7 +757,6 @@ def test_the_page_says_it_all(planted):
         ),
         ("thresholds=runtime_usal=0.5", "did you mean runtime_usual?"),
         ("min_score=99.9", "min_score, the score is 99.9 or more"),
-        ("rules_file=nowhere.py", "rules_file nowhere.py: FileNotFoundError"),
     ],
 )
 def test_a_run_may_ask_for_more(planted, option, said, tmp_path, capsys):

@@ -142,7 +142,8 @@ def definition(
     number: Callable[..., Any],  # the function that computes it
 ) -> str:
     "The definition of a KPI: the docstring of the function that computes it, as one line."
-    return " ".join((inspect.getdoc(number) or "").split())
+    words = (inspect.getdoc(number) or "").partition("\nParameters:")[0]  # notes that help() adds
+    return " ".join(words.split())
 
 
 def kpi(

@@ -220,7 +220,10 @@ NEW_RUN_VERBS = {
         "continue a run that failed, was stopped or was killed",
         "use.running:run",
         ("resume 20261128-1200-ab12", "resume monday -p min_score=60"),
-        {**RUN, **{name: STAGE_OPTIONS[name] for name in STAGE_OPTIONS if name != "--run-id"}},
+        {
+            "run_id": value_of("RUN", "name of the run, as `tmdb runs` lists it"),
+            **{name: STAGE_OPTIONS[name] for name in STAGE_OPTIONS if name != "--run-id"},
+        },
     ),
 }
 READING_VERBS = {
