@@ -387,7 +387,8 @@ def test_a_stage_is_repeated_if_anything_that_it_depends_on_changed(demo, tmp_pa
     ):
         path = tmp_path / "package" / name
         text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace(old, new), encoding="utf-8")
+        times = 1 if old == '"""' else -1  # only the docstring of the module
+        path.write_text(text.replace(old, new, times), encoding="utf-8")
         copy = Package(tmp_path / "package")
         with monkeypatch.context() as patch:
             patch.setattr("tmdb_analysis.runs.plan.installed_package", lambda copy=copy: copy)
