@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .intervals import Estimate, check_level, effective_size
+from .intervals import Estimate, check_level
 
 # %% ../../nbs/3_stats/32_weighting.ipynb #371d715a
 def standard_columns(
