@@ -121,6 +121,8 @@ EXAMPLES: dict[str, str] = {
     ),
 }
 
+WRITTEN = "written_docstring"  # attribute of a function whose docstring was completed
+
 
 def parameter_notes(
     function: FunctionType,  # of a chapter: each parameter on a line of its own
@@ -139,6 +141,13 @@ def parameter_notes(
     return notes
 
 
+def written_docstring(
+    function: Callable[..., Any],
+) -> str:
+    "The docstring of a function as its chapter has it, without what `complete_help` adds."
+    return inspect.cleandoc(vars(function).get(WRITTEN) or function.__doc__ or "")
+
+
 def full_docstring(
     function: FunctionType,  # of a chapter
 ) -> str:
@@ -146,7 +155,7 @@ def full_docstring(
     notes = parameter_notes(function)
     width = max(map(len, notes), default=0)
     lines = [f"  {name:<{width}}  {note}" for name, note in notes.items()]
-    parts = [inspect.getdoc(function) or ""]
+    parts = [written_docstring(function)]
     parts += ["\n".join(["Parameters:", *lines])] if lines else []
     example = EXAMPLES.get(function.__name__)
     parts += [f"Example:\n  {example}"] if example else []
@@ -161,6 +170,7 @@ def complete_help() -> None:
             vars(module)["__dir__"] = lambda names=module.__all__: sorted(names)
             for own in map(vars(module).get, module.__all__):
                 if isinstance(own, FunctionType) and own.__module__ == name:
+                    vars(own)[WRITTEN] = own.__doc__
                     own.__doc__ = full_docstring(own)
 
 

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['Run', 'replace_file', 'write_text', 'save_counts', 'read_counts', 'point_readers_to', 'current_id', 'is_complete',
            'current_run', 'is_scoped', 'scope_words', 'end_times', 'finished_runs', 'published', 'why_unpublished',
-           'terminal_text', 'reading_note', 'pick_published', 'run_to_read', 'release_pointer']
+           'terminal_text', 'print_lines', 'reading_note', 'pick_published', 'run_to_read', 'release_pointer']
 
 # %% ../../nbs/0_core/05_home.ipynb #06hom003
 import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from .settings import SCOPE, TmdbError, UsageError, settings
 
 if TYPE_CHECKING:  # the contracts of tables import Arrow and Spark
+    from rich.console import Console
+
     from tmdb_analysis.core.schema import Table
 
 # %% ../../nbs/0_core/05_home.ipynb #6e921729
@@ -207,6 +209,15 @@ def terminal_text(
 ) -> str:
     "Text for a terminal, with a blank in place of each control character."
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", str(text))
+
+
+def print_lines(
+    lines: Iterable[Any],  # texts, also from the data
+    console: "Console",
+) -> None:
+    "Print each text on one line, as it is but without control characters."
+    for line in lines:
+        console.print(terminal_text(line), highlight=False, markup=False, soft_wrap=True)
 
 # %% ../../nbs/0_core/05_home.ipynb #07stk971
 def reading_note(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PACKAGE_NAME', 'TOP', 'ANYTHING', 'DYNAMIC', 'PARTS_BY_NAME', 'ENDS', 'without_prose', 'without_texts', 'imports_of',
            'Module', 'defined_names', 'Facts', 'facts_of', 'Package', 'installed_package', 'targets', 'in_part',
-           'reach', 'run_source', 'run_words']
+           'reach', 'cells_of_stage', 'run_source', 'run_words']
 
 # %% ../../nbs/0_core/02_reach.ipynb #05rea002
 import ast
@@ -258,14 +258,23 @@ def reach(
     return found
 
 # %% ../../nbs/0_core/02_reach.ipynb #05rea027
+def cells_of_stage(
+    cells: Iterable[dict],  # type: ignore[type-arg] # of a notebook, as JSON or from nbformat
+) -> Iterator[tuple[dict, str, bool]]:  # type: ignore[type-arg]
+    "Each cell, its text, and whether it is in the part that runs, below `# Run`."
+    running = False
+    for cell in cells:
+        source = "".join(cell["source"])
+        running = running or source == "# Run"
+        yield cell, source, running
+
+
 def run_source(
     cells: Iterable[dict],  # type: ignore[type-arg] # of a notebook, as JSON or from nbformat
 ) -> str:
     "The code that a run executes of a chapter, without its parameters."
-    kept, running = [], False
-    for cell in cells:
-        source = "".join(cell["source"])
-        running = running or source == "# Run"
+    kept = []
+    for cell, source, running in cells_of_stage(cells):
         is_exported = source.startswith(("#| export", "#|export"))
         is_parameters = "parameters" in cell["metadata"].get("tags", ())
         if cell["cell_type"] == "code" and (running or is_exported) and not is_parameters:
@@ -277,10 +286,8 @@ def run_words(
     cells: Iterable[dict],  # type: ignore[type-arg] # of a notebook, as JSON or from nbformat
 ) -> str:
     "The text of a chapter that the page of its stage shows."
-    kept, running = [], False
-    for cell in cells:
-        source = "".join(cell["source"])
-        running = running or source == "# Run"
+    kept = []
+    for cell, source, running in cells_of_stage(cells):
         if cell["cell_type"] == "markdown":
             lines = source.splitlines()
             kept += lines if running else [x for x in lines if x.startswith(("# ", "> "))]

@@ -66,6 +66,11 @@ class StageRecord(Record):
     proof: dict[str, dict[str, JsonValue]] = {}  # what its numbers depend on, by kind
     copied_from: str | None = None  # the run whose files it took over unchanged
 
+    def line(self, number: int, count: int) -> str:
+        "A line for a terminal about a stage that has ended, the `number`-th of `count`."
+        start = f"{number:>2}/{count}  {self.chapter:<14} {self.status:<6} "
+        return f"{start}{self.seconds:>6.1f} s  {self.summary}".rstrip()
+
 # %% ../../nbs/0_core/09_records.ipynb #09rec902
 def stage_name(
     chapter: str,  # such as `20_ingest`
@@ -163,6 +168,16 @@ class RunRecord(Record):
     scheduled: bool = False  # by a scheduler, which knows whether it is still going on
     publish: bool = True  # False: a trial, which readers see only after `tmdb use`
     each_of: str | None = None  # the run that shared its records with it, as in `--each genre`
+
+    @property
+    def has_ended(self) -> bool:
+        "Whether it has ended, well or not; a run of unknown status may be running elsewhere."
+        return self.status in ("ok", "failed", "stopped", "interrupted")
+
+    @property
+    def exit_code(self) -> int:
+        "The exit code of a command that made this run: 0 ok, 75 stopped, 1 anything else."
+        return {"ok": 0, "stopped": 75}.get(self.status, 1)
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec013
 class RuleOutcome(Record):

@@ -19,6 +19,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from .._help import written_docstring
 from ..core.schema import FLOAT, INT, Table, column
 from ..core.settings import book
 from ..films.cohort import COHORT_PARAMETERS, COHORT_VERSION, money_needs
@@ -142,8 +143,7 @@ def definition(
     number: Callable[..., Any],  # the function that computes it
 ) -> str:
     "The definition of a KPI: the docstring of the function that computes it, as one line."
-    words = (inspect.getdoc(number) or "").partition("\nParameters:")[0]  # notes that help() adds
-    return " ".join(words.split())
+    return " ".join(written_docstring(number).split())
 
 
 def kpi(

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['EMBED_LIMIT_BYTES', 'MEDIA_TYPES', 'OUTSIDE_LINK', 'BROWSERS', 'BROWSER_OPTIONS', 'EXPORT_SUFFIXES',
-           'embeddable_table', 'single_file', 'zip_entry', 'write_zip', 'print_command', 'write_pdf', 'export_run']
+           'embeddable_table', 'single_file', 'zip_entry', 'write_zip', 'print_command', 'write_pdf', 'export_path',
+           'export_run']
 
 # %% ../../nbs/7_pages/76_export.ipynb #76exp003
 import base64
@@ -141,6 +142,19 @@ def write_pdf(
 EXPORT_SUFFIXES = {"single-file": ".html", "zip": ".zip", "pdf": ".pdf"}
 
 
+def export_path(
+    target: Path | None,  # file or folder that the user named; None: this folder
+    name: str,  # of the file, unless `target` names one
+    force: bool = False,  # an existing file may be replaced
+) -> Path:
+    "The path of a file to write. Raises `UsageError` if it exists and may not be replaced."
+    path = Path(target or name).expanduser().absolute()
+    path = path / name if path.is_dir() else path
+    if path.exists() and not force:
+        raise UsageError(f"{path.name} already exists: choose another name with -o, or use --force")
+    return path
+
+
 def export_run(
     run: Run,
     form: str,  # `single-file`, `zip` or `pdf`
@@ -149,11 +163,7 @@ def export_run(
 ) -> Path:
     """The path of the file to which a run was written. Raises `UsageError` if the file exists or
     the run has no files, `TmdbError` if writing fails."""
-    path = Path(target or f"{run.id}{EXPORT_SUFFIXES[form]}").expanduser().absolute()
-    if path.is_dir():
-        path = path / f"{run.id}{EXPORT_SUFFIXES[form]}"
-    if path.exists() and not force:
-        raise UsageError(f"{path.name} already exists: choose another name with -o, or use --force")
+    path = export_path(target, f"{run.id}{EXPORT_SUFFIXES[form]}", force)
     if form == "zip" and not any(run.report.iterdir()):
         raise UsageError(f"run {run.id} has no files to export")
     try:

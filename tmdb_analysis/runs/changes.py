@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.display import cell_text, column_title, field_text
-from ..core.home import Run, terminal_text, write_text
+from ..core.home import Run, print_lines, terminal_text, write_text
 from ..pages.page import fill_template, html_page
 from .catalog import all_runs, comparable_runs
 from .history import compare_runs
@@ -165,8 +165,7 @@ def print_changes(
         some = ", ".join(f"{film['title']} (#{film['id']})" for film in films[what][:most])
         more = len(films[what]) - most
         lines += [f"{what}: {some}" + (f" and {more:,} more" if more > 0 else "")] if some else []
-    for line in lines:
-        console.print(terminal_text(line), highlight=False, markup=False, soft_wrap=True)
+    print_lines(lines, console)
     if result["totals"]:
         console.print(parts_table(result["totals"]), soft_wrap=not console.is_terminal)
     table = plain_table("KPI", "what changed")

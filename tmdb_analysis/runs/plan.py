@@ -207,7 +207,6 @@ def renamed_notebook(
     before = papermill.get("parameters", {}).get("run_id")
     if before is not None:
         papermill["parameters"]["run_id"] = run_id
-        papermill["output_path"] = str(papermill.get("output_path")).replace(before, run_id)
     for cell in nb["cells"]:
         if "injected-parameters" in cell["metadata"].get("tags", ()):
             old, new = (f"run_id = {json.dumps(name)}" for name in (before, run_id))

@@ -18,7 +18,7 @@ from typing import Any
 from bs4 import BeautifulSoup
 from pydantic import JsonValue, ValidationError
 
-from ..core.home import Run, read_counts, replace_file
+from ..core.home import Run, point_readers_to, read_counts, replace_file
 from ..core.records import Record, RunRecord
 from tmdb_analysis.core.settings import (
     SCOPE,
@@ -316,7 +316,7 @@ def unpack(
         for name, place in (("tables", before.tables), ("report", before.report)):
             place.parent.mkdir(parents=True, exist_ok=True)
             (folder / "earlier" / name).rename(place)
-        (home / "data" / "tables" / "CURRENT").write_text(before.id, encoding="utf-8")
+        point_readers_to(before)
     chosen: dict[str, Any] = {
         name: value for name, value in pack.settings.items() if name in PACKED_SETTINGS
     }

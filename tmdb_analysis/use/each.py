@@ -100,8 +100,7 @@ def run_part(
     def show(i: int, n: int, stage: StageRecord) -> None:
         "Print a line for a finished stage."
         if stage.status != "running":
-            line = f"{i:>2}/{n}  {stage.chapter:<14} {stage.status:<6} {stage.seconds:>6.1f} s"
-            print(f"{line}  {stage.summary}".rstrip(), flush=True)
+            print(stage.line(i, n), flush=True)
 
     with stoppable():
         try:
@@ -113,7 +112,7 @@ def run_part(
     if result.status != "ok":
         stage = f" in {result.failed_stage}" if result.failed_stage else ""
         print(f"{result.status}{stage}: {result.error}", flush=True)
-    return {"ok": 0, "stopped": 75}.get(result.status, 1)
+    return result.exit_code
 
 # %% ../../nbs/9_use/96_each.ipynb #98eac031
 def most_at_once(

@@ -18,12 +18,13 @@ from tmdb_analysis.core.home import (
     current_id,
     is_complete,
     point_readers_to,
+    print_lines,
     release_pointer,
     scope_words,
-    terminal_text,
 )
 from ..core.records import RunRecord
 from ..core.settings import TmdbError, UsageError, settings
+from ..pages.export import export_path
 from tmdb_analysis.runs.catalog import (
     all_runs,
     disk_bytes,
@@ -63,8 +64,7 @@ def use_run(
     lines = [f"run {run.id} is now the published run"]
     if scope:
         lines.append(f"it covers only films {scope}: readers see no other films")
-    for line in lines:
-        console.print(terminal_text(line), highlight=False, markup=False, soft_wrap=True)
+    print_lines(lines, console)
     return 0
 
 # %% ../../nbs/9_use/94_keeping.ipynb #89kee021
@@ -144,8 +144,7 @@ def delete_command(
     now = current_id(run.home)
     if now != before:
         lines.append(f"run {now} is now the published run" if now else "no run is published now")
-    for line in lines:
-        console.print(terminal_text(line), highlight=False, markup=False, soft_wrap=True)
+    print_lines(lines, console)
     return 0
 
 # %% ../../nbs/9_use/94_keeping.ipynb #89kee031
@@ -159,7 +158,7 @@ def runs_to_prune(
     if len(finished) < keep:
         return []
     older = runs[finished[keep - 1] + 1 :] if keep else runs
-    ended = [pair for pair in older if pair[1].status in ("ok", "failed", "stopped", "interrupted")]
+    ended = [pair for pair in older if pair[1].has_ended]
     dated = [(run, facts, facts.finished or facts.started) for run, facts in ended]
     return [
         (run, facts) for run, facts, end in dated if end and end < until and not is_published(run)
@@ -192,8 +191,7 @@ def prune_runs(
         if chosen
         else "no run to delete"
     )
-    for line in [head, *lines]:
-        console.print(terminal_text(line), highlight=False, markup=False, soft_wrap=True)
+    print_lines([head, *lines], console)
     return 0
 
 # %% ../../nbs/9_use/94_keeping.ipynb #97pck002
@@ -205,9 +203,7 @@ def pack_command(
     from tmdb_analysis.use.steps import saved_settings
 
     run = run_named(args.run, args.home)
-    path = Path(args.output or f"{run.id}.pack.zip").expanduser().absolute()
-    if path.exists() and not args.force:
-        raise UsageError(f"{path.name} already exists: choose another name with -o, or use --force")
+    path = export_path(args.output, f"{run.id}.pack.zip", args.force)
     try:
         pack = write_pack(run, saved_settings(run, home=str(run.home)), path)
     except OSError as e:
@@ -252,6 +248,5 @@ def replay_command(
         lines = [f"replayed run {run.id}: {len(changed)} of {len(pack.files)} files differ"]
         lines += [value_differences(pack.versions, versions()) or "", *changed]
     lines.append(f"report  {(run.report / 'index.html').as_uri()}")
-    for line in filter(None, lines):
-        console.print(terminal_text(line), highlight=False, markup=False, soft_wrap=True)
+    print_lines(filter(None, lines), console)
     return 1 if changed else 0

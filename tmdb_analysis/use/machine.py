@@ -121,7 +121,7 @@ def access_check(
     if others := users_with_access(spark):
         return "warn", "engine access", open_engine_warning(others)
     if spark.engine.startswith("sc://"):
-        return "ok", "engine access", "controlled by the owner of the server"
+        return "ok", "engine access", "the server's owner controls access"
     if spark.engine != "sail":
         return "ok", "engine access", "the engine requires a token"
     no_others = "no other account with a login shell, no other folder in /home"

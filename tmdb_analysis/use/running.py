@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.status import Status
 
 from .. import __version__
-from ..core.home import published, scope_words, terminal_text
+from ..core.home import print_lines, published, scope_words, terminal_text
 from ..core.processes import stop_if_asked
-from ..core.records import RunRecord, StageRecord
+from ..core.records import RunRecord, StageRecord, utc_now
 from tmdb_analysis.core.settings import (
     TmdbError,
     UsageError,
@@ -114,9 +114,7 @@ def run(
             if stage.status == "running":
                 status.update(f"{i}/{n} {stage.chapter}")
                 return
-            line = f"{i:>2}/{n}  {stage.chapter:<14} {stage.status:<6} "
-            line += f"{stage.seconds:>6.1f} s  {stage.summary}"
-            console.print(line.rstrip(), highlight=False, markup=False, soft_wrap=True)
+            console.print(stage.line(i, n), highlight=False, markup=False, soft_wrap=True)
 
         result = run_chain(run_settings, show_stage, publish, planner)
         log("run", result)
@@ -169,8 +167,7 @@ def plan(
     if args.json:
         console.file.write(json.dumps(reasons, ensure_ascii=False, indent=1) + "\n")
         return 0
-    for line in plan_lines(reasons):
-        console.print(terminal_text(line), highlight=False, markup=False, soft_wrap=True)
+    print_lines(plan_lines(reasons), console)
     if planner.base:
         console.print(f"compared with run {planner.base.id}", highlight=False, soft_wrap=True)
     return 0
@@ -221,8 +218,8 @@ def repeat_settings(
         versions=versions,
     )
     console.print(f"repeating run {terminal_text(report.run_id)}", highlight=False, markup=False)
-    for line in [*lines, *report_differences(report, here)]:
-        console.print(terminal_text(f"note: {line}"), highlight=False, markup=False, soft_wrap=True)
+    notes = [*lines, *report_differences(report, here)]
+    print_lines([f"note: {note}" for note in notes], console)
     return options_of_report, report
 
 # %% ../../nbs/9_use/98_running.ipynb #94result01
@@ -278,7 +275,7 @@ def open_log(
 
         def write_line(event: str, record: StageRecord | RunRecord) -> None:
             "Append one line."
-            start = {"time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "run": run_id}
+            start = {"time": utc_now(), "run": run_id}
             values = record.model_dump(include=LOGGED, exclude_none=True)
             file.write(json.dumps({**start, "event": event, **values}, ensure_ascii=False) + "\n")
 
@@ -351,7 +348,7 @@ def print_result(
     else:
         print(f"tmdb: {failure_line(result, page.parent, command)}", file=sys.stderr)
     console.print(f"report  {page.as_uri()}", highlight=False, soft_wrap=True)
-    return {"ok": 0, "stopped": 75}.get(result.status, 1)
+    return result.exit_code
 
 
 def failure_line(

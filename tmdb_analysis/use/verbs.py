@@ -281,8 +281,7 @@ def newest_ended(
     home: Path,  # folder with `reports/`
 ) -> Run:
     "The newest run that has ended, well or not. Raises `UsageError` if there is none."
-    ended = ("ok", "failed", "stopped", "interrupted")
-    run = next((run for run, facts in all_runs(home) if facts.status in ended), None)
+    run = next((run for run, facts in all_runs(home) if facts.has_ended), None)
     if run is None:
         raise UsageError("no run has ended here yet; start one with `tmdb demo`")
     return run
