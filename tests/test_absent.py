@@ -2,24 +2,14 @@
 follows from it."""
 
 import re
-from datetime import (
-    UTC,
-    date,
-    datetime,
-    timedelta,
-)
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import tmdb_analysis
 from tmdb_analysis.core.engine import session
-from tmdb_analysis.core.schema import (
-    CREDITS,
-    DROPPED,
-    MOVIES,
-    RAW,
-)
+from tmdb_analysis.core.schema import CREDITS, DROPPED, MOVIES, RAW
 from tmdb_analysis.core.store import open_run, read
 from tmdb_analysis.films import clean
 from tmdb_analysis.films import ingest as ingest_chapter
@@ -33,11 +23,7 @@ from tmdb_analysis.films.film_checks import (
 )
 from tmdb_analysis.films.ingest import field_drift, raw_row
 from tmdb_analysis.films.rules import evaluate, outcome
-from tmdb_analysis.films.validate import (
-    empty_cause,
-    field_rules,
-    quality,
-)
+from tmdb_analysis.films.validate import empty_cause, field_rules, quality
 from tmdb_analysis.kpis.groups import data_date
 from tmdb_analysis.report.findings import unmeasured_findings
 from tmdb_analysis.search.lookup import answer_query

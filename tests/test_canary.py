@@ -8,11 +8,7 @@ import os
 import socket
 import sqlite3
 import zlib
-from contextlib import (
-    closing,
-    redirect_stderr,
-    redirect_stdout,
-)
+from contextlib import closing, redirect_stderr, redirect_stdout
 from itertools import product
 from urllib.parse import quote, quote_plus
 
@@ -22,11 +18,7 @@ import zstandard
 
 from tests.fake_tmdb import fake_tmdb
 from tmdb_analysis.core.home import Run
-from tmdb_analysis.core.settings import (
-    Api,
-    TmdbError,
-    settings,
-)
+from tmdb_analysis.core.settings import Api, TmdbError, settings
 from tmdb_analysis.tmdb.client import Tmdb, details
 from tmdb_analysis.tmdb.fetch import fetch_films
 from tmdb_analysis.use.cli import main

@@ -18,16 +18,8 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import (
-    closing,
-    contextmanager,
-    suppress,
-)
-from datetime import (
-    UTC,
-    datetime,
-    timedelta,
-)
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from pathlib import Path
 
@@ -37,36 +29,13 @@ import redis
 from tests.fake_tmdb import fake_tmdb
 from tests.fetching import processes, write_for_ever
 from tmdb_analysis.core.home import Run
-from tmdb_analysis.core.settings import (
-    Api,
-    TmdbError,
-    TryLater,
-    UsageError,
-    settings,
-)
-from tmdb_analysis.tmdb.cache import (
-    ROW_FORMAT,
-    SqliteRows,
-    pack_row,
-)
+from tmdb_analysis.core.settings import Api, TmdbError, TryLater, UsageError, settings
+from tmdb_analysis.tmdb.cache import ROW_FORMAT, SqliteRows, pack_row
 from tmdb_analysis.tmdb.client import Tmdb, details
 from tmdb_analysis.tmdb.fetch import fetch_films
-from tmdb_analysis.tmdb.ledger import (
-    Ledger,
-    fetch_lock,
-    segment_lines,
-)
-from tmdb_analysis.tmdb.selection import (
-    ids_of_discover,
-    ids_of_lines,
-    ids_of_list,
-)
-from tmdb_analysis.tmdb.transport import (
-    NoAnswer,
-    SecretRefused,
-    https_proxy,
-    retry_after,
-)
+from tmdb_analysis.tmdb.ledger import Ledger, fetch_lock, segment_lines
+from tmdb_analysis.tmdb.selection import ids_of_discover, ids_of_lines, ids_of_list
+from tmdb_analysis.tmdb.transport import NoAnswer, SecretRefused, https_proxy, retry_after
 from tmdb_analysis.use.cli import main
 from tmdb_analysis.use.machine import cache_check
 

@@ -9,20 +9,10 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tmdb_analysis.core.home import Run
-from tmdb_analysis.core.reach import (
-    Module,
-    Package,
-    installed_package,
-    reach,
-)
+from tmdb_analysis.core.reach import Module, Package, installed_package, reach
 from tmdb_analysis.core.records import stage_records
 from tmdb_analysis.core.settings import UsageError, settings
-from tmdb_analysis.runs.plan import (
-    Planner,
-    Proofs,
-    differences,
-    proved_versions,
-)
+from tmdb_analysis.runs.plan import Planner, Proofs, differences, proved_versions
 from tmdb_analysis.runs.site import notebook_html
 from tmdb_analysis.use.cli import main
 

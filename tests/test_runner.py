@@ -18,23 +18,10 @@ from tmdb_analysis.core.records import (
     stage_records,
     write_record,
 )
-from tmdb_analysis.core.settings import (
-    TmdbError,
-    book,
-    settings,
-)
+from tmdb_analysis.core.settings import TmdbError, book, settings
 from tmdb_analysis.core.store import open_run
-from tmdb_analysis.runs.stages import (
-    execute_stage,
-    one_kernel,
-    stages,
-)
-from tmdb_analysis.use.steps import (
-    finish,
-    prepare,
-    scheduled_settings,
-    step_command,
-)
+from tmdb_analysis.runs.stages import execute_stage, one_kernel, stages
+from tmdb_analysis.use.steps import finish, prepare, scheduled_settings, step_command
 
 pytestmark = pytest.mark.integration
 

@@ -13,15 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import (
-    HealthCheck,
-    Phase,
-    given,
-    settings,
-)
-from hypothesis import (
-    strategies as st,
-)
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from tests import oracle
 from tmdb_analysis.core.engine import session
@@ -31,12 +24,7 @@ from tmdb_analysis.core.servers import java_version
 from tmdb_analysis.core.settings import UsageError
 from tmdb_analysis.core.store import load
 from tmdb_analysis.films.scope import is_in_scope
-from tmdb_analysis.search.lookup import (
-    answer_query,
-    find,
-    search_run,
-    similar_names,
-)
+from tmdb_analysis.search.lookup import answer_query, find, search_run, similar_names
 from tmdb_analysis.search.query import (
     FIELD_ALIASES,
     FIELDS,
@@ -49,12 +37,7 @@ from tmdb_analysis.search.query import (
     number_bounds,
     query,
 )
-from tmdb_analysis.search.search import (
-    SAVED_SEARCHES,
-    folded_name,
-    folded_words,
-    search_films,
-)
+from tmdb_analysis.search.search import SAVED_SEARCHES, folded_name, folded_words, search_films
 from tmdb_analysis.tmdb.sources import sample
 from tmdb_analysis.use.cli import main
 

@@ -18,11 +18,7 @@ import pytest
 
 from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.server import TOKEN
-from tmdb_analysis.core.home import (
-    Run,
-    point_readers_to,
-    published,
-)
+from tmdb_analysis.core.home import Run, point_readers_to, published
 from tmdb_analysis.core.reach import Package, installed_package
 from tmdb_analysis.core.schema import TABLES
 from tmdb_analysis.core.settings import UsageError, settings

@@ -37,11 +37,7 @@ from tmdb_analysis.core.processes import (
     socket_address,
     stop_if_asked,
 )
-from tmdb_analysis.core.settings import (
-    Spark,
-    TmdbError,
-    is_loopback,
-)
+from .settings import Spark, TmdbError, is_loopback
 
 # %% ../../nbs/0_core/03_servers.ipynb #670bf561
 JAVA_NEEDED = (17, 21)  # major versions that Apache Spark runs on

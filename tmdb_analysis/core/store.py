@@ -15,22 +15,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import (
-    Callable,
-    Iterable,
-    Iterator,
-    Sequence,
-)
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import (
-    Any,
-    TypeVar,
-    cast,
-)
+from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 import pandas as pd
@@ -41,11 +32,7 @@ from pyarrow import csv
 from pyspark.sql import DataFrame, SparkSession
 
 from .engine import path_for_engine, session
-from tmdb_analysis.core.home import (
-    Run,
-    replace_file,
-    run_to_read,
-)
+from .home import Run, replace_file, run_to_read
 from tmdb_analysis.core.schema import (
     COHORT,
     CREDITS,
@@ -56,12 +43,7 @@ from tmdb_analysis.core.schema import (
     conform,
     missing_columns,
 )
-from tmdb_analysis.core.settings import (
-    TmdbError,
-    UsageError,
-    name_hint,
-    settings,
-)
+from .settings import TmdbError, UsageError, name_hint, settings
 
 # %% ../../nbs/0_core/07_store.ipynb #07sto970
 def refuse_finished(run: Run) -> None:

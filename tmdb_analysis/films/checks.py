@@ -11,27 +11,11 @@ __all__ = ['missing', 'unique', 'valid', 'consistent', 'timely', 'accurate', 'CO
 from collections.abc import Callable
 from datetime import date
 
-from pyspark.sql import (
-    Column,
-    DataFrame,
-)
-from pyspark.sql import (
-    functions as F,
-)
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
-from tmdb_analysis.films.clean import (
-    BLANK,
-    is_placeholder,
-    known_date,
-    known_text,
-    newest_fetch,
-)
-from tmdb_analysis.films.rules import (
-    Rule,
-    at_least,
-    matches,
-    one_of,
-)
+from .clean import BLANK, is_placeholder, known_date, known_text, newest_fetch
+from .rules import Rule, at_least, matches, one_of
 
 # %% ../../nbs/2_films/24_checks.ipynb #97762819
 def warning(

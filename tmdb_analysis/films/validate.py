@@ -17,12 +17,7 @@ from pyspark.sql import functions as F
 from ..core.engine import one_row
 from ..core.settings import TmdbError, UsageError, name_hint
 from .clean import OUTSIDE
-from tmdb_analysis.films.rules import (
-    DIMENSION_MEANINGS,
-    DIMENSIONS,
-    SEVERITY_WEIGHTS,
-    outcome,
-)
+from .rules import DIMENSION_MEANINGS, DIMENSIONS, SEVERITY_WEIGHTS, outcome
 
 # %% ../../nbs/2_films/27_validate.ipynb #f24ff0fb
 def conservation(

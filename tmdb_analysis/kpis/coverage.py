@@ -16,27 +16,12 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import (
-    Column,
-    DataFrame,
-)
-from pyspark.sql import (
-    functions as F,
-)
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
 from ..core.engine import one_row
-from tmdb_analysis.core.schema import (
-    FLOAT,
-    INT,
-    TEXT,
-    Table,
-    column,
-)
-from tmdb_analysis.films.other_money import (
-    MONEY_FIELDS,
-    compared_money,
-    source_counts,
-)
+from ..core.schema import FLOAT, INT, TEXT, Table, column
+from ..films.other_money import MONEY_FIELDS, compared_money, source_counts
 from .groups import BAND_PARAMETERS, estimate_values
 from .origins import rows_by_value
 from tmdb_analysis.kpis.registry import (

@@ -36,12 +36,7 @@ from tmdb_analysis.kpis.registry import (
     kpi,
     requires_value,
 )
-from tmdb_analysis.stats.intervals import (
-    Estimate,
-    delta_interval,
-    median_interval,
-    shift_interval,
-)
+from ..stats.intervals import Estimate, delta_interval, median_interval, shift_interval
 
 # %% ../../nbs/4_kpis/43_franchises.ipynb #863643c9
 FIRST_FILM_NOTE = (

@@ -16,14 +16,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import (
-    Column,
-    DataFrame,
-    Window,
-)
-from pyspark.sql import (
-    functions as F,
-)
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
 
 from ..core.display import column_title, markdown_text
 from ..core.engine import one_row
@@ -39,19 +33,9 @@ from tmdb_analysis.core.schema import (
     dictionary,
 )
 from ..core.settings import UsageError, name_hint
-from tmdb_analysis.core.store import (
-    any_kind,
-    require_columns,
-    to_pandas,
-)
+from ..core.store import any_kind, require_columns, to_pandas
 from ..films.cohort import Need
-from tmdb_analysis.kpis.registry import (
-    SAME_FILM,
-    KpiFunction,
-    KpiRow,
-    RunTables,
-    kpi,
-)
+from .registry import SAME_FILM, KpiFunction, KpiRow, RunTables, kpi
 
 # %% ../../nbs/4_kpis/42_rankings.ipynb #d519ba09
 def top_films(

@@ -15,16 +15,8 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import (
-    Callable,
-    Iterator,
-    Sequence,
-)
-from contextlib import (
-    ExitStack,
-    contextmanager,
-    suppress,
-)
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -36,13 +28,7 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from ..core.engine import one_server
-from tmdb_analysis.core.home import (
-    Run,
-    point_readers_to,
-    read_counts,
-    scope_words,
-    write_text,
-)
+from ..core.home import Run, point_readers_to, read_counts, scope_words, write_text
 from ..core.processes import stop_if_asked
 from tmdb_analysis.core.records import (
     RunRecord,
@@ -57,13 +43,7 @@ from tmdb_analysis.core.records import (
     write_record,
 )
 from ..core.servers import is_answering
-from tmdb_analysis.core.settings import (
-    Settings,
-    TmdbError,
-    TryLater,
-    UsageError,
-    checkout,
-)
+from ..core.settings import Settings, TmdbError, TryLater, UsageError, checkout
 from ..core.store import open_run
 from ..films.other_money import read_other_money
 from tmdb_analysis.runs.catalog import (
@@ -91,11 +71,7 @@ from tmdb_analysis.runs.stages import (
     without_lessons,
 )
 from ..tmdb.files import skipped_words
-from tmdb_analysis.tmdb.ledger import (
-    Ledger,
-    file_sha256,
-    raw_folder,
-)
+from ..tmdb.ledger import Ledger, file_sha256, raw_folder
 from ..tmdb.sources import source_of
 
 # %% ../../nbs/8_runs/89_chain.ipynb #403c0b7d

@@ -22,35 +22,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tmdb_analysis.core.home import (
-    Run,
-    finished_runs,
-    is_scoped,
-    write_text,
-)
-from tmdb_analysis.core.reach import (
-    Facts,
-    Module,
-    installed_package,
-    reach,
-    run_source,
-    run_words,
-)
+from ..core.home import Run, finished_runs, is_scoped, write_text
+from ..core.reach import Facts, Module, installed_package, reach, run_source, run_words
 from ..core.records import StageRecord, new_record, stage_file, stage_records
 from ..core.schema import MOVIES
-from tmdb_analysis.core.settings import (
-    SCOPE,
-    Settings,
-    TmdbError,
-    UsageError,
-    book,
-    name_hint,
-)
-from tmdb_analysis.films.comparisons import (
-    SELECTION_PARAMETERS,
-    question,
-    run_before,
-)
+from ..core.settings import SCOPE, Settings, TmdbError, UsageError, book, name_hint
+from ..films.comparisons import SELECTION_PARAMETERS, question, run_before
 from .catalog import read_facts
 from .share import FILE_OPTIONS, input_digests
 from .stages import stage_parameters, stages

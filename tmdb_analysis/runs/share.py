@@ -20,22 +20,12 @@ from pydantic import JsonValue, ValidationError
 
 from ..core.home import Run, point_readers_to, read_counts, replace_file
 from ..core.records import Record, RunRecord
-from tmdb_analysis.core.settings import (
-    SCOPE,
-    SECTIONS,
-    Settings,
-    TmdbError,
-    UsageError,
-)
+from ..core.settings import SCOPE, SECTIONS, Settings, TmdbError, UsageError
 from ..pages.export import zip_entry
 from .catalog import read_facts, value_differences
 from ..tmdb.files import digest
 from ..tmdb.ledger import file_sha256, raw_folder
-from tmdb_analysis.tmdb.sources import (
-    PACKED,
-    source_named,
-    source_of,
-)
+from ..tmdb.sources import PACKED, source_named, source_of
 
 # %% ../../nbs/8_runs/83_share.ipynb #3261b0f2
 PROVENANCE_KEYS = (  # keys of run.json that a report may publish

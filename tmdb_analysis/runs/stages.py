@@ -36,13 +36,7 @@ from traitlets import Type
 from ..core.home import Run, write_text
 from ..core.processes import STOP, stop_if_asked
 from ..core.servers import linked_command
-from tmdb_analysis.core.settings import (
-    SECTION_OF,
-    Settings,
-    TmdbError,
-    TryLater,
-    book,
-)
+from ..core.settings import SECTION_OF, Settings, TmdbError, TryLater, book
 from ..core.store import assigned_names
 from .share import FILE_OPTIONS
 from ..tmdb.sources import source_named

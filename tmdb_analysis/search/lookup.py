@@ -17,35 +17,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import (
-    DataFrame,
-    Window,
-)
-from pyspark.sql import (
-    functions as F,
-)
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tmdb_analysis.core.display import (
-    Grid,
-    film_count_text,
-    readable_table,
-)
-from tmdb_analysis.core.home import (
-    Run,
-    run_to_read,
-    terminal_text,
-)
+from ..core.display import Grid, film_count_text, readable_table
+from ..core.home import Run, run_to_read, terminal_text
 from ..core.schema import MOVIES
 from ..core.settings import UsageError
-from tmdb_analysis.core.store import (
-    load,
-    pipe_joined,
-    sorted_rows,
-    to_pandas,
-)
+from ..core.store import load, pipe_joined, sorted_rows, to_pandas
 from tmdb_analysis.search.query import (
     FIELDS,
     SORT_COLUMNS,

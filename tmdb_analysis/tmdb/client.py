@@ -26,19 +26,8 @@ from requests_cache import CachedSession
 from requests_cache.backends.base import BaseCache
 from requests_cache.policy import DO_NOT_CACHE, ExpirationTime
 
-from tmdb_analysis.core.settings import (
-    Api,
-    TmdbError,
-    TryLater,
-    UsageError,
-    is_loopback,
-)
-from tmdb_analysis.tmdb.cache import (
-    RedisRows,
-    SqliteRows,
-    TolerantStorage,
-    open_rows,
-)
+from ..core.settings import Api, TmdbError, TryLater, UsageError, is_loopback
+from .cache import RedisRows, SqliteRows, TolerantStorage, open_rows
 from tmdb_analysis.tmdb.transport import (
     NETWORK_ERRORS,
     Counters,

@@ -16,31 +16,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import (
-    UTC,
-    date,
-    datetime,
-    timedelta,
-)
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from ..core.home import Run, write_text
-from tmdb_analysis.core.settings import (
-    Settings,
-    TmdbError,
-    TryLater,
-    UsageError,
-)
-from tmdb_analysis.tmdb.client import (
-    Answer,
-    Tmdb,
-    last_results,
-    next_result,
-    start_threads,
-)
+from ..core.settings import Settings, TmdbError, TryLater, UsageError
+from .client import Answer, Tmdb, last_results, next_result, start_threads
 from tmdb_analysis.tmdb.ledger import (
     Ledger,
     Segments,

@@ -8,11 +8,7 @@ __all__ = ['PACKED', 'SOURCES', 'Source', 'Inventory', 'inventory', 'require_rea
 
 # %% ../../nbs/1_tmdb/18_sources.ipynb #33477beb
 import json
-from collections.abc import (
-    Iterable,
-    Iterator,
-    Mapping,
-)
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,12 +40,7 @@ from tmdb_analysis.tmdb.files import (
     plain_suffix,
     skipped_files,
 )
-from tmdb_analysis.tmdb.ledger import (
-    Ledger,
-    fetch_lock,
-    fetched_records,
-    raw_folder,
-)
+from .ledger import Ledger, fetch_lock, fetched_records, raw_folder
 from tmdb_analysis.tmdb.tables import (
     COLUMNS_HINT,
     DAMAGE,

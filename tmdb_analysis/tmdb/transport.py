@@ -22,32 +22,18 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import (
-    Any,
-    NoReturn,
-    TypeAlias,
-)
+from typing import Any, NoReturn, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 import requests
 import urllib3
-from pyrate_limiter import (
-    Limiter,
-    Rate,
-    StateBucket,
-    TokenBucket,
-)
+from pyrate_limiter import Limiter, Rate, StateBucket, TokenBucket
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from tmdb_analysis.core.settings import (
-    Api,
-    TmdbError,
-    TryLater,
-    is_loopback,
-)
+from ..core.settings import Api, TmdbError, TryLater, is_loopback
 from .cache import FILM_PATH, body_flaw
 
 # %% ../../nbs/1_tmdb/11_transport.ipynb #88434cd0

@@ -31,6 +31,7 @@ from ..core.settings import Settings, TmdbError, UsageError, name_hint, settings
 from ..runs.chain import run_chain
 from ..runs.plan import Planner
 from ..runs.site import render_home
+from .machine import memory_of_machine
 from .steps import saved_settings
 
 # %% ../../nbs/9_use/96_each.ipynb #98eac011
@@ -188,7 +189,7 @@ def run_each(
         return run
     values = part_values(run, name, wanted)
     ids, chosen = part_ids(run.id, values), settings(home=run.home)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    memory = memory_of_machine()
     limit = most_at_once(saved_settings(run).spark.memory_gb, os.cpu_count() or 1, memory)
     place = [run.id, str(run.home), name]
     commands = {v: [sys.executable, "-c", REPORT_CODE, *place, v, ids[v]] for v in values}
