@@ -498,7 +498,7 @@ def run_stages(
     planner: Planner,
 ) -> None:
     "Run in order all stages that have no record yet. Raises `TmdbError` at the first that fails."
-    chain, kept = stages(), {record.chapter: record for record in stage_records(run)}
+    chain, kept = planner.chain, {record.chapter: record for record in stage_records(run)}
     with ExitStack() as stack:
         engine: tuple[str, tuple[Kernel, BlockingKernelClient]] | None = None
         for i, (chapter, nb) in enumerate(chain.items(), 1):

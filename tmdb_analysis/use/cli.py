@@ -221,7 +221,7 @@ NEW_RUN_VERBS = {
         "use.running:run",
         ("resume 20261128-1200-ab12", "resume monday -p min_score=60"),
         {
-            "run_id": value_of("RUN", "name of the run, as `tmdb runs` lists it"),
+            "run_id": RUN["run"],
             **{name: STAGE_OPTIONS[name] for name in STAGE_OPTIONS if name != "--run-id"},
         },
     ),

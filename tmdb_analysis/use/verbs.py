@@ -156,10 +156,9 @@ def requested_run(
     run_id: str | None,  # None: the published run
     home: str | None,  # folder with `reports/`; None: of the settings
 ) -> Run:
-    "The run that a verb reads; if nobody named one, stderr may. Raises `UsageError`."
+    "The run that a verb reads; stderr names it if it is not the newest. Raises `UsageError`."
     run = run_named(run_id, home)
-    if run_id is None:
-        print_note(run)
+    print_note(run)
     return run
 
 # %% ../../nbs/9_use/97_verbs.ipynb #ff8eaab3
@@ -175,10 +174,11 @@ def open_page(
     console: Console,
 ) -> int:
     "Print the location of a report and open it. Raises `UsageError` if the run has no report."
-    run = requested_run(args.run, args.home)
+    run = run_named(args.run, args.home)
     path = run.report / "index.html"
     if not path.is_file():
         raise UsageError(f"run {run.id} has no report; `tmdb runs` shows its status")
+    print_note(run)
     for line in (path, path.as_uri()):
         console.print(str(line), highlight=False, markup=False, soft_wrap=True)
     try:
@@ -221,7 +221,9 @@ def export_file(
     "Write a run as one file and print its path and size in MB."
     from tmdb_analysis.pages.export import export_run
 
-    path = export_run(requested_run(args.run, args.home), args.form, args.output, args.force)
+    run = run_named(args.run, args.home)
+    path = export_run(run, args.form, args.output, args.force)
+    print_note(run)
     console.print(
         f"{path} ({path.stat().st_size / 1e6:,.1f} MB)",
         highlight=False,
