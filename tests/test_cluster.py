@@ -1,9 +1,11 @@
 """A master, two workers and a Connect server with a token: the same tables as the embedded engine,
 and one line for what goes wrong."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 
@@ -42,10 +44,23 @@ def place(tmp_path_factory):
     return home
 
 
+def three_free_ports() -> int:
+    """The first of three unused ports in a row: the pages of the master and of two workers.
+
+    They lie below the ports that the system hands out, or another test could take one meanwhile.
+    """
+    for first in range(20_000 + os.getpid() % 1000 * 3, 30_000, 3):
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + 3):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+    raise OSError("no three free ports in a row")
+
+
 @pytest.fixture(scope="module")
 def ports(place):
     "The cluster, started once, on free ports; it leaves nothing behind."
-    chosen = {"--port": free_port(), "--connect": free_port(), "--ui": free_port()}
+    chosen = {"--port": free_port(), "--connect": free_port(), "--ui": three_free_ports()}
     options = ["--home", str(place), *[str(word) for pair in chosen.items() for word in pair]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMDB_SPARK_TOKEN", TOKEN)

@@ -70,7 +70,7 @@ def test_an_update_asks_only_for_what_changed(tmdb, tmp_path):
     go(tmdb.url, tmp_path, "b", update=True)
     own = {int(i) for i in FEW}
     wanted = own & {
-        i for day in range(3) for i in CATALOGUE.made_changes(TODAY - timedelta(day))
+        i for day in range(2) for i in CATALOGUE.made_changes(TODAY - timedelta(day))
     } | {changed, gone}
     assert asked(tmdb) == dict.fromkeys(wanted, 1)
     after = lines(tmp_path, "b")

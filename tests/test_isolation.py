@@ -1,5 +1,6 @@
 "Nobody but the owner of a run can reach its engine, which runs whatever code it is sent."
 
+import contextlib
 import os
 import shutil
 import socket
@@ -8,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tmdb_analysis.core.engine import server
@@ -45,16 +47,19 @@ def attack(address: str, user: int) -> str:
     return done.stdout or done.stderr
 
 
-def children(pid: int) -> list[int]:
-    "The processes below a process."
-    tasks = Path("/proc", str(pid), "task").glob("*/children")
-    own = [int(word) for path in tasks for word in path.read_text().split()]
-    return [*own, *(pid for child in own for pid in children(child))]
+def children(pid: int | None = None) -> list[psutil.Process]:
+    "The processes below a process; this one's if none is named."
+    return psutil.Process(pid).children(recursive=True)
 
 
-def running(pids: list[int]) -> list[int]:
-    "Those of some processes that run."
-    return [pid for pid in pids if Path("/proc", str(pid)).exists()]
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    "Those of some processes that run; a dead one may stay a zombie until its new parent looks."
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 @pytest.fixture
@@ -71,15 +76,16 @@ def test_another_user_cannot_run_code_through_the_embedded_engine(as_root):
 
 
 def test_the_port_of_the_embedded_engine_is_in_no_network_but_its_own(as_root):
-    before = set(children(os.getpid()))
+    before = set(children())
     with server(Spark()):
-        inside = [pid for pid in children(os.getpid()) if pid not in before]
-        descriptors = [fd for pid in inside for fd in Path("/proc", str(pid), "fd").iterdir()]
-        sockets = {os.readlink(fd) for fd in descriptors}
+        inside = [process for process in children() if process not in before]
+        folders = [Path("/proc", str(process.pid), "fd") for process in inside]
+        descriptors = [descriptor for folder in folders for descriptor in folder.iterdir()]
+        sockets = {os.readlink(descriptor) for descriptor in descriptors}
         lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         listening = {f"socket:[{line[9]}]" for line in lines if line[3] == "0A"}
         assert inside and not sockets & listening
-    assert not running(inside)
+    assert not alive(inside)
 
 
 KILLED = """
@@ -100,8 +106,8 @@ def test_a_killed_owner_leaves_no_engine_and_no_relay():
         owner.kill()
     assert left
     end = time.monotonic() + 20
-    while alive := running(left):
-        assert time.monotonic() < end, alive
+    while still := alive(left):
+        assert time.monotonic() < end, still
         time.sleep(0.05)
 
 
@@ -167,8 +173,7 @@ def test_apache_spark_asks_for_a_token_that_stands_on_no_command_line(tmp_path):
         token = os.environ[TOKEN_VARIABLE]
         assert "refused" in attack(address, os.getuid())
         assert "code ran as" in attack(address + f"/;token={token}", os.getuid())
-        pids = running(children(os.getpid()))
-        lines = [Path("/proc", str(pid), "cmdline").read_text() for pid in pids]
+        lines = [" ".join(process.cmdline()) for process in alive(children())]
         assert any("SparkConnectServer" in line for line in lines)
         assert not [line for line in lines if token in line]
     assert os.environ.get(TOKEN_VARIABLE) == before

@@ -283,10 +283,11 @@ def drop_all_but_wal(home: Path) -> int:
 
 
 def flip(home: Path) -> int:
-    "One bit of one segment is wrong."
+    "Eight bytes of one segment are wrong. (A single bit can be one that zstd does not read.)"
     path = segments(home)[2]
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
+    for place in range(len(data) // 2, len(data) // 2 + 8):
+        data[place] ^= 0xFF
     path.write_bytes(data)
     return 50
 
