@@ -67,7 +67,6 @@ from tmdb_analysis.runs.stages import (
     failed_heading,
     one_kernel,
     stage_parameters,
-    stages,
     without_lessons,
 )
 from ..tmdb.files import skipped_words
