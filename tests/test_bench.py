@@ -1,14 +1,18 @@
 """The contestants of `make bench` write equal tables, and its page says what was measured."""
 
+import json
 import subprocess
 import sys
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.bench import contest, page
 from tests.bench.catalogue import write_catalogue
 from tests.bench.equality import RESULTS, TABLES, assert_equal, table_path
 from tests.bench.measure import Usage, measure
+from tmdb_analysis.core.home import Run
+from tmdb_analysis.core.schema import COHORT, CREDITS
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +42,20 @@ def test_contestants_write_equal_tables(one, found):
     assert_equal(found / contest.PACKAGE, found / one.name, RESULTS["chain"], one.complete)
 
 
-def test_every_table_has_rows_and_a_changed_cell_is_found(found, tmp_path):
-    import pyarrow.parquet as pq
+def test_no_stage_fetches_tables_of_films_or_credits_from_the_engine(found):
+    """Samples of returns cross, because the intervals are computed here: a few rows for each film
+    with usable money. The rest is tables that people read."""
+    place = found / "plain calls"
+    fetched = json.loads((place / "fetched.json").read_text())
+    run = Run("bench", place)
+    n_money = pq.read_metadata(run.path(COHORT)).num_rows
+    n_credits = pq.read_metadata(run.path(CREDITS)).num_rows
+    most = 3 * n_money + 2_000
+    assert sum(fetched.values()) > n_money and n_credits > 2 * most, "the test can fail"
+    assert {stage: n for stage, n in fetched.items() if n > most} == {}
 
+
+def test_every_table_has_rows_and_a_changed_cell_is_found(found, tmp_path):
     ours = found / contest.PACKAGE
     tables = {name: pq.read_table(table_path(ours, name)) for name in TABLES}
     assert all(table.num_rows for table in tables.values())
