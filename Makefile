@@ -11,7 +11,7 @@ ARGS ?=
 ASSETS := tmdb_analysis/pages/assets
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-spark test-coverage test-airflow airflow up down logs health-check \
+.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-nightly test-spark test-coverage test-airflow airflow up down logs health-check \
 	test-containers spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures dashboards lock clean force
 
 help: ## list the verbs
@@ -43,7 +43,10 @@ lab: $(READY) ## open the book in JupyterLab (with a first run to explore, if th
 	$(BIN)/jupyter lab --KernelManager.transport_encryption=auto --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/nbs/index.ipynb $(ARGS)
 
 test: $(READY) lint type-check ## every check and test, in two processes: each file in one of them, in order
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -m "not nightly" --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-nightly: $(READY) ## the tests that are too slow for each change: a Spark worker killed, the sample on local Spark
+	$(BIN)/pytest -m nightly tests $(ARGS)
 
 test-integration: $(READY) ## only the tests that run the whole chain: command, both engines, wheel
 	$(BIN)/pytest -m "integration and not faults" tests $(ARGS)

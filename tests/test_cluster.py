@@ -185,6 +185,7 @@ def test_doctor_counts_executors_and_sees_a_home_that_is_not_shared(place, ports
     assert told["engine"][0] == "fail" and "engine_home" in told["engine"][1]
 
 
+@pytest.mark.nightly
 def test_a_master_whose_worker_is_killed_in_the_middle_gives_the_same_tables(place, ports):
     victim, killed = cluster.running(place / "data" / "spark", "worker1"), []
 

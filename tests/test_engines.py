@@ -12,6 +12,7 @@ from tmdb_analysis.use.cli import main
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.nightly  # test_cluster compares the tables of fewer films
 def test_apache_spark_equals_sail(demo, tmp_path):
     if java_version() not in (17, 21):
         pytest.skip("Apache Spark needs Java 17 or 21")
