@@ -20,7 +20,7 @@ def found(tmp_path_factory):
     "2,000 films of another seed than the benchmark's, and the tables of all contestants."
     place = tmp_path_factory.mktemp("bench")
     lines, home = place / "films.jsonl", place / contest.PACKAGE
-    write_catalogue(lines, 2_000, seed=7)
+    write_catalogue(lines, 2_000, seed=7, copied=0.2, faulty=0.2)
     home.mkdir()
     run = contest.script("package")
     subprocess.run(run("ingest", lines, home), check=True)

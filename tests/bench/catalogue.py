@@ -71,8 +71,8 @@ def crew_member(id: int, name: str, film: int, place: int, rng: random.Random) -
     }
 
 
-def spoil(details: dict[str, Any], rng: random.Random) -> None:
-    "Put one of the values that cleaning is for into a film, with a probability of one in fifty."
+def spoil(details: dict[str, Any], rng: random.Random, faulty: float) -> None:
+    "Put one of the values that cleaning is for into a film, with the probability `faulty`."
     faults: list[dict[str, Any]] = [
         *({"title": title} for title in ("", " \u00a0", None)),
         *({"release_date": day} for day in ("2001-02-30", "soon", None, "1850-06-01")),
@@ -87,7 +87,7 @@ def spoil(details: dict[str, Any], rng: random.Random) -> None:
         {"release_date": "", "runtime": 0, "genres": [], "production_companies": [],
          "spoken_languages": [], "poster_path": None, "overview": "", "credits": None},
     ]  # fmt: skip
-    if rng.random() < 0.02:
+    if rng.random() < faulty:
         details.update(rng.choice(faults))
 
 
@@ -156,15 +156,21 @@ def film(id: int, rng: random.Random, films: int) -> dict[str, Any]:
     }
 
 
-def write_catalogue(path: Path, films: int, seed: int = 1) -> None:
-    "Write films as JSON lines, one in a hundred twice; a seed and a number give the same films."
+def write_catalogue(
+    path: Path, films: int, seed: int = 1, copied: float = 0.01, faulty: float = 0.02
+) -> None:
+    """Write films as JSON lines, a share of them twice, and a share of all records with a fault.
+
+    The same arguments give the same films."""
     rng = random.Random(seed)
     with open(path, "wb") as f:
         for id in range(1, films + 1):
             details = film(id, rng, films)
-            copies = [details, details | {"popularity": 0.5}] if rng.random() < 0.01 else [details]
+            copies = (
+                [details, details | {"popularity": 0.5}] if rng.random() < copied else [details]
+            )
             for record in copies:
-                spoil(record, rng)
+                spoil(record, rng, faulty)
                 f.write(orjson.dumps(record) + b"\n")
 
 

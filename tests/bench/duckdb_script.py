@@ -62,7 +62,9 @@ CREATE MACRO total(x) AS sum(round(x * 1e6)::HUGEINT)::DOUBLE / 1e6;
 VALUES = """
 CREATE TEMP TABLE record AS
 WITH plain AS (
-    SELECT seq, origin, fetched_at, unreadable, id, status, adult, video, popularity, vote_count,
+    SELECT seq, origin, fetched_at, id, status,
+        unreadable IS NOT NULL OR coalesce(least(budget, revenue, runtime) < 0, false) AS faulty,
+        adult, video, popularity, vote_count,
         known(title) AS title, says(tagline) AS tagline, says(overview) AS overview,
         known(original_language) AS original_language, known(poster_path) AS poster_path,
         CASE WHEN release_date SIMILAR TO '[0-9]{4}-[0-9]{2}-[0-9]{2}'
@@ -139,13 +141,13 @@ FROM gaps, near
 JUDGED = f"""
 CREATE TEMP TABLE judged AS
 WITH featured AS (
-    SELECT seq, id, title, status, unreadable, parts, fetched_at, collection_id, release_date,
+    SELECT seq, id, title, status, faulty, parts, fetched_at, collection_id, release_date,
         {KNOWN_COLUMNS} AS known_columns,
         list_filter([{BROKEN}], lambda x: x IS NOT NULL) AS broken
     FROM record
 ), ranked AS (
     SELECT *, row_number() OVER (PARTITION BY id ORDER BY title IS NOT NULL
-        AND known_columns >= 10 AND status IS NOT NULL AND len(broken) = 0 AND unreadable IS NULL
+        AND known_columns >= 10 AND status IS NOT NULL AND len(broken) = 0 AND NOT faulty
         DESC, parts DESC, fetched_at DESC NULLS LAST, status IS NOT DISTINCT FROM 'Released' DESC,
         seq DESC) > 1 AS is_copy
     FROM featured

@@ -117,6 +117,7 @@ def read_films(path: Path) -> pd.DataFrame:
     films["cast_size"] = cast.map(len).where(has_credits).astype("Int64")
     films["crew_size"] = crew.map(len).where(has_credits).astype("Int64")
     films["known_columns"] = films[CSV_COLUMNS].notna().sum(axis=1)
+    films["below_zero"] = (raw[["budget", "revenue", "runtime"]] < 0).any(axis=1)
     lists = ["genres", "production_companies", "production_countries", "spoken_languages"]
     has_people = (cast.map(len) + crew.map(len)) > 0
     films["parts"] = (
@@ -136,7 +137,7 @@ def choose_films(films: pd.DataFrame) -> pd.DataFrame:
         | (films["runtime"].fillna(90) > 100_000)
     )
     poor = films["title"].isna() | (films["known_columns"] < 10)
-    films["sound"] = ~(poor | impossible | films["status"].isna())
+    films["sound"] = ~(poor | impossible | films["status"].isna() | films["below_zero"])
     films["fit"] = ~(poor | impossible)
     films["released"] = films["status"] == "Released"
     best = ["id", "sound", "parts", "released", "seq"]

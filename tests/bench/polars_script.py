@@ -135,7 +135,8 @@ def records(raw: pl.DataFrame, cast: pl.DataFrame, crew: pl.DataFrame) -> pl.Dat
     people = col("credits").struct.field("cast"), col("credits").struct.field("crew")
     lists = "genres production_companies production_countries spoken_languages".split()
     ids = has_id(col("genres")) | has_id(people[0]) | has_id(people[1])
-    kept = "seq origin fetched_at unreadable id status adult video popularity vote_count".split()
+    amounts = "budget", "revenue", "runtime"
+    kept = "seq origin fetched_at id status adult video popularity vote_count".split()
     collection = col("belongs_to_collection").struct.field
     is_day = col("release_date").str.contains(r"^\d{4}-\d{2}-\d{2}$")
     frame = raw.select(
@@ -143,7 +144,7 @@ def records(raw: pl.DataFrame, cast: pl.DataFrame, crew: pl.DataFrame) -> pl.Dat
         *(known(col(name)) for name in ("title", "original_language", "poster_path")),
         *(says(col(name)) for name in ("tagline", "overview")),
         when(is_day).then(col("release_date").str.to_date("%Y-%m-%d", strict=False)),
-        *(when(col(name) > 0).then(col(name)) for name in ("budget", "revenue", "runtime")),
+        *(when(col(name) > 0).then(col(name)) for name in amounts),
         when(col("vote_count") != 0).then("vote_average"),
         known(collection("name")).alias("belongs_to_collection"),
         collection("id").alias("collection_id"),
@@ -151,6 +152,8 @@ def records(raw: pl.DataFrame, cast: pl.DataFrame, crew: pl.DataFrame) -> pl.Dat
         names("spoken_languages", "name", "english_name"),
         people[0].list.len().cast(INT).alias("cast_size"),
         people[1].list.len().cast(INT).alias("crew_size"),
+        faulty=col("unreadable").is_not_null()
+        | pl.any_horizontal((col(name) < 0).fill_null(False) for name in amounts),
         parts=col("credits").is_not_null().cast(INT)
         + pl.any_horizontal(col(name).is_not_null() for name in lists).cast(INT)
         + ids.cast(INT),
@@ -213,7 +216,7 @@ def judged(records: pl.DataFrame) -> pl.DataFrame:
     impossible, few = col("broken").list.len() > 0, col("known_columns") < 10
     unsound = (col("title").is_null(), few, col("status").is_null(), impossible)
     frame = frame.with_columns(
-        sound=~pl.any_horizontal(*unsound, col("unreadable").is_not_null()),
+        sound=~pl.any_horizontal(*unsound, "faulty"),
         released=col("status").eq_missing(lit("Released")),
     )
     best = ["id", "sound", "parts", "fetched_at", "released", "seq"]
