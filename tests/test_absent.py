@@ -44,7 +44,10 @@ def film(id: int, day: str, **more):
 
 def days(table, **more):
     "The days of the figures of a table."
-    return {r.as_of for r in clean.with_day(table, clean.earliest_day(table, **more)).collect()}
+    return {
+        r.as_of
+        for r in clean.with_data_date(table, clean.estimated_data_date(table, **more)).collect()
+    }
 
 
 # --- which fields the data carry --------------------------------------------------------------
