@@ -63,7 +63,9 @@ class StageRecord(Record):
     raised: str | None = None  # the class of that error, such as `GateClosed`
     heading: str | None = None  # above the cell that failed
     wrote: dict[str, str] = {}  # its files -> SHA-256, such as `tables/movies.parquet`
-    proof: dict[str, dict[str, JsonValue]] = {}  # all that its numbers depend on, by kind; see 88_plan
+    proof: dict[
+        str, dict[str, JsonValue]
+    ] = {}  # all that its numbers depend on, by kind; see 88_plan
     copied_from: str | None = None  # the run whose files it took over unchanged
 
     def line(self, number: int, count: int) -> str:

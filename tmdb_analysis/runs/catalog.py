@@ -158,7 +158,7 @@ def disk_bytes(
     files = (path for folder in folders for path in folder.rglob("*"))
     size = 0
     for path in files:
-        with suppress(FileNotFoundError):  # a run that is going on replaces its files
+        with suppress(FileNotFoundError):  # a run that is still running replaces its files
             size += path.lstat().st_size if path.is_file() and not path.is_symlink() else 0
     return size
 
@@ -200,7 +200,7 @@ def table_definition(
     limits: tuple[str, ...] = (),  # parameters that only limit its number of rows
     **versions: int,  # version numbers beside that of the films
 ) -> TableDefinition:
-    "What a run records of a table."
+    "How a run made a table, for run.json."
     from tmdb_analysis.films.clean import FILMS_VERSION  # imports Spark
 
     values = {name: parameters.get(name) for name in (*FILM_TABLE_PARAMETERS, *names)}
