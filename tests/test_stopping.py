@@ -370,7 +370,7 @@ def test_a_stage_is_repeated_if_anything_that_it_depends_on_changed(demo, tmp_pa
 
     def kept(**options) -> str:
         "The last stage that the run keeps."
-        records = Planner(settings(**chosen.flat() | options)).kept(run)
+        records = Planner(settings(**chosen.flat() | options)).kept_stages(run)
         return records[-1].chapter if records else ""
 
     assert kept() == "66_report" and kept(top_n=3) == "28_cohort"

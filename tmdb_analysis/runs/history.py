@@ -56,8 +56,10 @@ def films_to_compare(run: Run) -> pd.DataFrame:
 # %% ../../nbs/8_runs/81_history.ipynb #81his902
 def json_value(value: Any) -> Any:
     "A value in the form of JSON: None for missing, ISO dates, lists as text with pipes."
-    if isinstance(value, list | tuple) or hasattr(value, "tolist"):
-        return pipe_joined(list(value)) if not hasattr(value, "item") else value.item()
+    if hasattr(value, "item"):  # a number of NumPy
+        value = value.item()
+    if isinstance(value, list | tuple):
+        return pipe_joined(list(value))
     if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return None
     return value.isoformat() if isinstance(value, date) else value
