@@ -328,7 +328,7 @@ def failure_message(
     name: str,  # of the stage
     error: PapermillExecutionError,  # that its notebook raised
 ) -> str:
-    "The message for a failed cell: an error of this package unchanged, any other with the notebook."
+    "The message for a failed cell: our own error unchanged, any other with the notebook to see."
     if len(error.traceback) == 1:
         return str(error.evalue)
     message = next(
