@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.status import Status
@@ -39,6 +39,9 @@ from tmdb_analysis.core.settings import (
 )
 from ..runs.catalog import definition_difference
 from ..tmdb.sources import source_of
+
+if TYPE_CHECKING:
+    from tmdb_analysis.runs.plan import Planner
 
 # %% ../../nbs/9_use/98_running.ipynb #92dcf38c
 def settings_from_options(
@@ -109,7 +112,7 @@ def print_start(
 
 def run_with_progress(
     chosen: Settings,  # of the run, with its id
-    planner: Any,  # the `Planner` that says which stages must run
+    planner: "Planner",  # says which stages must run
     args: argparse.Namespace,  # log_json, no_publish
     console: Console,
 ) -> RunRecord:
