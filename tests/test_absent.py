@@ -205,7 +205,7 @@ def judged_later(lines: list[dict], days: int, home: Path, patch: pytest.MonkeyP
     table = read(session(), RAW, run)
     judged = clean.with_verdicts(table, 0, read_on=read_on)
     films = clean.movies(judged)
-    found = outcomes(answers(table, clean.dropped(judged), read_on), answer_rules())
+    found = outcomes(answers(table, clean.dropped_records(judged), read_on), answer_rules())
     found |= outcomes(films, [r for r in movie_rules() if r.id == "release_past"])
     cohort = {row.id for row in money_cohort(films, min_runtime=0).collect()}
     return data_date(films), found, cohort

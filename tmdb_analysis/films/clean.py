@@ -10,7 +10,8 @@ __all__ = ['BLANK', 'NO_TEXT', 'BY_NAME', 'DETAIL_COLUMNS', 'AMOUNTS', 'MONEY_FL
            'detail_parts', 'with_values', 'doubts', 'with_features', 'newest_supported_day', 'newest_fetch',
            'with_credible_times', 'estimated_data_date', 'with_data_date', 'data_date_source', 'best_first',
            'cluster_id', 'instalment', 'fewest_known_columns', 'is_after_data', 'drop_conditions', 'with_verdicts',
-           'candidates', 'movies', 'dropped', 'apply_scope', 'credits', 'collections', 'unknown_counts', 'rows_by_rule']
+           'candidates', 'movies', 'dropped_records', 'apply_scope', 'credits', 'collections', 'unknown_counts',
+           'rows_by_rule']
 
 # %% ../../nbs/2_films/23_clean.ipynb #a91b04c0
 from collections.abc import Iterable, Sequence
@@ -489,7 +490,7 @@ def movies(
     return verdicts.filter(F.col("rule").isNull()).select(MOVIES.columns)
 
 
-def dropped(
+def dropped_records(
     verdicts: DataFrame,  # from `with_verdicts`
 ) -> DataFrame:
     "The dropped records, as the DROPPED contract."
