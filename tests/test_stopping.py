@@ -335,7 +335,7 @@ def test_a_closed_gate_goes_on_from_the_check_once_it_may_pass(tmp_path, capsys)
     (line,) = capsys.readouterr().err.splitlines()
     assert re.search(r"^tmdb: failed in 27_validate, under \"[^\"]+\": .*score", line), line
     page = tmp_path / "reports/x/27_validate.html"
-    assert f"{page.as_uri()}#failed; go on: tmdb resume x --home {tmp_path}" in line
+    assert f"{page.as_uri()}#failed; to continue: tmdb resume x --home {tmp_path}" in line
     assert '<h2 id="failed">' in page.read_text()
     assert "27_validate.html#failed" in (page.parent / "index.html").read_text()
     before = begun(tmp_path)

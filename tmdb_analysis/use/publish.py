@@ -138,15 +138,15 @@ CONNECTION_FAULTS = {  # text of libpq or the server -> our message
     "starting up": "{place}: the server is starting; publish again in a moment",
 }
 SERVER_FAULTS = {  # SQLSTATE -> our message
-    "42501": "{place}: not allowed: {said}; ask an administrator to run "
+    "42501": "{place}: not allowed: {message}; ask an administrator to run "
     "GRANT CREATE ON DATABASE {db} TO {user}, or publish as the owner",
-    "53100": "{place}: the disk of the server is full ({said}); free space there. "
+    "53100": "{place}: the disk of the server is full ({message}); free space there. "
     "No row has changed",
-    "53200": "{place}: the server is out of memory ({said}); publish again. No row has changed",
+    "53200": "{place}: the server is out of memory ({message}); publish again. No row has changed",
     "55P03": "{place}: another session has locked a table for more than {seconds} s; "
     "see pg_locks, then publish again. No row has changed",
     "25006": "{place}: the server is read-only; publish to the primary server",
-    "2BP01": "{place}: {said}: a view uses a table whose columns change; "
+    "2BP01": "{place}: {message}: a view uses a table whose columns change; "
     "drop the view, publish, then create the view again",
 }
 CONNECT_SECONDS, LOCK_SECONDS = 10, 60
@@ -180,9 +180,9 @@ def database_error(
     )
     if line is None and is_lost:
         line = CONNECTION_LOST
-    fallback = "{place}: PostgreSQL error {said} ({code}). No row has changed"
+    fallback = "{place}: PostgreSQL error {message} ({code}). No row has changed"
     values = dict(
-        place=where.place, said=message, seconds=f"{seconds:g}", code=code or "no code", **missing
+        place=where.place, message=message, seconds=f"{seconds:g}", code=code or "no code", **missing
     )
     values |= {
         "user": where.options.get("user", "the user"),

@@ -400,7 +400,7 @@ def failure_line(
     page = folder / f"{stage}.html"
     if result.status == "failed" and page.is_file():
         line += f"; see {page.as_uri()}#failed"
-    return f"{line}; go on: {command}" if result.status == "failed" and command else line
+    return f"{line}; to continue: {command}" if result.status == "failed" and command else line
 
 # %% ../../nbs/9_use/98_running.ipynb #95each01
 def run_parts(
