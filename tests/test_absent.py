@@ -44,7 +44,10 @@ def film(id: int, day: str, **more):
 
 def days(table, **more):
     "The days of the figures of a table."
-    return {r.as_of for r in clean.with_day(table, clean.earliest_day(table, **more)).collect()}
+    return {
+        r.as_of
+        for r in clean.with_data_date(table, clean.estimated_data_date(table, **more)).collect()
+    }
 
 
 # --- which fields the data carry --------------------------------------------------------------
@@ -202,7 +205,7 @@ def judged_later(lines: list[dict], days: int, home: Path, patch: pytest.MonkeyP
     table = read(session(), RAW, run)
     judged = clean.with_verdicts(table, 0, read_on=read_on)
     films = clean.movies(judged)
-    found = outcomes(answers(table, clean.dropped(judged), read_on), answer_rules())
+    found = outcomes(answers(table, clean.dropped_records(judged), read_on), answer_rules())
     found |= outcomes(films, [r for r in movie_rules() if r.id == "release_past"])
     cohort = {row.id for row in money_cohort(films, min_runtime=0).collect()}
     return data_date(films), found, cohort

@@ -18,7 +18,7 @@ from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.schema import COHORT, MOVIES, RAW
 from tmdb_analysis.core.store import read, sorted_rows, to_pandas
-from tmdb_analysis.films.clean import earliest_day, with_day
+from tmdb_analysis.films.clean import estimated_data_date, with_data_date
 from tmdb_analysis.films.cohort import cohort_table
 from tmdb_analysis.kpis import genres, origins, ratings, trends
 from tmdb_analysis.kpis.groups import cohort_with, data_date, display_mode
@@ -263,7 +263,7 @@ def frames(films: list[dict], answers: dict[int, datetime | None]):
         )
         for contract, rows in ((MOVIES, timed), (RAW, raw))
     )
-    return with_day(movies, earliest_day(records)).select(MOVIES.columns)
+    return with_data_date(movies, estimated_data_date(records)).select(MOVIES.columns)
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("TEST_CATALOGUES", 50))))

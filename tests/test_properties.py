@@ -390,7 +390,7 @@ def cleaned(values: list[Any], folder: Path) -> SimpleNamespace:
     raw = read(session(), RAW, run)
     judged = clean.with_verdicts(raw, LEAST)
     save(clean.movies(judged), MOVIES, run)
-    save(clean.dropped(judged), DROPPED, run)
+    save(clean.dropped_records(judged), DROPPED, run)
     save(clean.credits(raw, read(session(), MOVIES, run)), CREDITS, run)
     tables = {t.name: pq.read_table(run.path(t)) for t in (RAW, MOVIES, DROPPED, CREDITS)}
     return SimpleNamespace(run=run, counts=counts, **tables)

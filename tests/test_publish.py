@@ -442,7 +442,7 @@ def test_a_server_that_does_not_let_in(postgres, few, filled, capsys, monkeypatc
     for address, words in {
         postgres.url(
             "filled", password="canary"
-        ): "the password is wrong; set it in the URL, in PGPASSWORD or in a passfile",
+        ): "the password is wrong; set it in the URL, in PGPASSWORD or in a password file",
         postgres.url("filled", password=None): "a password is required",
         postgres.url(
             "gone"

@@ -424,7 +424,7 @@ def test_records_of_a_film_that_differ_are_named_by_a_rule(tmp_path):
     run = open_run("differ", tmp_path)
     judged(((f"test:{i}", v) for i, v in enumerate(values)), run)
     raw = read(session(), RAW, run)
-    seen = answers(raw, clean.dropped(clean.with_verdicts(raw, 8)))
+    seen = answers(raw, clean.dropped_records(clean.with_verdicts(raw, 8)))
     rules = [rule for rule in answer_rules() if rule.id == "records_agree"]
     (outcome,) = evaluate(seen, rules)
     assert (outcome["evaluated"], outcome["failed"]) == (3, 1)

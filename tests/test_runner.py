@@ -135,7 +135,10 @@ def test_papermill_can_neither_alter_a_finished_run_nor_take_an_unknown_paramete
     counts = demo.tables / "search.counts.json"
     before = counts.stat()
     for given, said in {
-        ("run_id", "demo"): "run demo is finished and cannot change: give another run_id, or `lab`",
+        (
+            "run_id",
+            "demo",
+        ): "run demo is finished and cannot change: choose another run_id, or `lab`",
         ("topn", "3"): "this notebook has no parameter 'topn'",
     }.items():
         ended = subprocess.run(

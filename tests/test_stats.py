@@ -18,7 +18,7 @@ from tests import oracle, oracle_money
 from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COHORT, MOVIES, RAW
 from tmdb_analysis.core.store import read, read_arrow
-from tmdb_analysis.films.clean import earliest_day, with_day
+from tmdb_analysis.films.clean import estimated_data_date, with_data_date
 from tmdb_analysis.films.cohort import (
     cohort_rules,
     cohort_table,
@@ -544,7 +544,9 @@ def with_answers(films, **times):
         for f in films
     ]
     timed = [f | {"fetched_at": times.get(f"f{f['id']}")} for f in films]
-    return with_day(table(MOVIES, timed), earliest_day(table(RAW, answers))).select(MOVIES.columns)
+    return with_data_date(table(MOVIES, timed), estimated_data_date(table(RAW, answers))).select(
+        MOVIES.columns
+    )
 
 
 def test_each_rule_takes_what_it_says():

@@ -335,7 +335,7 @@ def test_a_closed_gate_goes_on_from_the_check_once_it_may_pass(tmp_path, capsys)
     (line,) = capsys.readouterr().err.splitlines()
     assert re.search(r"^tmdb: failed in 27_validate, under \"[^\"]+\": .*score", line), line
     page = tmp_path / "reports/x/27_validate.html"
-    assert f"{page.as_uri()}#failed; go on: tmdb resume x --home {tmp_path}" in line
+    assert f"{page.as_uri()}#failed; to continue: tmdb resume x --home {tmp_path}" in line
     assert '<h2 id="failed">' in page.read_text()
     assert "27_validate.html#failed" in (page.parent / "index.html").read_text()
     before = begun(tmp_path)
@@ -370,7 +370,7 @@ def test_a_stage_is_repeated_if_anything_that_it_depends_on_changed(demo, tmp_pa
 
     def kept(**options) -> str:
         "The last stage that the run keeps."
-        records = Planner(settings(**chosen.flat() | options)).kept(run)
+        records = Planner(settings(**chosen.flat() | options)).kept_stages(run)
         return records[-1].chapter if records else ""
 
     assert kept() == "66_report" and kept(top_n=3) == "28_cohort"

@@ -433,7 +433,7 @@ def test_without_ids_names_count(land):
     ) == [1, 2, None]
 
     rules = {r.id: r for r in [*form_rules(), *credit_rules()]}
-    counted = answers(t.raw, clean.dropped(clean.with_verdicts(t.raw, min_known_columns=0)))
+    counted = answers(t.raw, clean.dropped_records(clean.with_verdicts(t.raw, min_known_columns=0)))
     said = {
         r["id"]: r for r in evaluate(counted, [rules["genre_once"], rules["spoken_languages_form"]])
     }

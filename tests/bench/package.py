@@ -30,7 +30,7 @@ def write_tables(run: Run) -> None:
     raw = read(spark, s.RAW, run)
     judged = clean.with_verdicts(raw)
     save(clean.movies(judged), s.MOVIES, run)
-    save(clean.dropped(judged), s.DROPPED, run)
+    save(clean.dropped_records(judged), s.DROPPED, run)
     films = read(spark, s.MOVIES, run)
     save(clean.credits(raw, films), s.CREDITS, run)
     save(clean.collections(films), s.COLLECTIONS, run)

@@ -80,7 +80,7 @@ def save_counts(
     stage: str,  # name of the stage
     counts: dict[str, Any],  # what is counted -> number
 ) -> dict[str, Any]:
-    "Write the counts of a stage; gives them back."
+    "Write the counts of a stage and return them."
     text = json.dumps(counts, indent=1, ensure_ascii=False)
     write_text(run.tables / f"{stage}.counts.json", text)
     return counts
@@ -223,7 +223,7 @@ def print_lines(
 def reading_note(
     run: Run,  # that somebody is about to read
 ) -> str:
-    "A line that names the run, if it is not the newest finished one; else empty."
+    "A line that names the run if it is not the newest finished one; otherwise empty."
     named, ends = current_id(run.home), end_times(run.home, None, trials=True)
     newest = next(reversed(ends), run.id)
     if named and current_run(run.home) is None:
@@ -236,7 +236,7 @@ def reading_note(
 def pick_published(
     home: Path | str | None = None,  # None: the home of the settings
 ) -> Run:
-    "The run of `published`, for a reader: says on stderr which one it is if not the newest."
+    "The run of `published`; a line on stderr names it if it is not the newest finished one."
     run = published(home)
     if note := reading_note(run):
         print(terminal_text(note), file=sys.stderr)

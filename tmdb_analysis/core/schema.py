@@ -181,7 +181,7 @@ MOVIES = Table(
             column(
                 "as_of",
                 DATE,
-                "day of the figures: that of fetched_at, else the earliest possible day",
+                "data date of the film: the day of fetched_at, else the earliest possible day",
             ),
             column("seq", INT, "position of the film's record in the input", null=False),
         ]

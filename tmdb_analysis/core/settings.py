@@ -8,7 +8,7 @@ __all__ = ['RESERVED_NAMES', 'WINDOWS_NAMES', 'PLAIN_URL', 'SOURCE_OF', 'SECRETS
            'refuse_mixed_url', 'is_loopback', 'split_commas', 'Section', 'Api', 'Spark', 'yaml_pairs', 'Pipeline',
            'Quality', 'Report', 'name_hint', 'safe_name', 'group_by_section', 'refuse_secret', 'given_parameters',
            'is_given', 'with_implied_source', 'without_other_sources', 'from_environment', 'refuse_misplaced',
-           'from_yaml', 'from_dotenv', 'standing_places', 'Settings', 'settings', 'origins', 'allowed_values',
+           'from_yaml', 'from_dotenv', 'stored_settings', 'Settings', 'settings', 'origins', 'allowed_values',
            'parameters']
 
 # %% ../../nbs/0_core/00_settings.ipynb #1c79fe83
@@ -48,6 +48,8 @@ from pydantic_settings import (
 class TmdbError(Exception):
     "An error that a user can fix. Its text says in one line what is wrong, where, and what to do."
 
+    exit_code = 1  # of the command
+
     def _render_traceback_(self) -> list[str]:
         "The one line that a notebook shows in place of a stack trace."
         return [f"{type(self).__name__}: {self}"]
@@ -56,9 +58,13 @@ class TmdbError(Exception):
 class UsageError(TmdbError):
     "A command, parameter or setting is wrong; nothing was started."
 
+    exit_code = 2
+
 
 class TryLater(TmdbError):
-    "The run stopped cleanly, on request or because a wait is too long. Exit code 75: run it again."
+    "The run stopped cleanly, on request or because a wait is too long; run it again."
+
+    exit_code = 75
 
 # %% ../../nbs/0_core/00_settings.ipynb #0658cb4c
 def package() -> Path:
@@ -856,14 +862,14 @@ def from_dotenv(
     return from_environment(dotenv_values(stream=io.StringIO(text)), path.name)
 
 # %% ../../nbs/0_core/00_settings.ipynb #00set951
-def standing_places() -> dict[str, dict[str, dict[str, Any]]]:
-    "What each place but the command line says: place -> section -> name -> value."
+def stored_settings() -> dict[str, dict[str, dict[str, Any]]]:
+    "The settings of each place but the command line: place -> section -> name -> value."
     places = {
         "environment": from_environment(os.environ, "environment"),
         ".env": from_dotenv(root() / ".env"),
         "config.yaml": from_yaml(root() / "config.yaml"),
     }
-    return {where: with_implied_source(said, where) for where, said in places.items()}
+    return {where: with_implied_source(given, where) for where, given in places.items()}
 
 # %% ../../nbs/0_core/00_settings.ipynb #43ac098e
 class Settings(BaseSettings):
@@ -881,7 +887,7 @@ class Settings(BaseSettings):
         cls, settings_cls: type[BaseSettings], init_settings: Any, *_: Any, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         "The four places, in order of precedence."
-        layers = without_other_sources([init_settings.init_kwargs, *standing_places().values()])
+        layers = without_other_sources([init_settings.init_kwargs, *stored_settings().values()])
         return tuple(InitSettingsSource(settings_cls, layer) for layer in layers)
 
     def flat(self) -> dict[str, Any]:
@@ -910,7 +916,7 @@ def origins(
 ) -> dict[str, str]:
     "The place that each setting comes from, if it has not its default. Raises `UsageError`."
     given = group_by_section({k: v for k, v in options.items() if v is not None}, "options")
-    places = {"command line": with_implied_source(given, "options"), **standing_places()}
+    places = {"command line": with_implied_source(given, "options"), **stored_settings()}
     found: dict[str, str] = {}
     for where, sections in zip(places, without_other_sources(list(places.values())), strict=True):
         for name in (name for values in sections.values() for name in values):

@@ -53,7 +53,7 @@ def refuse_finished(run: Run) -> None:
     except (OSError, ValueError):
         return
     if run.id != "lab" and isinstance(facts, dict) and facts.get("status") == "ok":
-        advice = "give another run_id, or `lab`"
+        advice = "choose another run_id, or `lab`"
         raise UsageError(f"run {run.id} is finished and cannot change: {advice}")
 
 # %% ../../nbs/0_core/07_store.ipynb #07sto973
@@ -119,8 +119,8 @@ def engine_files(
     data: DataFrame,  # rows in any order
     run: Run,  # whose folder receives the scratch files
 ) -> Iterator[Path | None]:
-    """A folder with the rows in Parquet files, written by the engine; gone after the block. None if
-    the engine wrote no file, as some do without rows."""
+    """A folder with the rows in Parquet files, written by the engine; deleted after the block. None
+    if the engine wrote no file, as some do without rows."""
     folder = run.tables / f"engine-{uuid4().hex}.{os.getpid()}.tmp"
     try:
         data.write.parquet(path_for_engine(folder, run.home))
@@ -142,7 +142,7 @@ def computed_once(
             yield data.sparkSession.read.parquet(path_for_engine(folder, run.home))
 
 # %% ../../nbs/0_core/07_store.ipynb #07sto912
-GROUP_ROWS = 2**20  # rows of a Parquet file that are sorted into place and written at a time
+GROUP_ROWS = 2**20  # rows of a table that are copied in order and written at a time
 
 
 def save(
@@ -150,7 +150,7 @@ def save(
     table: Table,  # the contract
     run: Run,  # whose folder receives the file
 ) -> int:
-    "Write a table of the run; gives its row count. Raises `ContractError`."
+    "Write a table of the run and return its row count. Raises `ContractError`."
     if isinstance(data, DataFrame):
         with engine_files(data, run) as folder:
             data = data if folder is None else pq.read_table(folder)
@@ -274,10 +274,15 @@ def arrow_rows(
     kind = kind_of(data)
     if kind == "pandas":
         return pa.Table.from_pandas(data, preserve_index=False)
-    ways = {"spark": "toArrow", "polars": "to_arrow", "duckdb": "to_arrow_table"}
-    if not kind:
-        raise UsageError(f"a table is needed, as load('movies') gives, not a {type(data).__name__}")
-    return data if kind == "arrow" else getattr(data, ways[kind])()
+    if kind == "spark":
+        return data.toArrow()
+    if kind == "polars":
+        return data.to_arrow()
+    if kind == "duckdb":
+        return data.to_arrow_table()
+    if kind == "arrow":
+        return data
+    raise UsageError(f"a table is needed, as load('movies') gives, not a {type(data).__name__}")
 
 
 def spark_table(
@@ -405,7 +410,7 @@ def save_kpi(
     run: Run,  # whose report receives the files
     name: str | None = None,  # None: the name of the contract
 ) -> pd.DataFrame:
-    "Write `kpis/<name>.parquet` and `.csv`; gives the table as pandas. Raises `ContractError`."
+    "Write `kpis/<name>.parquet` and `.csv`; return the table as pandas. Raises `ContractError`."
     arrow = sorted_rows(data, table)
     target = run.report / "kpis" / (name or table.name)
     write_parquet(target.with_suffix(".parquet"), arrow)
@@ -429,7 +434,7 @@ def read_kpi(
 def save_movies_csv(
     run: Run,  # with its table movies
 ) -> int:
-    "Write `movies.csv`, 22 columns of the movies table, for the report; gives its row count."
+    "Write `movies.csv`, 22 columns of the movies table, for the report; return its row count."
     movies = pq.read_table(run.tables / "movies.parquet", columns=CSV_COLUMNS)
     write_csv(run.report / "movies.csv", movies)
     return int(movies.num_rows)

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['OTHER_FIELDS', 'DETAIL_FIELDS', 'EXPORT_FIELDS', 'SET_FIELDS', 'FITTED_FIELDS', 'OWN_FIELDS', 'KNOWN_FIELDS',
            'IGNORED_FIELDS', 'MIN_FIELD_SHARE', 'UNUSUAL_FIELDS', 'OBJECT', 'LINE_FIELDS', 'USUAL_DAY', 'MOST_BYTES',
-           'FEW_LINES', 'INGEST_BATCH', 'OTHER_KINDS', 'REMEDIES', 'other_kind', 'is_list_item', 'raw_row',
+           'FEW_LINES', 'INGEST_BATCH', 'OTHER_KINDS', 'REMEDIES', 'other_kind', 'is_list_item', 'film_id', 'raw_row',
            'quarantine_row', 'field_drift', 'unknown_value_counts', 'usual_fields', 'has_null_entry', 'typed_table',
-           'typed_parts', 'Read', 'read_block', 'Tally', 'fit_record', 'land_block', 'blocks_of', 'read_ahead',
-           'ingest', 'require_films']
+           'typed_parts', 'ParsedBlock', 'read_block', 'IngestCounts', 'fit_record', 'input_positions', 'usual_rows',
+           'convert_block', 'blocks_of', 'read_ahead', 'ingest', 'require_films']
 
 # %% ../../nbs/2_films/20_ingest.ipynb #bef35dc5
 import io
@@ -77,13 +77,10 @@ SET_FIELDS = ("seq", "origin", "id", "unreadable")  # of RAW: `raw_row` sets the
 FITTED_FIELDS = [field for field in RAW.schema if field.name not in SET_FIELDS]
 
 
-def raw_row(
+def film_id(
     record: Any,  # a parsed JSON value
-    seq: int,  # its position in the input, from 1
-    origin: str,  # its place in the input, such as `films.jsonl:7`
-    lost: list[LostValue] | None = None,  # receives the values that become unknown
-) -> dict[str, Any]:
-    "The record as a row of the RAW contract. Raises `BadRecord`."
+) -> int:
+    "The id of the film that a record describes. Raises `BadRecord` if it describes none."
     if isinstance(record, BadRecord):
         raise record
     if not isinstance(record, dict):
@@ -96,12 +93,24 @@ def raw_row(
         raise BadRecord(f"not a film but of another kind: {as_text(kind, 'media_type')}")
     if record.keys() == {"id", "cast", "crew"}:
         raise BadRecord("credits, not a film")
-    id = record.get("id")
-    id = None if id is None or id == "" else as_int(id, "id")
-    if id is None or id <= 0:
-        raise BadRecord("no id" if id is None else "id: must be above 0")
+    value = record.get("id")
+    id = None if value is None or value == "" else as_int(value, "id")
+    if id is None:
+        raise BadRecord("no id")
+    if id <= 0:
+        raise BadRecord("id: must be above 0")
+    return id
+
+
+def raw_row(
+    record: Any,  # a parsed JSON value
+    seq: int,  # its position in the input, from 1
+    origin: str,  # its place in the input, such as `films.jsonl:7`
+    lost: list[LostValue] | None = None,  # receives the values that become unknown
+) -> dict[str, Any]:
+    "The record as a row of the RAW contract. Raises `BadRecord`."
+    values = {"seq": seq, "origin": origin, "id": film_id(record)}
     lost = [] if lost is None else lost
-    values = {"seq": seq, "origin": origin, "id": id}
     values |= {f.name: fit(record.get(f.name), f.type, f.name, lost) for f in FITTED_FIELDS}
     unreadable = {name.partition(".")[0] for name, reason in lost if reason != "NaN"}
     return values | {"unreadable": sorted(unreadable) or None}
@@ -113,12 +122,15 @@ def quarantine_row(
     origin: str,  # its place in the input, such as `films.jsonl:7`
     reason: str,  # why it is no row
 ) -> dict[str, Any]:
-    "A row of the QUARANTINE contract, with the id if it is readable."
+    "The row of a record in the QUARANTINE contract, with its id if that is readable."
     content = record if isinstance(record, dict) else {}
     id = content.get("id")
     is_id = isinstance(id, int) and not isinstance(id, bool) and abs(id) < INT64
     try:
-        text = record.text or reason if isinstance(record, BadRecord) else json.dumps(record)
+        if isinstance(record, BadRecord):
+            text = record.text or reason
+        else:
+            text = json.dumps(record)
     except RecursionError:
         text = "nested too deeply to be shown"
     return {
@@ -217,9 +229,13 @@ def typed_table(
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
     ids, days = table["id"], pc.fill_null(table["release_date"], "")
-    is_sound = table.num_rows == len(lines) and not ids.null_count and pc.min(ids).as_py() > 0
-    is_sound = is_sound and pc.all(pc.match_substring_regex(days, USUAL_DAY)).as_py()
-    return None if not is_sound or any(map(has_null_entry, table.columns)) else table
+    if table.num_rows != len(lines) or ids.null_count or pc.min(ids).as_py() <= 0:
+        return None
+    if not pc.all(pc.match_substring_regex(days, USUAL_DAY)).as_py():
+        return None
+    if any(has_null_entry(column) for column in table.columns):
+        return None
+    return table
 
 # %% ../../nbs/2_films/20_ingest.ipynb #20blk008
 FEW_LINES = 16  # lines that are not halved any more
@@ -238,8 +254,8 @@ def typed_parts(
     yield from typed_parts(lines[half:])
 
 # %% ../../nbs/2_films/20_ingest.ipynb #20blk108
-class Read(NamedTuple):
-    "A block of the input, read: a table of the usual lines, and the other records."
+class ParsedBlock(NamedTuple):
+    "A block of the input after parsing: a table of the usual lines, and the other records."
 
     table: pa.Table  # LINE_FIELDS
     numbers: list[int]  # of the lines in the table
@@ -250,18 +266,18 @@ class Read(NamedTuple):
 
 def read_block(
     block: Lines | Sequence[tuple[str, Any]],  # lines of a file, or origins and records
-) -> Read:
-    "The records of a block, those of usual lines as a table."
+) -> ParsedBlock:
+    "The records of a block: usual lines as a table, all others one by one."
     if not isinstance(block, Lines):
         records = [(0, origin, record) for origin, record in block]
-        return Read(LINE_FIELDS.empty_table(), [], Counter(), records)
+        return ParsedBlock(LINE_FIELDS.empty_table(), [], Counter(), records)
     numbered = list(enumerate(block.lines, block.first))
     names = {number: usual_fields(line) for number, line in numbered}
     parts = list(typed_parts([pair for pair in numbered if names[pair[0]]]))
     tables = [table for _, table in parts if table is not None]
     numbers = [number for part, table in parts if table is not None for number, _ in part]
     in_table = set(numbers)
-    return Read(
+    return ParsedBlock(
         pa.concat_tables([LINE_FIELDS.empty_table(), *tables]),
         numbers,
         Counter(name for number in numbers for name in names[number]),
@@ -279,8 +295,8 @@ INGEST_BATCH = 2_000  # single records held in memory
 
 
 @dataclass
-class Tally:
-    "What `ingest` counts."
+class IngestCounts:
+    "What `ingest` counts, from its first record on."
 
     records: int = 0
     listed: int = 0  # items of lists
@@ -290,73 +306,95 @@ class Tally:
     unknown: Counter[LostValue] = field(default_factory=Counter)  # values that became unknown
     first: dict[LostValue, str] = field(default_factory=dict)  # the origin of the first of them
 
-    def counts(self) -> dict[str, Any]:
-        "The counts as the run keeps them."
-        landed = self.records - self.reasons.total()
-        counts: dict[str, Any] = {
+    def as_dict(self) -> dict[str, Any]:
+        "The counts in the form that the run stores; `landed` counts the accepted records."
+        accepted = self.records - self.reasons.total()
+        stored: dict[str, Any] = {
             "records": self.records,
-            "landed": landed,
+            "landed": accepted,
             "quarantined": self.reasons.total(),
             "reasons": dict(self.reasons.most_common()),
-            **field_drift(self.fields, landed - self.listed),
+            **field_drift(self.fields, accepted - self.listed),
             "other_kinds": {kind: n for kind, n in self.kinds.most_common() if kind},
             "unknown_values": unknown_value_counts(self.unknown, self.first),
         }
-        return counts | ({"list_items": self.listed} if self.listed else {})
+        if self.listed:
+            stored["list_items"] = self.listed
+        return stored
 
 
 def fit_record(
     record: Any,  # a parsed JSON value
     seq: int,  # its position in the input, from 1
     origin: str,  # its place in the input
-    tally: Tally,  # counts the record
+    counts: IngestCounts,  # receives the record
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    "A row of RAW and None, or None and a row of QUARANTINE."
+    "The row of RAW and None, or None and the row of QUARANTINE; counts the record."
     lost: list[LostValue] = []
     try:
         row = raw_row(record, seq, origin, lost)
-        tally.fields.update(as_text(name, "name of a field") for name in record)
+        counts.fields.update(as_text(name, "name of a field") for name in record)
     except BadRecord as e:
-        tally.reasons[str(e).split(":")[0]] += 1
-        tally.kinds.update([other_kind(record)] if isinstance(record, dict) else [])
+        counts.reasons[str(e).split(":")[0]] += 1
+        if isinstance(record, dict):
+            counts.kinds[other_kind(record)] += 1
         return None, quarantine_row(record, seq, origin, str(e))
-    tally.unknown.update(lost)
-    tally.listed += is_list_item(record)
+    counts.unknown.update(lost)
+    if is_list_item(record):
+        counts.listed += 1
     for rule in lost:
-        tally.first.setdefault(rule, origin)
+        counts.first.setdefault(rule, origin)
     return row, None
 
 # %% ../../nbs/2_films/20_ingest.ipynb #20blk012
-def land_block(
-    found: Read,  # a block of the input
+def input_positions(
+    block: ParsedBlock,
+    before: int,  # records read before this block
+) -> tuple[np.ndarray, np.ndarray]:
+    "The positions in the input, from 1, of the rows of the table and of the other records."
+    lines = np.array([*block.numbers, *(number for number, *_ in block.records)], dtype=int)
+    positions = np.empty(len(lines), dtype=int)
+    positions[np.argsort(lines, kind="stable")] = before + 1 + np.arange(len(lines))
+    return positions[: len(block.numbers)], positions[len(block.numbers) :]
+
+
+def usual_rows(
+    block: ParsedBlock,
+    positions: np.ndarray,  # of the rows of its table
+    day: datetime | None,  # of the fetch
+) -> pa.Table:
+    "The table of a block as the RAW contract."
+    n = len(block.numbers)
+    columns = dict(zip(LINE_FIELDS.names, block.table.columns, strict=True)) | {
+        "seq": pa.array(positions),
+        "origin": pa.array([f"{block.name}:{number}" for number in block.numbers], pa.string()),
+        "fetched_at": pa.repeat(pa.scalar(day, RAW.schema.field("fetched_at").type), n),
+    }
+    arrays = [columns.get(field.name, pa.nulls(n, field.type)) for field in RAW.schema]
+    return pa.Table.from_arrays(arrays, schema=RAW.schema)
+
+# %% ../../nbs/2_films/20_ingest.ipynb #20blk019
+def convert_block(
+    block: ParsedBlock,
     day: datetime | None,  # of the fetch, for records without one
-    tally: Tally,  # counts the records
+    counts: IngestCounts,  # receives the records
 ) -> tuple[pa.Table, list[dict[str, Any]]]:
     "The rows of RAW of a block as a table, and its rows of QUARANTINE."
-    lines = np.array([*found.numbers, *(number for number, *_ in found.records)], dtype=int)
-    seqs = np.empty(len(lines), dtype=int)
-    seqs[np.argsort(lines, kind="stable")] = tally.records + 1 + np.arange(len(lines))
-    tally.records += len(lines)
-    tally.fields.update(found.fields)
-    rows, bad = [], []
-    for seq, (_, origin, record) in zip(seqs[len(found.numbers) :], found.records, strict=True):
-        row, refused = fit_record(record, int(seq), origin, tally)
+    in_table, one_by_one = input_positions(block, counts.records)
+    counts.records += len(in_table) + len(one_by_one)
+    counts.fields.update(block.fields)
+    rows, quarantined = [], []
+    for seq, (_, origin, record) in zip(one_by_one, block.records, strict=True):
+        row, refused = fit_record(record, int(seq), origin, counts)
         if row is not None:
             rows.append(row | {"fetched_at": row["fetched_at"] or day})
         if refused is not None:
-            bad.append(refused)
-    n = len(found.numbers)
-    given = dict(zip(LINE_FIELDS.names, found.table.columns, strict=True)) | {
-        "seq": pa.array(seqs[:n]),
-        "origin": pa.array([f"{found.name}:{number}" for number in found.numbers], pa.string()),
-        "fetched_at": pa.repeat(pa.scalar(day, RAW.schema.field("fetched_at").type), n),
-    }
-    columns = [given.get(f.name, pa.nulls(n, f.type)) for f in RAW.schema]
-    usual = pa.Table.from_arrays(columns, schema=RAW.schema)
+            quarantined.append(refused)
+    usual = usual_rows(block, in_table, day)
     if not rows:
-        return usual, bad
+        return usual, quarantined
     table = pa.concat_tables([usual, pa.Table.from_pylist(rows, RAW.schema)])
-    return table.sort_by("seq"), bad
+    return table.sort_by("seq"), quarantined
 
 # %% ../../nbs/2_films/20_ingest.ipynb #20blk015
 def blocks_of(
@@ -379,11 +417,11 @@ def blocks_of(
 
 def read_ahead(
     blocks: Iterable[Lines | list[tuple[str, Any]]],
-    workers: int = 2,  # blocks that are read at the same time
-) -> Iterator[Read]:
-    "The blocks, read, in their order."
+    workers: int = 2,  # blocks that are parsed at the same time
+) -> Iterator[ParsedBlock]:
+    "The blocks after parsing, in their order."
     with ThreadPoolExecutor(workers) as pool:
-        ahead: deque[Future[Read]] = deque()
+        ahead: deque[Future[ParsedBlock]] = deque()
         for block in blocks:
             ahead.append(pool.submit(read_block, block))
             if len(ahead) > workers:
@@ -400,17 +438,18 @@ def ingest(
     skipped: Callable[[], Sequence[str]] = list,  # skipped or damaged files, once all are read
     tables: Callable[[], list[dict[str, Any]]] = list,  # how CSV files were read, once they are
 ) -> dict[str, Any]:
-    "Write the tables `raw` and `quarantine` of a run; returns the counts."
+    "Write the tables `raw` and `quarantine` of a run; return the counts."
     day = datetime.fromisoformat(fetched_on).replace(tzinfo=UTC) if fetched_on else None
-    tally = Tally()
-    with open_writer(RAW, run) as land, open_writer(QUARANTINE, run) as set_aside:
-        for found in read_ahead(blocks_of(stream)):
-            good, bad = land_block(found, day, tally)
-            land(good)
-            set_aside(pa.Table.from_pylist(bad, QUARANTINE.schema))
-    counts = tally.counts() | {"skipped": list(skipped()), "fetch": fetch, "tables": tables()}
-    counts |= {"read_on": f"{datetime.now(UTC):%Y-%m-%d}", "fetched_on": fetched_on}
-    return save_counts(run, "ingest", counts)
+    counts = IngestCounts()
+    with open_writer(RAW, run) as write_raw, open_writer(QUARANTINE, run) as write_quarantine:
+        for block in read_ahead(blocks_of(stream)):
+            rows, quarantined = convert_block(block, day, counts)
+            write_raw(rows)
+            write_quarantine(pa.Table.from_pylist(quarantined, QUARANTINE.schema))
+    stored = counts.as_dict()
+    stored |= {"skipped": list(skipped()), "fetch": fetch, "tables": tables()}
+    stored |= {"read_on": f"{datetime.now(UTC):%Y-%m-%d}", "fetched_on": fetched_on}
+    return save_counts(run, "ingest", stored)
 
 # %% ../../nbs/2_films/20_ingest.ipynb #20ing912
 OTHER_KINDS = {  # kind of the records: cause and remedy

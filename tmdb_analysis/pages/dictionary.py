@@ -149,7 +149,7 @@ def described_tables() -> dict[str, tuple[Table, str]]:
 
 def data_contract() -> dict[str, Any]:
     "The content of `contract.yaml`: all typed tables with their columns."
-    limits = "TMDB's films are no random sample. Popularity is of the day of the data."
+    limits = "TMDB's films are no random sample. Popularity is that of the data date."
     return {
         "apiVersion": "v3.0.2",
         "kind": "DataContract",

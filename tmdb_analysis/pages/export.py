@@ -23,7 +23,7 @@ from ..core.home import Run, replace_file
 from ..core.settings import TmdbError, UsageError
 
 # %% ../../nbs/7_pages/76_export.ipynb #26e88a30
-EMBED_LIMIT_BYTES = 200_000  # bytes of the largest file to embed
+EMBED_LIMIT_BYTES = 200_000  # of the largest file to embed
 MEDIA_TYPES = {".csv": "text/csv", ".json": "application/json"}
 
 
@@ -161,8 +161,8 @@ def export_run(
     target: Path | None = None,  # file or folder to write; None: <run_id>.<suffix> in this folder
     force: bool = False,  # replace an existing file
 ) -> Path:
-    """The path of the file to which a run was written. Raises `UsageError` if the file exists or
-    the run has no files, `TmdbError` if writing fails."""
+    """Write a run as one file and return its path. Raises `UsageError` if the file exists or the
+    run has no files, `TmdbError` if writing fails."""
     path = export_path(target, f"{run.id}{EXPORT_SUFFIXES[form]}", force)
     if form == "zip" and not any(run.report.iterdir()):
         raise UsageError(f"run {run.id} has no files to export")
@@ -170,8 +170,10 @@ def export_run(
         with replace_file(path) as scratch:
             if form == "single-file":
                 scratch.write_text(single_file(run), encoding="utf-8")
+            elif form == "zip":
+                write_zip(run, scratch)
             else:
-                (write_zip if form == "zip" else write_pdf)(run, scratch)
+                write_pdf(run, scratch)
     except OSError as e:
         problem = f"{path}: cannot be written ({e.strerror})"
         raise TmdbError(f"{problem}; choose another place with -o") from e

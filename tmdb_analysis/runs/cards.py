@@ -196,7 +196,7 @@ def run_digest(
     "The digest of a run that has ended. Raises `UsageError` for one that is still running."
     facts = read_facts(run.report)
     if not facts.has_ended:
-        raise UsageError(f"run {run.id} has not ended (status {facts.status}); wait for its end")
+        raise UsageError(f"run {run.id} has not ended (status {facts.status}); wait for it to end")
     page = f"{reports_url.rstrip('/')}/{quote(run.id)}/index.html"
     link = page if reports_url else f"tmdb open {run.id}"
     scope = scope_words(facts.parameters)

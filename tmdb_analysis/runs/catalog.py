@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['LOCK', 'SECOND_SOURCE_TABLES', 'FILM_TABLE_PARAMETERS', 'QUALITY_PARAMETERS', 'VERSION_NAMES', 'machine', 'owner',
-           'process_status', 'read_facts', 'hold_run_lock', 'all_runs', 'is_published', 'run_folders', 'disk_bytes',
-           'changed_parameters', 'run_named', 'table_definition', 'definitions', 'value_differences', 'setting_text',
-           'definition_difference', 'requested_films', 'why_not_comparable', 'comparable_runs']
+           'process_status', 'read_facts', 'open_lock', 'try_lock', 'hold_run_lock', 'all_runs', 'is_published',
+           'run_folders', 'disk_bytes', 'changed_parameters', 'run_named', 'table_definition', 'definitions',
+           'value_differences', 'setting_text', 'definition_difference', 'requested_films', 'why_not_comparable',
+           'comparable_runs']
 
 # %% ../../nbs/8_runs/80_catalog.ipynb #97f39bc7
 import fcntl
@@ -17,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ..core.home import Run, current_run, published
 from ..core.records import RunRecord, TableDefinition, read_record
@@ -79,6 +80,33 @@ def read_facts(
         facts.status = process_status(folder)
     return facts
 
+# %% ../../nbs/8_runs/80_catalog.ipynb #80cat960
+def open_lock(
+    run: Run,  # whose report folder exists
+) -> TextIO:
+    "The lock file of a run, open for writing. Raises `TmdbError` if its folder is not writable."
+    path = run.report / LOCK
+    try:
+        return open(path, "a+", encoding="utf-8")
+    except OSError as e:
+        message = f"{path.parent}: cannot be written to ({e.strerror}); choose another --home"
+        raise TmdbError(message) from e
+
+
+def try_lock(
+    lock: TextIO,  # from `open_lock`
+    run: Run,
+) -> bool:
+    "Lock an open file; False if another process holds the lock. Raises `TmdbError`."
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as e:
+        message = f"{run.home}: its file system cannot lock files ({e.strerror})"
+        raise TmdbError(f"{message}; choose another --home") from e
+    return True
+
 # %% ../../nbs/8_runs/80_catalog.ipynb #801e5aeb
 @contextmanager
 def hold_run_lock(
@@ -91,24 +119,14 @@ def hold_run_lock(
     written to or its file system has no locks."""
     path, end = run.report / LOCK, time.monotonic() + patience
     while True:
-        try:
-            lock = open(path, "a+", encoding="utf-8")
-        except OSError as e:
-            message = f"{path.parent}: cannot be written to ({e.strerror}); choose another --home"
-            raise TmdbError(message) from e
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        with open_lock(run) as lock:
+            if not try_lock(lock, run):
                 if time.monotonic() > end:
                     pid = owner(run.report).get("pid", "unknown")
                     message = f"run {run.id} is running (process {pid}): wait for it to end"
-                    raise UsageError(f"{message}, or choose another --run-id") from None
+                    raise UsageError(f"{message}, or choose another --run-id")
                 time.sleep(0.1)
                 continue
-            except OSError as e:
-                message = f"{run.home}: its file system cannot lock files ({e.strerror})"
-                raise TmdbError(f"{message}; choose another --home") from e
             if not path.exists() or path.stat().st_ino != os.fstat(lock.fileno()).st_ino:
                 continue  # the previous process has just deleted this file; open a new one
             lock.truncate(0)
@@ -158,7 +176,7 @@ def disk_bytes(
     files = (path for folder in folders for path in folder.rglob("*"))
     size = 0
     for path in files:
-        with suppress(FileNotFoundError):  # a run that is going on replaces its files
+        with suppress(FileNotFoundError):  # a run that is still running replaces its files
             size += path.lstat().st_size if path.is_file() and not path.is_symlink() else 0
     return size
 
@@ -200,7 +218,7 @@ def table_definition(
     limits: tuple[str, ...] = (),  # parameters that only limit its number of rows
     **versions: int,  # version numbers beside that of the films
 ) -> TableDefinition:
-    "What a run records of a table."
+    "How a run made a table, for run.json."
     from tmdb_analysis.films.clean import FILMS_VERSION  # imports Spark
 
     values = {name: parameters.get(name) for name in (*FILM_TABLE_PARAMETERS, *names)}

@@ -37,7 +37,10 @@ def signed_text(
     "A change as text with its sign; a dash if it is unknown, 0 below 1e-9."
     if number is None:
         return "–"
-    return "0" if abs(number) < 1e-9 else f"{'+' if number > 0 else '-'}{cell_text(abs(number))}"
+    if abs(number) < 1e-9:
+        return "0"
+    sign = "+" if number > 0 else "-"
+    return f"{sign}{cell_text(abs(number))}"
 
 # %% ../../nbs/8_runs/82_changes.ipynb #e7e605cc
 def kpi_summary(
@@ -62,13 +65,11 @@ def row_with_rank(
     "A row with its rank, or with both ranks if it moved."
     if "before" in row:
         return f"{row['row']} ({row['before']} to {row['after']})"
-    return f"{row['row']} ({row['rank']})" if row["rank"] else row["row"]
+    return f"{row['row']} ({row['rank']})" if row["rank"] else str(row["row"])
 
 # %% ../../nbs/8_runs/82_changes.ipynb #c0031b04
 def films_sentence(
-    films: Mapping[
-        str, Any
-    ],  # of a comparison, as `film_changes` returns it, with `apart`: why not comparable, or None
+    films: Mapping[str, Any],  # from `film_changes`, with `apart`: why not comparable, or None
 ) -> str:
     "How many films are new, vanished or revised, in words."
     if films["apart"]:
@@ -99,9 +100,7 @@ def plain_table(
 
 # %% ../../nbs/8_runs/82_changes.ipynb #82chg920
 def parts_table(
-    rows: list[
-        dict[str, Any]
-    ],  # `totals` of a comparison: one row per measure, from `change_parts`
+    rows: list[dict[str, Any]],  # `totals` of a comparison: one for each measure
 ) -> Table:
     "How much of each change comes from vanished films, revised values and new films."
     table = plain_table("", *CHANGE_COLUMNS)
@@ -212,7 +211,7 @@ def finish_day(
 
 # %% ../../nbs/8_runs/82_changes.ipynb #82chg930
 def write_changes(before: Run, after: Run) -> dict[str, Any]:
-    "The comparison of two runs; also writes its page into the folder of the later run."
+    "Write the page of a comparison into the folder of the later run; return the comparison."
     result = compare_runs(before, after)
     write_text(after.report / f"diff_{before.id}.html", changes_page(result))
     return result

@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['REVISED_COLUMNS', 'VOLATILE_COLUMNS', 'GROUP_COLUMNS', 'LABEL_COLUMNS', 'films_to_compare', 'json_value',
-           'film_titles', 'revised_values', 'film_changes', 'group_measures', 'change_parts', 'films_by_group',
-           'identity_columns', 'row_label', 'value_interval', 'change_verdict', 'is_same_value', 'row_changes',
-           'read_rows', 'table_changes', 'money_films', 'typical_return_parts', 'run_summary', 'comparison_notes',
-           'shared_rows', 'kpi_changes', 'compare_runs']
+           'film_titles', 'revised_values', 'film_changes', 'group_measures', 'value_parts', 'change_parts',
+           'films_by_group', 'identity_columns', 'row_label', 'value_interval', 'change_verdict', 'is_same_value',
+           'row_changes', 'read_rows', 'table_changes', 'money_films', 'typical_return_parts', 'run_summary',
+           'comparison_notes', 'shared_rows', 'kpi_changes', 'compare_runs']
 
 # %% ../../nbs/8_runs/81_history.ipynb #e9ece491
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -56,8 +56,10 @@ def films_to_compare(run: Run) -> pd.DataFrame:
 # %% ../../nbs/8_runs/81_history.ipynb #81his902
 def json_value(value: Any) -> Any:
     "A value in the form of JSON: None for missing, ISO dates, lists as text with pipes."
-    if isinstance(value, list | tuple) or hasattr(value, "tolist"):
-        return pipe_joined(list(value)) if not hasattr(value, "item") else value.item()
+    if hasattr(value, "item"):  # a number of NumPy
+        value = value.item()
+    if isinstance(value, list | tuple):
+        return pipe_joined(list(value))
     if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return None
     return value.isoformat() if isinstance(value, date) else value
@@ -110,8 +112,11 @@ def film_changes(
         value for c in REVISED_COLUMNS for value in revised_values(c, a[differ[c]], b[differ[c]])
     ]
     return {
-        **{"before": len(before), "after": len(after), "same": len(common)},
-        **{"new": film_titles(after.drop(common)), "vanished": film_titles(before.drop(common))},
+        "before": len(before),
+        "after": len(after),
+        "same": len(common),
+        "new": film_titles(after.drop(common)),
+        "vanished": film_titles(before.drop(common)),
         "revised": {c: int(rows.sum()) for c, rows in differ.items() if rows.any()},
         "values": values,
     }
@@ -137,6 +142,20 @@ def group_measures(
     )
 
 # %% ../../nbs/8_runs/81_history.ipynb #ae7b4e26
+def value_parts(
+    values: Sequence[float | None],  # of a number before, after each of two steps, and at the end
+) -> dict[str, float | None]:
+    "The change of a number and its three parts; None for a part with an unknown end."
+
+    def difference(first: int, last: int) -> float | None:
+        "How much the number changes between two steps."
+        low, high = values[first], values[last]
+        return None if low is None or high is None else high - low
+
+    ends = {"change": (0, 3), "vanished": (0, 1), "revised": (1, 2), "new": (2, 3)}
+    return {part: difference(first, last) for part, (first, last) in ends.items()}
+
+
 def change_parts(
     before: pd.DataFrame,  # films of the earlier run; the index identifies a film: id, or id, group
     after: pd.DataFrame,  # films of the later run, with the same index
@@ -151,23 +170,18 @@ def change_parts(
     common = before.index.intersection(after.index)
     steps = [before, before.loc[common], after.loc[common], after]
     labels = [f.index.get_level_values(group) if group else ["all films"] * len(f) for f in steps]
-    values = [group_measures(f, label).stack() for f, label in zip(steps, labels, strict=True)]
-    found = pd.concat(values, axis=1, keys=range(4)).rename_axis(["group", "measure"])
+    each = [group_measures(f, label).stack() for f, label in zip(steps, labels, strict=True)]
+    found = pd.concat(each, axis=1, keys=range(4)).rename_axis(["group", "measure"])
     found = found.astype("float64")
     counts = found.index.get_level_values("measure") == "films"
     found[counts] = found[counts].fillna(0)
     rows = []
     for (name, measure), row in found.sort_index().iterrows():
-        v = [json_value(value) for value in row]
-        vanished, revised, new = (
-            None if None in pair else pair[1] - pair[0] for pair in zip(v, v[1:], strict=False)
-        )
-        change = None if None in (v[0], v[3]) else v[3] - v[0]
-        ends = {"before": v[0], "after": v[3], "change": change}
-        rows.append({"group": json_value(name), "measure": measure, **ends})
-        rows[-1] |= {"vanished": vanished, "revised": revised, "new": new}
+        values = [json_value(value) for value in row]
+        numbers = {"before": values[0], "after": values[3], **value_parts(values)}
         if measure == "films":
-            rows[-1] = {c: int(n) if isinstance(n, float) else n for c, n in rows[-1].items()}
+            numbers = {c: int(n) if isinstance(n, float) else n for c, n in numbers.items()}
+        rows.append({"group": json_value(name), "measure": measure, **numbers})
     return rows
 
 # %% ../../nbs/8_runs/81_history.ipynb #cfe7cb86
@@ -312,7 +326,8 @@ def table_changes(
     new = [row for key, row in b.items() if key not in a]
     vanished = [row for key, row in a.items() if key not in b]
     return {
-        **{"before": len(before), "after": len(after)},
+        "before": len(before),
+        "after": len(after),
         "changes": [c for key in both for c in row_changes(labels[key], a[key], b[key], keys)],
         "moves": [rank for rank in ranks if rank["before"] != rank["after"]],
         "new": [{"row": row_label(row, keys), "rank": row.get("rank")} for row in new],
@@ -382,7 +397,9 @@ def shared_rows(
 ) -> int | None:
     "The largest number of rows of a KPI that both runs show; None if their limits are equal."
     limits = [one.definitions.get(name, TableDefinition()).limits for one in facts]
-    return min(*limits[0].values(), *limits[1].values()) if limits[0] != limits[1] else None
+    if limits[0] == limits[1]:
+        return None
+    return min([*limits[0].values(), *limits[1].values()])
 
 
 def kpi_changes(

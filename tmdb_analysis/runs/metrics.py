@@ -117,7 +117,7 @@ def run_measures(
     return [RunMeasure(name, label, float(value)) for name, label, value in known]
 
 # %% ../../nbs/8_runs/86_metrics.ipynb #96df33ed
-END_STATUSES = ("ok", "failed", "stopped")  # with which a run can end
+END_STATUSES = ("ok", "failed", "stopped")  # a run ends with one of these
 
 
 def epoch_seconds(
@@ -178,7 +178,7 @@ def write_metrics(
     run: Run,  # the last run
     facts: RunRecord,  # content of its run.json
 ) -> Path:
-    "Replace `reports/metrics.prom` by the numbers about this run; returns its path."
+    "Replace `reports/metrics.prom` by the numbers about this run; return its path."
     path = run.home / "reports" / "metrics.prom"
     write_text(path, metrics_text(run, facts, all_runs(run.home)))
     return path

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Reached', 'PROVED_PACKAGES', 'all_texts', 'may_read', 'package_files', 'depends_on_day', 'proved_versions',
-           'differences', 'shown_value', 'runs_to_reuse', 'Earlier', 'earlier', 'damage', 'take_over',
-           'renamed_notebook', 'taken_over', 'proved_parameters', 'comparison', 'Proofs', 'Planner', 'plan_lines']
+           'differences', 'shown_value', 'runs_to_reuse', 'EarlierRun', 'earlier_run', 'file_faults', 'link_file',
+           'renamed_notebook', 'reuse_stage', 'proved_parameters', 'comparison_mark', 'Proofs', 'Planner', 'plan_lines']
 
 # %% ../../nbs/8_runs/88_plan.ipynb #89pla002
 import hashlib
@@ -68,7 +68,7 @@ def package_files(
 
 
 def depends_on_day(reached: Reached) -> bool:
-    "Whether some code asks for the time. Settings do so only to refuse a day to come."
+    "Whether some code asks for the time. The settings do so only to refuse a date in the future."
     return any(
         {"now", "today"} & facts.attributes
         for (place, _), facts in reached.items()
@@ -90,7 +90,7 @@ def proved_versions() -> dict[str, str]:
 def differences(
     kind: str,  # of a proof, such as `parameters`
     before: Mapping[str, Any],  # name -> value in the earlier run
-    now: Mapping[str, Any],  # name -> value now; None: it is written again
+    now: Mapping[str, Any],  # name -> value now; None: it will be written again
 ) -> list[str]:
     "What differs between two proofs, as phrases; [] if nothing does."
     names = [n for n in sorted({*before, *now}) if before.get(n) != now.get(n) or n not in before]
@@ -107,9 +107,8 @@ def differences(
 
 def shown_value(values: Mapping[str, Any], name: str) -> str:
     "A value in a reason: `none` if it is empty, and only the start of a long one."
-    text = str(values.get(name, "") or "")
     value = values.get(name)
-    return str(value) if value in (0, False) and value is not None else text[:20] or "none"
+    return "none" if value in (None, "", []) else str(value)[:20]
 
 # %% ../../nbs/8_runs/88_plan.ipynb #89pla016
 def runs_to_reuse(settings: Settings) -> list[Run]:
@@ -127,41 +126,41 @@ def runs_to_reuse(settings: Settings) -> list[Run]:
 
 # %% ../../nbs/8_runs/88_plan.ipynb #88pla931
 @dataclass(frozen=True)
-class Earlier:
-    "A run whose stages may be taken over, or kept if it goes on itself."
+class EarlierRun:
+    "A run from which stages may be reused: an earlier one, or the unfinished run itself."
 
     run: Run
     records: Mapping[str, StageRecord]  # of its finished stages, by chapter
-    answers_hold: bool = False  # what TMDB answered to it holds for the new run, too
+    shares_answers: bool = False  # whether the new run uses its answers from TMDB
 
 
-def earlier(
+def earlier_run(
     run: Run,
-    answers_hold: bool = False,  # what TMDB answered to it holds for the new run, too
-) -> Earlier:
+    shares_answers: bool = False,  # whether the new run uses its answers from TMDB
+) -> EarlierRun:
     "A run with the records of its finished stages."
     try:
         records = stage_records(run)
     except TmdbError:
         records = []
-    return Earlier(run, {r.chapter: r for r in records if r.status == "ok"}, answers_hold)
+    return EarlierRun(run, {r.chapter: r for r in records if r.status == "ok"}, shares_answers)
 
 # %% ../../nbs/8_runs/88_plan.ipynb #88pla934
-def damage(
-    source: Earlier,
+def file_faults(
+    source: EarlierRun,
     chapter: str,  # of a stage that it has finished
 ) -> list[str]:
-    "Which file of a stage is not as it was written, as a reason; [] if all are."
+    "The first file of a stage that is missing or has changed, as a reason; [] if there is none."
     run, record = source.run, source.records[chapter]
     for name, digest in record.wrote.items():
         path = stage_file(run, name)
         if not path.is_file() or file_sha256(path) != digest:
             fault = "changed" if path.is_file() else "missing"
             return [f"{name} of run {run.id} is {fault}"]
-    return [] if record.wrote else [f"run {run.id} has no files of it"]
+    return [] if record.wrote else [f"run {run.id} has no files of this stage"]
 
 # %% ../../nbs/8_runs/88_plan.ipynb #89pla019
-def take_over(
+def link_file(
     source: Path,  # file of a finished run
     target: Path,  # where the new run has it
 ) -> None:
@@ -192,12 +191,12 @@ def renamed_notebook(
     return json.dumps(nb, indent=1, ensure_ascii=False) + "\n"
 
 # %% ../../nbs/8_runs/88_plan.ipynb #88pla944
-def taken_over(
-    chapter: str,  # of a stage that need not run
-    source: Earlier,  # which has it
+def reuse_stage(
+    chapter: str,  # a stage that need not run
+    source: EarlierRun,  # which has it
     run: Run,  # that gets its files
 ) -> StageRecord:
-    "The record of a stage after its files were linked into a run. Raises `OSError`."
+    "Link the files of a stage into a run and return its record. Raises `OSError`."
     before, start, fresh = source.records[chapter], time.monotonic(), new_record(chapter)
     wrote = dict(before.wrote)
     for name in before.wrote:
@@ -206,7 +205,7 @@ def taken_over(
             write_text(target, renamed_notebook(path.read_text(encoding="utf-8"), run.id))
             wrote[name] = file_sha256(target)
         else:
-            take_over(path, target)
+            link_file(path, target)
     summary = before.summary.removeprefix(f"as in run {before.copied_from}; ")
     summary = f"as in run {source.run.id}; {summary}".rstrip("; ")
     taken = {"started": fresh.started, "copied_from": source.run.id, "summary": summary}
@@ -238,11 +237,11 @@ def proved_parameters(
     return values
 
 
-def comparison(
+def comparison_mark(
     run: Run,  # whose films are compared
     movies: Path,  # its table of films, or an equal one
 ) -> str:
-    "A mark of the earlier run with which validation compares the films of a run."
+    "A text that identifies the earlier run with which validation compares the films of a run."
     before = run_before(run, movies)
     if before is None:
         return "none"
@@ -303,26 +302,26 @@ class Proofs:
         conditions = fixed["conditions"]
         if run and ("films.comparisons", "run_before") in reached:
             new = Run(self.settings.pipeline.run_id, run.home)
-            conditions = conditions | {"compared with": comparison(new, run.path(MOVIES))}
+            conditions = conditions | {"compared with": comparison_mark(new, run.path(MOVIES))}
         return fixed | {"reads": reads, "conditions": conditions}
 
 # %% ../../nbs/8_runs/88_plan.ipynb #88pla951
 @dataclass
 class Planner:
-    "Says which stages of a run must run and why, and takes over the others."
+    "Decides which stages of a run must run and why, and reuses the others."
 
     settings: Settings  # of the run
     force: bool = False  # run all stages
     start: str = ""  # run this stage and all later ones; empty: none
     only: str = ""  # run only this stage; empty: all that must run
-    shared: Run | None = None  # a finished run of the same command, whose fetch holds; None: none
+    shared: Run | None = None  # a finished run of the same command, whose fetch is used; None: none
 
     def __post_init__(self) -> None:
-        "Find what stays the same for all stages. Raises `UsageError` for an unknown stage."
+        "Find the runs to reuse. Raises `UsageError` for an unknown stage."
         self.proofs = Proofs(self.settings)
         self.chain = self.proofs.chain
-        self.sources = [earlier(run) for run in runs_to_reuse(self.settings)]
-        self.sources += [earlier(self.shared, answers_hold=True)] if self.shared else []
+        self.sources = [earlier_run(run) for run in runs_to_reuse(self.settings)]
+        self.sources += [earlier_run(self.shared, shares_answers=True)] if self.shared else []
         for name in filter(None, (self.start, self.only)):
             if name not in self.chain:
                 hint = name_hint(name, list(self.chain))
@@ -333,7 +332,7 @@ class Planner:
         "The run that stages are compared with first; None without one."
         return self.sources[0].run if self.sources else None
 
-    def wish(self, chapter: str) -> list[str]:
+    def forced_by(self, chapter: str) -> list[str]:
         "The option that makes a stage run; [] if none does."
         names = list(self.chain)
         if self.force:
@@ -348,12 +347,12 @@ class Planner:
         self,
         chapter: str,
         wrote: Mapping[str, str | None],  # by earlier stages: file -> SHA-256; None: again
-        source: Earlier,
+        source: EarlierRun,
     ) -> list[str]:
-        "Why a stage cannot be taken over from an earlier run, or kept; [] if it can."
+        "Why a stage cannot be reused from an earlier run, or kept; [] if it can."
         before = source.records.get(chapter)
         if before is None or not before.proof:
-            return [f"run {source.run.id} recorded no proof of it"]
+            return [f"run {source.run.id} has no proof of this stage"]
         now = self.proofs.proof(chapter, wrote, source.run)
         found = [
             reason
@@ -361,29 +360,30 @@ class Planner:
             for reason in differences(kind, before.proof.get(kind, {}), now[kind])
         ]
         own = stage_parameters(self.chain[chapter], self.settings)
-        if not source.answers_hold and source_named(own.get("source")).fetches:
-            found.append("TMDB may answer otherwise")
+        if not source.shares_answers and source_named(own.get("source")).fetches:
+            found.append("TMDB may have other answers now")
         if own.get("rules_file"):
-            found.append("rules of your own may depend on anything")
-        return found or damage(source, chapter)
+            found.append("your own rules may depend on anything")
+        return found or file_faults(source, chapter)
 
     def choice(
         self,
         chapter: str,
         wrote: Mapping[str, str | None],  # by earlier stages: file -> SHA-256; None: again
-    ) -> tuple[Earlier | None, list[str]]:
-        "The run to take a stage over from, and no reason; or None, and why it must run."
-        if found := self.wish(chapter):
+    ) -> tuple[EarlierRun | None, list[str]]:
+        "The run to reuse a stage from, and no reason; or None, and why the stage must run."
+        found = self.forced_by(chapter)
+        if found:
             return None, found
         for source in self.sources:
             reasons = self.reasons(chapter, wrote, source)
             if not reasons:
                 return source, []
             found = found or reasons
-        return None, found or ["there is no finished run to take it over from"]
+        return None, found or ["there is no finished run to reuse"]
 
     def plan(self) -> dict[str, list[str]]:
-        "Why each stage must run, in order; [] for one that is taken over. Raises `UsageError`."
+        "Why each stage must run, in order; [] for one that is reused. Raises `UsageError`."
         wrote: dict[str, str | None] = {}
         found: dict[str, list[str]] = {}
         for chapter in self.chain:
@@ -398,25 +398,25 @@ class Planner:
                 wrote |= {name: None if runs else digest for name, digest in digests.items()}
         return found
 
-    def kept(self, run: Run) -> list[StageRecord]:
+    def kept_stages(self, run: Run) -> list[StageRecord]:
         "The records of the finished stages of an unfinished run that need not run again."
-        own, wrote, found = earlier(run, answers_hold=True), dict[str, str | None](), []
+        own, wrote, found = earlier_run(run, shares_answers=True), dict[str, str | None](), []
         for chapter in self.chain:
-            if self.wish(chapter) or self.reasons(chapter, wrote, own):
+            if self.forced_by(chapter) or self.reasons(chapter, wrote, own):
                 break
             found.append(own.records[chapter])
             wrote |= own.records[chapter].wrote
         return found
 
     def begin(self, run: Run, chapter: str) -> StageRecord:
-        """The first record of a stage; with status `ok` and all files in the run if it was taken
-        over. Raises `TmdbError` if `only` would leave a run that contradicts itself."""
+        """The first record of a stage; with status `ok` and all files in the run if it is reused.
+        Raises `TmdbError` if another stage than `only` must run."""
         before = [r for r in stage_records(run) if r.chapter < chapter]
         wrote = {name: digest for r in before for name, digest in r.wrote.items()}
         source, reasons = self.choice(chapter, wrote)
         if source:
             try:
-                return taken_over(chapter, source, run)
+                return reuse_stage(chapter, source, run)
             except OSError as e:  # somebody deletes that run at this moment
                 reasons = [f"run {source.run.id} cannot be read ({e.strerror})"]
         if self.only and chapter != self.only:

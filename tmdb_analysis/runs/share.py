@@ -169,7 +169,7 @@ class Pack(Record):
     settings: dict[str, JsonValue] = {}  # of PACKED_SETTINGS
     given: dict[str, list[str]] = {}  # setting that names files -> their paths in the pack
     fetch: dict[str, JsonValue] | None = None  # counts of the fetch; None: nothing was fetched
-    compared_with: str | None = None  # name of the run that the quality check compared with
+    compared_with: str | None = None  # name of the run that the quality check compared it with
     versions: dict[str, str] = {}
     files: dict[str, str] = {}  # file that a replay must produce -> SHA-256
 
@@ -278,7 +278,7 @@ def read_pack(
             pack = Pack.model_validate_json(archive.read("pack.json"))
             names = archive.namelist()
     except (OSError, zipfile.BadZipFile, KeyError, ValidationError) as e:
-        reason = e.strerror if isinstance(e, OSError) else "it is no pack"
+        reason = e.strerror if isinstance(e, OSError) else None
         raise UsageError(f"{path.name}: cannot be replayed ({reason or 'it is no pack'})") from e
     if pack.format > PACK_FORMAT:
         raise UsageError(f"{path.name}: made by a newer version of this package; update it")

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TIMESTAMP', 'CHECKSUM_FILE', 'LISTED_MEASURES', 'notebook_html', 'stage_page', 'value_words', 'size_words',
            'downloads', 'checksums', 'recorded_stages', 'run_details', 'failure_box', 'report_page', 'notebooks',
-           'dashboard_page', 'render_run', 'status_words', 'run_row', 'render_home']
+           'dashboard_page', 'page_makers', 'render_run', 'status_words', 'run_row', 'render_home']
 
 # %% ../../nbs/8_runs/85_site.ipynb #f2788d82
 import re
@@ -67,9 +67,8 @@ def stage_page(
     return html_page(title, subtitle, notebook_html(nb), stage, pages, run_id)
 
 # %% ../../nbs/8_runs/85_site.ipynb #9a18985d
-TIMESTAMP = re.compile(
-    r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*(Z|[+]00:00)$"
-)  # UTC; groups: day, minute, zone
+# UTC; groups: day, minute, zone
+TIMESTAMP = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*(Z|[+]00:00)$")
 
 
 def value_words(
@@ -81,14 +80,18 @@ def value_words(
         return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
     if isinstance(value, dict):
         value = " · ".join(f"{k} {v}" for k, v in value.items() if k not in ("home", "input"))
-    return "–" if value in (None, []) else TIMESTAMP.sub(r"\1 \2 UTC", str(value)) or "–"
+    if value in (None, "", []):
+        return "–"
+    return TIMESTAMP.sub(r"\1 \2 UTC", str(value))
 
 # %% ../../nbs/8_runs/85_site.ipynb #85sit910
 def size_words(
     n: int,  # bytes
 ) -> str:
     "A file size as text."
-    return f"{n} B" if n < 1000 else f"{n / 1e3:,.0f} kB" if n < 1e6 else f"{n / 1e6:,.1f} MB"
+    if n < 1000:
+        return f"{n} B"
+    return f"{n / 1e3:,.0f} kB" if n < 1e6 else f"{n / 1e6:,.1f} MB"
 
 # %% ../../nbs/8_runs/85_site.ipynb #9e9498ca
 CHECKSUM_FILE = "SHA256SUMS"  # the usual name of such a file
@@ -127,8 +130,8 @@ def recorded_stages(
     facts: RunRecord,  # content of its run.json
     pages: Mapping[str, str],  # stage -> title, of the stages that have a page
 ) -> dict[str, StageRecord | StageLine | None]:
-    """The record of each stage, in order; None for a stage that only has a page. For a run of an
-    earlier version, which has no records, what run.json says of its stages."""
+    """The record of each stage, in order; None for a stage that only has a page. A run of an
+    earlier version has no records, so its stages come from run.json."""
     found: dict[str, StageRecord | StageLine | None] = {n: None for n in pages if n[0].isdigit()}
     found |= {line.stage: line for line in facts.stages}
     found |= {record.chapter: record for record in stage_records(run)}
@@ -209,35 +212,48 @@ def dashboard_page(
     return dashboard_html(movies, credits, pages, run.id, cache, measured=measured)
 
 # %% ../../nbs/8_runs/85_site.ipynb #d569a738
+def page_makers(
+    run: Run,
+    facts: RunRecord,  # content of run.json
+    executed: Mapping[str, "NotebookNode"],  # notebooks by stage
+    report: "NotebookNode | None",  # that of the report; None if the run has none
+    has_films: bool,  # whether the run has a dashboard
+) -> dict[str, Callable[[], str]]:
+    "For each page of a run, by file name, the function that makes its HTML; index.html is last."
+    pages = {"dashboard": "Dashboard"} if has_films else {}
+    pages |= {stage: heading(nb, stage)[0] for stage, nb in executed.items() if nb is not report}
+    makers: dict[str, Callable[[], str]] = {
+        f"{stage}.html": partial(stage_page, nb, stage, pages, run.id)
+        for stage, nb in executed.items()
+    }
+    title, subtitle = "Data dictionary", "What each table and column means."
+    makers["dictionary.html"] = lambda: html_page(
+        title, subtitle, dictionary_html(), "dictionary", pages, run.id
+    )
+    if has_films:
+        makers["dashboard.html"] = partial(dashboard_page, run, pages)
+    makers["index.html"] = partial(report_page, report, run, facts, pages)
+    return makers
+
+
 def render_run(
     run: Run,
     facts: RunRecord | None = None,  # content of run.json; None: read it
     look: Callable[[], None] = lambda: None,  # called before each page; may raise to stop
     front_only: bool = False,  # write no other page, as for a run that was stopped
 ) -> Path:
-    """The path of the front page, after all pages of the run were written. Raises `TmdbError` for a
+    """Write all pages of a run and return the path of its front page. Raises `TmdbError` for a
     picture without an alt text."""
-    found, facts = {} if front_only else notebooks(run), facts or read_facts(run.report)
-    report = found.get("66_report")
-    report = None if report is None or failure_reason(report) else report
-    films = run.path(MOVIES).is_file() and run.path(CREDITS).is_file() and not front_only
-    pages = {"dashboard": "Dashboard"} if films else {}
-    pages |= {stage: heading(nb, stage)[0] for stage, nb in found.items() if nb is not report}
+    facts = facts or read_facts(run.report)
+    executed = {} if front_only else notebooks(run)
+    report = executed.get("66_report")
+    if report and failure_reason(report):
+        report = None
+    has_films = run.path(MOVIES).is_file() and run.path(CREDITS).is_file() and not front_only
     for name, text in description_files(run.report, run.id).items():
         write_text(run.report / name, text)
     write_text(run.report / CHECKSUM_FILE, checksums(run.report))
-    makers: dict[str, Callable[[], str]] = {
-        f"{stage}.html": partial(stage_page, nb, stage, pages, run.id)
-        for stage, nb in found.items()
-    }
-    dictionary = "Data dictionary", "What each table and column means."
-    makers["dictionary.html"] = lambda: html_page(
-        *dictionary, dictionary_html(), "dictionary", pages, run.id
-    )
-    if films:
-        makers["dashboard.html"] = partial(dashboard_page, run, pages)
-    makers["index.html"] = partial(report_page, report, run, facts, pages)
-    for name, make in makers.items():
+    for name, make in page_makers(run, facts, executed, report, has_films).items():
         look()
         write_text(run.report / name, make())
     return run.report / "index.html"
@@ -287,7 +303,7 @@ def render_home(
     latest: Run | None = None,  # run with newer facts than its run.json
     facts: RunRecord | None = None,  # these facts
 ) -> Path:
-    "The path of `reports/index.html`, the list of all runs, newest first, after it was written."
+    "Write `reports/index.html`, the list of all runs, newest first, and return its path."
     reports = home / "reports"
     reports.mkdir(parents=True, exist_ok=True)
     runs = [(run, facts if run == latest and facts else stored) for run, stored in all_runs(home)]

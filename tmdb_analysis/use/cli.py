@@ -32,7 +32,7 @@ Options = dict[str, dict[str, Any]]  # name of an option -> keywords of argparse
 
 
 def value_of(
-    metavar: str,  # what stands for the value in the help
+    metavar: str,  # placeholder for the value in the help
     text: str,  # of the help
     **more: Any,  # further keywords of argparse, such as nargs
 ) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def form_options(
 
 # %% ../../nbs/9_use/99_cli.ipynb #99ver002
 class Verb(NamedTuple):
-    "What the command knows of a verb."
+    "A verb of the command."
 
     help: str  # one line
     function: str  # the chapter and its function (parsed command, console) -> exit code
@@ -507,7 +507,8 @@ def add_options(
     forms = None
     for name, keywords in options.items():
         if keywords.get("dest") == "form":
-            forms = forms or verb.add_mutually_exclusive_group(required="default" not in keywords)
+            if forms is None:
+                forms = verb.add_mutually_exclusive_group(required="default" not in keywords)
             forms.add_argument(name, **keywords)
         else:
             verb.add_argument(name, **keywords)
@@ -540,11 +541,12 @@ def parameter_lines(
     row: Mapping[str, str],  # of `parameters`
     width: int,  # characters in a line
 ) -> list[str]:
-    "What a setting is, in lines for a terminal."
+    "A setting in lines for a terminal: value, origin, default, description and allowed values."
     is_default = row["origin"] == "default"
     place = "default" if is_default else f"{row['origin']}; default {row['default'] or 'empty'}"
-    hidden = "" if is_default else "(not shown)"
-    shown = row["value"] or ("(empty)" if row["type"] != "secret" else hidden or "(none)")
+    shown = row["value"] or "(empty)"
+    if row["type"] == "secret":
+        shown = "(none)" if is_default else "(not shown)"
     kind = ": ".join(filter(None, [row["type"], row["allowed"]]))
     text = textwrap.fill(f"{row['description']} ({kind})", width - 4)
     return [f"  {row['name']} = {shown}  [{place}]", textwrap.indent(text, "    ")]
@@ -554,7 +556,7 @@ def params(
     args: argparse.Namespace,  # of the verb params
     console: Any,  # the console of rich
 ) -> int:
-    "Print all settings: value in force and its origin, what is allowed, meaning; return 0."
+    "Print all settings with value, origin, allowed values and meaning; return 0."
     from tmdb_analysis.core.settings import given_parameters, parameters
 
     rows = parameters(**given_parameters(args.parameters))
@@ -629,7 +631,7 @@ def main(
         return 2
     from rich.console import Console  # here, because the help needs neither
 
-    from tmdb_analysis.core.settings import TmdbError, TryLater, UsageError
+    from tmdb_analysis.core.settings import TmdbError, TryLater
 
     console = Console(width=None if sys.stdout.isatty() else 200)
     runs_stages = VERBS[args.verb].function == "use.running:run"
@@ -643,7 +645,7 @@ def main(
         if getattr(args, "debug", False):
             traceback.print_exc()
         print_error(f"{e}; run the same command again" if isinstance(e, TryLater) else str(e))
-        return 2 if isinstance(e, UsageError) else 75 if isinstance(e, TryLater) else 1
+        return e.exit_code
     except KeyboardInterrupt:
         print_error("interrupted; run the command again")
         return 75

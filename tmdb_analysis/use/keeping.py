@@ -174,24 +174,19 @@ def prune_runs(
     chosen = runs_to_prune(all_runs(home), args.keep, args.older or "9999")
     lines, freed = [], 0
     for run, facts in chosen:
-        size = (
-            disk_bytes(run, args.keep_raw)
-            if args.dry_run
-            else delete_run(run, False, args.keep_raw)
-        )
+        if args.dry_run:
+            size = disk_bytes(run, args.keep_raw)
+        else:
+            size = delete_run(run, keep_raw=args.keep_raw)
         freed += size
         end = facts.finished or facts.started
         lines.append(f"{run.id}  {end}  {facts.status}  {size / 1e6:,.1f} MB")
     if chosen and not args.dry_run:
         render_home(home)
-    number = f"{len(chosen)} run{'s' if len(chosen) != 1 else ''}"
-    verbs = ("would delete", "would free") if args.dry_run else ("deleted", "freed")
-    head = (
-        f"{verbs[0]} {number} and {verbs[1]} {freed / 1e6:,.1f} MB"
-        if chosen
-        else "no run to delete"
-    )
-    print_lines([head, *lines], console)
+    number = "1 run" if len(chosen) == 1 else f"{len(chosen)} runs"
+    deleted, gained = ("would delete", "would free") if args.dry_run else ("deleted", "freed")
+    head = f"{deleted} {number} and {gained} {freed / 1e6:,.1f} MB"
+    print_lines([head if chosen else "no run to delete", *lines], console)
     return 0
 
 # %% ../../nbs/9_use/94_keeping.ipynb #97pck002

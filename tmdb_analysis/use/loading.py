@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PG_SCHEMA', 'READER_ROLE', 'SCHEMA_VERSION', 'MIGRATIONS', 'SHAPE_QUERY', 'table_identifier', 'column_list',
            'create_statements', 'comment_statements', 'TableShape', 'expected_shape', 'shapes_in_database',
-           'one_record', 'prepare_schema', 'migrate_schema', 'recreate_table', 'grant_reader', 'RowCounts',
-           'merge_rows', 'upsert_statement', 'rows_of_table']
+           'one_record', 'prepare_schema', 'create_version_table', 'migrate_schema', 'recreate_table', 'grant_reader',
+           'RowCounts', 'merge_rows', 'upsert_statement', 'rows_of_table']
 
 # %% ../../nbs/9_use/91_loading.ipynb #6dea1cf8
 from collections.abc import Iterable, Iterator
@@ -156,37 +156,41 @@ def prepare_schema(connection: psycopg.Connection) -> list[str]:
     for table in ALL_TABLES.values():
         shape = found.get(table.name)
         if shape is None or shape.columns != expected_shape(table).columns:
-            recreate_table(connection, table, there=shape is not None)
+            recreate_table(connection, table, exists=shape is not None)
         if shape != expected_shape(table):
             for statement in comment_statements(table):
                 connection.execute(statement)
     return grant_reader(connection)
 
 # %% ../../nbs/9_use/91_loading.ipynb #b89c2aaa
+def create_version_table(connection: psycopg.Connection) -> None:
+    "Create the table `schema_version` with the version of this program."
+    place = table_identifier("schema_version")
+    for statement in (
+        "create table {} (version integer primary key, applied timestamptz not null default now())",
+        "comment on table {} is 'Versions of this schema; the highest is the current one.'",
+        "comment on column {}.version is 'version of the tables that keep history'",
+        "comment on column {}.applied is 'time of the migration to this version'",
+    ):
+        connection.execute(sql.SQL(statement).format(place))
+    connection.execute(
+        sql.SQL("insert into {} (version) values ({})").format(place, SCHEMA_VERSION)
+    )
+
+
 def migrate_schema(connection: psycopg.Connection) -> None:
     "Migrate an older schema. Raises `TmdbError` for a newer or a foreign schema."
     place = table_identifier("schema_version")
     found = shapes_in_database(connection)
     if not found:
-        for statement in (
-            "create table {} (version integer primary key, "
-            "applied timestamptz not null default now())",
-            "comment on table {} is 'Versions of this schema; the highest is the current one.'",
-            "comment on column {}.version is 'version of the tables that keep history'",
-            "comment on column {}.applied is 'time of the migration to this version'",
-        ):
-            connection.execute(sql.SQL(statement).format(place))
-        connection.execute(
-            sql.SQL("insert into {} (version) values ({})").format(place, SCHEMA_VERSION)
-        )
-    if found and "schema_version" not in found:
+        create_version_table(connection)
+    elif "schema_version" not in found:
         raise TmdbError(
             f"schema {PG_SCHEMA} exists but was not created by this program; "
             "publish to another database"
         )
-    version = (
-        one_record(connection.execute(sql.SQL("select max(version) from {}").format(place)))[0] or 0
-    )
+    newest = connection.execute(sql.SQL("select max(version) from {}").format(place))
+    version = one_record(newest)[0] or 0
     if version > SCHEMA_VERSION:
         raise TmdbError(
             f"the database has tables of version {version}, this program knows {SCHEMA_VERSION}; "
@@ -206,15 +210,15 @@ def migrate_schema(connection: psycopg.Connection) -> None:
 def recreate_table(
     connection: psycopg.Connection,
     table: Table,
-    there: bool,  # whether the database has a table of this name
+    exists: bool,  # whether the database has a table of this name
 ) -> None:
     "Create a table, after dropping an old one. Raises `TmdbError` for a history table."
-    if there and table.name in HISTORY_TABLES:
+    if exists and table.name in HISTORY_TABLES:
         raise TmdbError(
             f"table {PG_SCHEMA}.{table.name} was changed by hand; "
             f"undo the change, or rename schema {PG_SCHEMA} and publish again"
         )
-    if there:
+    if exists:
         connection.execute(sql.SQL("drop table {}").format(table_identifier(table.name)))
     for statement in create_statements(table):
         connection.execute(statement)
@@ -323,15 +327,14 @@ def rows_of_table(
             f"run {run.id} has no KPI {table.name}, another version made it; run it again"
         )
     columns = [name for name in table.columns if name != "nth"]
-    where = (
-        [table.columns.index(name) for name in table.key if name != "nth"]
-        if "nth" in table.key
-        else []
-    )
-    before, nth = None, 0
+    is_numbered = "nth" in table.key
+    where = [table.columns.index(name) for name in table.key if name != "nth"]
+    before: list[Any] = []
+    nth = 0
     for batch in pq.ParquetFile(path).iter_batches(20_000):
         data = conform(pa.Table.from_batches([batch]), stored).select(columns)
         for row in zip(*data.to_pydict().values(), strict=True):
             key = [row[i] for i in where]
-            before, nth = key, nth + 1 if key == before else 1
-            yield (*row, nth) if where else row
+            nth = nth + 1 if key == before else 1
+            before = key
+            yield (*row, nth) if is_numbered else row

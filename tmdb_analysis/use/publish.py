@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['CONNECTION_FAULTS', 'SERVER_FAULTS', 'CONNECT_SECONDS', 'LOCK_SECONDS', 'PUBLISH_BUSY', 'CONNECTION_LOST', 'Target',
            'target', 'target_database', 'database_error', 'open_transaction', 'lock_publishing', 'publishable_facts',
-           'history_rows', 'becomes_current', 'PublishResult', 'publish_run', 'publish', 'postgres_check']
+           'history_rows', 'history_only_reason', 'becomes_current', 'PublishResult', 'publish_run', 'publish',
+           'postgres_check']
 
 # %% ../../nbs/9_use/92_publish.ipynb #f37008c0
 import argparse
@@ -78,12 +79,10 @@ class Target(NamedTuple):
     def masked(self, text: object) -> str:
         "The text in one line, with each password replaced by ***."
         line = " ".join(str(text).split())
-        secret_names = ("password", "sslpassword")
-        secrets = [str(self.options[name]) for name in secret_names if self.options.get(name)]
-        for secret in [
-            form for value in secrets for form in (value, quote(value, safe=""), quote(value))
-        ]:
-            line = line.replace(secret, "***")
+        for name in ("password", "sslpassword"):
+            secret = str(self.options.get(name) or "")
+            for form in (secret, quote(secret, safe=""), quote(secret)):
+                line = line.replace(form, "***") if form else line
         return line
 
 # %% ../../nbs/9_use/92_publish.ipynb #3981df2f
@@ -124,9 +123,9 @@ def target_database(
 # %% ../../nbs/9_use/92_publish.ipynb #538320b8
 CONNECTION_FAULTS = {  # text of libpq or the server -> our message
     "password authentication failed": "{place}: the password is wrong; "
-    "set it in the URL, in PGPASSWORD or in a passfile",
+    "set it in the URL, in PGPASSWORD or in a password file",
     "no password supplied": "{place}: a password is required; "
-    "set it in the URL, in PGPASSWORD or in a passfile",
+    "set it in the URL, in PGPASSWORD or in a password file",
     "Connection refused": "{place}: no server answers; start PostgreSQL or check the URL",
     "No such file": "{place}: no server answers; start PostgreSQL or check the URL",
     "timeout expired": "{place}: no server answers within {seconds} s; check the URL and firewalls",
@@ -139,15 +138,15 @@ CONNECTION_FAULTS = {  # text of libpq or the server -> our message
     "starting up": "{place}: the server is starting; publish again in a moment",
 }
 SERVER_FAULTS = {  # SQLSTATE -> our message
-    "42501": "{place}: not allowed: {said}; ask an administrator to run "
+    "42501": "{place}: not allowed: {message}; ask an administrator to run "
     "GRANT CREATE ON DATABASE {db} TO {user}, or publish as the owner",
-    "53100": "{place}: the disk of the server is full ({said}); free space there. "
+    "53100": "{place}: the disk of the server is full ({message}); free space there. "
     "No row has changed",
-    "53200": "{place}: the server is out of memory ({said}); publish again. No row has changed",
+    "53200": "{place}: the server is out of memory ({message}); publish again. No row has changed",
     "55P03": "{place}: another session has locked a table for more than {seconds} s; "
     "see pg_locks, then publish again. No row has changed",
     "25006": "{place}: the server is read-only; publish to the primary server",
-    "2BP01": "{place}: {said}: a view uses a table whose columns change; "
+    "2BP01": "{place}: {message}: a view uses a table whose columns change; "
     "drop the view, publish, then create the view again",
 }
 CONNECT_SECONDS, LOCK_SECONDS = 10, 60
@@ -169,11 +168,9 @@ def database_error(
     "A server or connection error as a line with the fix, without the password."
     message = error.diag.message_primary or str(error)
     database = f'database "{where.options.get("dbname", "")}"'
-    missing = (
-        {"what": "database", "verb": f"DATABASE {where.options.get('dbname', '')}"}
-        if database in message
-        else {"what": "user", "verb": "ROLE"}
-    )
+    missing = {"what": "user", "verb": "ROLE"}
+    if database in message:
+        missing = {"what": "database", "verb": f"DATABASE {where.options.get('dbname', '')}"}
     code = error.sqlstate or ""
     line = SERVER_FAULTS.get(code)
     if not code:
@@ -183,9 +180,9 @@ def database_error(
     )
     if line is None and is_lost:
         line = CONNECTION_LOST
-    fallback = "{place}: PostgreSQL error {said} ({code}). No row has changed"
+    fallback = "{place}: PostgreSQL error {message} ({code}). No row has changed"
     values = dict(
-        place=where.place, said=message, seconds=f"{seconds:g}", code=code or "no code", **missing
+        place=where.place, message=message, seconds=f"{seconds:g}", code=code or "no code", **missing
     )
     values |= {
         "user": where.options.get("user", "the user"),
@@ -266,6 +263,22 @@ def history_rows(
     }
 
 # %% ../../nbs/9_use/92_publish.ipynb #ee4c24af
+def history_only_reason(
+    facts: RunRecord,  # as `publishable_facts` gives them
+) -> str:
+    "Why a run adds only its history, whatever the database holds; empty if it may be current."
+    scope = scope_words(facts.parameters)
+    if facts.status != "ok" and facts.gate == "fail":
+        reason = "its quality gate failed"
+    elif facts.status != "ok":
+        reason = f"it failed in {facts.failed_stage}"
+    elif scope:
+        reason = f"the run covers only films {scope}"
+    else:
+        return ""
+    return f"films and KPIs are unchanged because {reason}; the run is in the history"
+
+
 def becomes_current(
     connection: psycopg.Connection,
     run: Run,
@@ -278,26 +291,15 @@ def becomes_current(
         "where current or run_id = %s"
     )
     stored = {row[0]: row[1:] for row in connection.execute(query, (run.id,))}
-    if (
-        not force
-        and run.id in stored
-        and stored[run.id][0] != datetime.fromisoformat(facts.started or "")
-    ):
-        began = f"{stored[run.id][0]:%Y-%m-%d %H:%M:%S}"
+    start = stored[run.id][0] if run.id in stored else None
+    if start and start != datetime.fromisoformat(facts.started or "") and not force:
         raise TmdbError(
-            f"the database has another run {run.id}, started {began} UTC; "
+            f"the database has another run {run.id}, started {start:%Y-%m-%d %H:%M:%S} UTC; "
             "run again with another --run-id, or replace it with --force"
         )
-    if facts.status != "ok":
-        why = (
-            "its quality gate failed"
-            if facts.gate == "fail"
-            else f"it failed in {facts.failed_stage}"
-        )
-        return False, f"films and KPIs are unchanged because {why}; the run is in the history"
-    if scope := scope_words(facts.parameters):
-        why = f"the run covers only films {scope}"
-        return False, f"films and KPIs are unchanged because {why}; the run is in the history"
+    reason = history_only_reason(facts)
+    if reason:
+        return False, reason
     end = datetime.fromisoformat(facts.finished or "")
     newest, ended = next(((name, row[1]) for name, row in stored.items() if row[2]), (run.id, end))
     if force or newest == run.id or ended <= end:
@@ -346,7 +348,7 @@ def publish_run(
                 name: merge_rows(connection, table, rows_of_table(run, table))
                 for name, table in CURRENT_TABLES.items()
             }
-    return PublishResult(done, [*notes, *([note] if note else [])])
+    return PublishResult(done, [*notes, note] if note else notes)
 
 # %% ../../nbs/9_use/92_publish.ipynb #197974df
 def publish(

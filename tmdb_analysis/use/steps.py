@@ -33,7 +33,6 @@ from tmdb_analysis.core.settings import (
     SECTIONS,
     Settings,
     TmdbError,
-    TryLater,
     UsageError,
     settings,
 )
@@ -69,14 +68,17 @@ FORM_SCHEMA = (  # keys of a JSON schema that the form uses
 )
 NOT_IN_FORM = (  # settings that the form does not have
     *SECRETS,
-    *("home", "run_id", "mail_from", "reports_url"),
     "base_url",
     "engine",
     "engine_home",
+    "home",
     "ids_file",
+    "mail_from",
     "money_from",
     "redis_ca_file",
+    "reports_url",
     "rules_file",
+    "run_id",
 )
 
 
@@ -144,10 +146,10 @@ def is_finished(run: Run) -> bool:
 
 # %% ../../nbs/9_use/93_steps.ipynb #ec6af20b
 def saved_settings(
-    run: Run,  # that was begun
+    run: Run,  # that has begun
     **given: Any,  # settings that replace those of the run
 ) -> Settings:
-    "The settings of a run that was begun. Raises `TmdbError` if it kept none."
+    "The settings of a run that has begun. Raises `TmdbError` if it kept none."
     path = settings_path(run)
     if not path.is_file():
         raise TmdbError(f"run {run.id} kept no settings: start it again with all its options")
@@ -189,7 +191,7 @@ def step_command(
             record = run_step(chapter, run_id)
     except TmdbError as e:
         print(f"{chapter}: {e}")
-        return 75 if isinstance(e, TryLater) else 2 if isinstance(e, UsageError) else 1
+        return e.exit_code
     print(f"{chapter} {record.status} in {record.seconds:.1f} s: {record.summary}")
     return 0
 
@@ -219,8 +221,8 @@ def chain_state(
     if facts.failed_stage:
         last = records[facts.failed_stage]
         facts.status, facts.error = last.status, last.error
-    elif missing := next((name for name in chain if name not in records), None):
-        facts.status, facts.failed_stage, facts.error = "failed", missing, "It was not run."
+    elif missing := [name for name in chain if name not in records]:
+        facts.status, facts.failed_stage, facts.error = "failed", missing[0], "It was not run."
     facts.finished = utc_now()
     begin, end = map(datetime.fromisoformat, (facts.started, facts.finished))
     facts.seconds = (end - begin).total_seconds()

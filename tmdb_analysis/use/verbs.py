@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RUN_COLUMNS', 'run_values', 'parameters_text', 'run_cells', 'runs', 'print_note', 'requested_run', 'has_screen',
-           'open_page', 'diff', 'export_file', 'search', 'print_evidence', 'print_query', 'newest_ended',
+           'open_page', 'diff', 'export_file', 'search', 'print_evidence', 'print_query', 'newest_ended_run',
            'required_secret', 'digest_command', 'copy_book', 'open_lab', 'prune_command']
 
 # %% ../../nbs/9_use/97_verbs.ipynb #94c0b48f
@@ -28,6 +28,7 @@ from tmdb_analysis.core.home import (
     current_id,
     current_run,
     finished_runs,
+    print_lines,
     published,
     reading_note,
     scope_words,
@@ -57,7 +58,7 @@ def run_values(
     run: Run,
     facts: RunRecord,  # content of its run.json
 ) -> dict[str, Any]:
-    "What `tmdb runs --json` says of a run; None for what is not known."
+    "A run as `tmdb runs --json` prints it; None for an unknown value."
     names = ("status", "started", "finished", "source", "films", "score", "gate", "seconds")
     return {
         "run": run.id,
@@ -75,8 +76,8 @@ def parameters_text(
 ) -> str:
     "The parameters of a run in a cell of a table, without its scope; long values are cut."
     values = {name: str(value) for name, value in changed.items() if name not in SCOPE}
-    texts = [f"{n}={v if len(v) <= 30 else v[:29] + '…'}" for n, v in values.items()]
-    return ", ".join(texts)
+    short = {name: v if len(v) <= 30 else f"{v[:29]}…" for name, v in values.items()}
+    return ", ".join(f"{name}={value}" for name, value in short.items())
 
 # %% ../../nbs/9_use/97_verbs.ipynb #f592e85a
 RUN_COLUMNS = (
@@ -101,18 +102,17 @@ def run_cells(
 ) -> list[str]:
     "A run as a row of text: values of run.json, size on disk in MB, whether it is published."
     scope = scope_words(facts.parameters) or ("all films" if facts.parameters else None)
+    published = " " if facts.publish else "no (--no-publish)"
     values = {
         **facts.model_dump(),
         "run": run.id,
         "scope": scope,
         "parameters": parameters_text(changed_parameters(facts)),
         "MB": f"{disk_bytes(run) / 1e6:,.1f}",
-        "published": "yes" if is_published(run) else " " if facts.publish else "no (--no-publish)",
+        "published": "yes" if is_published(run) else published,
     }
-    return [
-        f"{v:,.2f}" if isinstance(v := values.get(name), float) else str(v or "–")
-        for name in RUN_COLUMNS
-    ]
+    cells = [values.get(name) for name in RUN_COLUMNS]
+    return [f"{cell:,.2f}" if isinstance(cell, float) else str(cell or "–") for cell in cells]
 
 # %% ../../nbs/9_use/97_verbs.ipynb #739a2841
 def runs(
@@ -145,11 +145,9 @@ def runs(
 def print_note(
     run: Run,  # that is about to be read
 ) -> None:
-    "Say on stderr which run is read, if it is not the newest finished one."
+    "Name the run on stderr if it is not the newest finished one."
     if note := reading_note(run):
-        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(
-            terminal_text(note)
-        )
+        print_lines([note], Console(stderr=True))
 
 
 def requested_run(
@@ -279,10 +277,10 @@ def print_query(
     return 0
 
 # %% ../../nbs/9_use/97_verbs.ipynb #96dig020
-def newest_ended(
+def newest_ended_run(
     home: Path,  # folder with `reports/`
 ) -> Run:
-    "The newest run that has ended, well or not. Raises `UsageError` if there is none."
+    "The newest run that has ended, with or without success. Raises `UsageError` without one."
     run = next((run for run, facts in all_runs(home) if facts.has_ended), None)
     if run is None:
         raise UsageError("no run has ended here yet; start one with `tmdb demo`")
@@ -309,7 +307,7 @@ def digest_command(
     from tmdb_analysis.runs.cards import run_digest
 
     of = settings(home=args.home)
-    run = run_named(args.run, args.home) if args.run else newest_ended(of.pipeline.home)
+    run = run_named(args.run, args.home) if args.run else newest_ended_run(of.pipeline.home)
     digest = run_digest(run, of.pipeline.reports_url)
     sent = []
     if args.output:
@@ -334,7 +332,7 @@ def digest_command(
 def copy_book(
     folder: Path,  # of the user; made if it is missing
 ) -> int:
-    "Copy the chapters into a folder, except those that it has; gives the number of new files."
+    "Copy the chapters into a folder, except those that it has; return the number of new files."
     import nbformat
     from ipykernel.ipkernel import IPythonKernel
     from jupyter_client.kernelspec import get_kernel_spec
@@ -357,7 +355,7 @@ def open_lab(
     args: argparse.Namespace,  # folder, home, no_browser
     console: Console,
 ) -> int:
-    "Open a copy of the book in JupyterLab; gives its exit code. Raises `TmdbError` without a run."
+    "Open a copy of the book in JupyterLab; return its exit code. Raises `TmdbError` without a run."
     run = published(args.home)
     folder = (args.folder or run.home / "lab").expanduser().absolute()
     copied = copy_book(folder)
