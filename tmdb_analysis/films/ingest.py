@@ -6,9 +6,9 @@
 __all__ = ['OTHER_FIELDS', 'DETAIL_FIELDS', 'EXPORT_FIELDS', 'SET_FIELDS', 'FITTED_FIELDS', 'OWN_FIELDS', 'KNOWN_FIELDS',
            'IGNORED_FIELDS', 'MIN_FIELD_SHARE', 'UNUSUAL_FIELDS', 'OBJECT', 'LINE_FIELDS', 'USUAL_DAY', 'MOST_BYTES',
            'FEW_LINES', 'INGEST_BATCH', 'OTHER_KINDS', 'REMEDIES', 'other_kind', 'is_list_item', 'film_id', 'raw_row',
-           'quarantine_row', 'field_drift', 'unknown_value_counts', 'usual_fields', 'has_null_entry', 'typed_table',
-           'typed_parts', 'ParsedBlock', 'read_block', 'IngestCounts', 'fit_record', 'input_positions', 'usual_rows',
-           'convert_block', 'blocks_of', 'read_ahead', 'ingest', 'require_films']
+           'quarantine_row', 'field_drift', 'unknown_value_counts', 'usual_fields', 'null_entry_rows', 'exact_rows',
+           'typed_table', 'typed_parts', 'field_counts', 'ParsedBlock', 'read_block', 'IngestCounts', 'fit_record',
+           'input_positions', 'usual_rows', 'convert_block', 'blocks_of', 'read_ahead', 'ingest', 'require_films']
 
 # %% ../../nbs/2_films/20_ingest.ipynb #bef35dc5
 import io
@@ -188,6 +188,8 @@ def usual_fields(
     line: bytes,  # of a file of JSON lines
 ) -> tuple[str, ...]:
     "The names of the fields of a usual line; empty for any other line."
+    if b"\\u0000" in line:
+        return ()
     try:
         names = tuple(OBJECT.decode(line))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -202,24 +204,39 @@ USUAL_DAY = r"^(\d{4}-\d{2}-\d{2})?$"
 MOST_BYTES = 2**30  # of lines at once; Arrow's JSON reader counts bytes in 32 bits
 
 
-def has_null_entry(
-    array: pa.Array | pa.ChunkedArray,  # of any type
-) -> bool:
-    "Whether a list in the array has a null among its entries, at any depth."
+def null_entry_rows(
+    array: pa.Array,  # of any type
+) -> np.ndarray:
+    "Which values have a null among the entries of a list, at any depth; true or false for each."
+    found = np.zeros(len(array), bool)
     if pa.types.is_list(array.type):
         entries = pc.list_flatten(array)
-        return entries.null_count > 0 or has_null_entry(entries)
-    if pa.types.is_struct(array.type):
-        return any(has_null_entry(pc.struct_field(array, f.name)) for f in array.type)
-    return False
+        within = null_entry_rows(entries) | entries.is_null().to_numpy(zero_copy_only=False)
+        found[pc.list_parent_indices(array).to_numpy()[within]] = True
+    elif pa.types.is_struct(array.type):
+        for part in array.type:
+            found |= null_entry_rows(pc.struct_field(array, part.name))
+    return found
 
 
+def exact_rows(
+    table: pa.Table,  # LINE_FIELDS, in one chunk
+) -> np.ndarray:
+    "Which rows need no reading value by value; true or false for each."
+    has_id = pc.fill_null(pc.greater(table["id"], 0), False)
+    days = pc.fill_null(table["release_date"], "")
+    found: np.ndarray = pc.and_(has_id, pc.match_substring_regex(days, USUAL_DAY)).to_numpy()
+    for column in table.columns:
+        found = found & ~null_entry_rows(column.combine_chunks())
+    return found
+
+# %% ../../nbs/2_films/20_ingest.ipynb #20blk205
 def typed_table(
     lines: Sequence[bytes],  # usual lines
 ) -> pa.Table | None:
-    "The LINE_FIELDS of the lines; None if a value is not exactly of the declared type."
+    "The LINE_FIELDS of the lines; None if a value has another type than the declared one."
     content = b"\n".join(lines)  # empty lines between them do no harm
-    if b"\\u0000" in content or len(content) > MOST_BYTES:
+    if len(content) > MOST_BYTES:
         return None
     declared = pyarrow.json.ParseOptions(LINE_FIELDS, unexpected_field_behavior="ignore")
     at_once = pyarrow.json.ReadOptions(use_threads=False, block_size=len(content))
@@ -228,14 +245,7 @@ def typed_table(
         table = pyarrow.json.read_json(io.BytesIO(content), at_once, declared)
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
-    ids, days = table["id"], pc.fill_null(table["release_date"], "")
-    if table.num_rows != len(lines) or ids.null_count or pc.min(ids).as_py() <= 0:
-        return None
-    if not pc.all(pc.match_substring_regex(days, USUAL_DAY)).as_py():
-        return None
-    if any(has_null_entry(column) for column in table.columns):
-        return None
-    return table
+    return table if table.num_rows == len(lines) else None
 
 # %% ../../nbs/2_films/20_ingest.ipynb #20blk008
 FEW_LINES = 16  # lines that are not halved any more
@@ -252,6 +262,16 @@ def typed_parts(
     half = len(lines) // 2
     yield from typed_parts(lines[:half])
     yield from typed_parts(lines[half:])
+
+# %% ../../nbs/2_films/20_ingest.ipynb #20blk208
+def field_counts(
+    names: Iterable[tuple[str, ...]],  # of the fields of each line
+) -> Counter[str]:
+    "The number of lines by field."
+    counts: Counter[str] = Counter()
+    for fields, n in Counter(names).items():
+        counts.update(dict.fromkeys(fields, n))
+    return counts
 
 # %% ../../nbs/2_films/20_ingest.ipynb #20blk108
 class ParsedBlock(NamedTuple):
@@ -273,14 +293,17 @@ def read_block(
         return ParsedBlock(LINE_FIELDS.empty_table(), [], Counter(), records)
     numbered = list(enumerate(block.lines, block.first))
     names = {number: usual_fields(line) for number, line in numbered}
-    parts = list(typed_parts([pair for pair in numbered if names[pair[0]]]))
-    tables = [table for _, table in parts if table is not None]
-    numbers = [number for part, table in parts if table is not None for number, _ in part]
+    tables, numbers = [LINE_FIELDS.empty_table()], []
+    for part, table in typed_parts([pair for pair in numbered if names[pair[0]]]):
+        if table is not None:
+            exact = exact_rows(table)
+            tables.append(table.filter(exact))
+            numbers += [number for (number, _), fits in zip(part, exact, strict=True) if fits]
     in_table = set(numbers)
     return ParsedBlock(
-        pa.concat_tables([LINE_FIELDS.empty_table(), *tables]),
+        pa.concat_tables(tables),
         numbers,
-        Counter(name for number in numbers for name in names[number]),
+        field_counts(names[number] for number in numbers),
         [
             (number, f"{block.name}:{number}", record)
             for number, line in numbered

@@ -202,7 +202,9 @@ def outcome_lines(
     for value, code in codes.items():
         if code:
             state = "stopped" if code == 75 else "failed"
-            lines.append(f"{name} {value}: {state}; to continue: tmdb resume {ids[value]} --home {home}")
+            lines.append(
+                f"{name} {value}: {state}; to continue: tmdb resume {ids[value]} --home {home}"
+            )
     done = list(codes.values()).count(0)
     return [*lines, f"{done} of {len(codes)} reports done"]
 

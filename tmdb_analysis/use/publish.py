@@ -182,7 +182,11 @@ def database_error(
         line = CONNECTION_LOST
     fallback = "{place}: PostgreSQL error {message} ({code}). No row has changed"
     values = dict(
-        place=where.place, message=message, seconds=f"{seconds:g}", code=code or "no code", **missing
+        place=where.place,
+        message=message,
+        seconds=f"{seconds:g}",
+        code=code or "no code",
+        **missing,
     )
     values |= {
         "user": where.options.get("user", "the user"),
