@@ -21,7 +21,7 @@ from .settings import TmdbError
 class Record(BaseModel):
     "A JSON object with known keys; it keeps the keys of later versions."
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)  # built when first used
 
 
 R = TypeVar("R", bound=Record)

@@ -24,9 +24,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import unquote, urlsplit
 
-import yaml
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -37,12 +34,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+
 
 # %% ../../nbs/0_core/00_settings.ipynb #93b10890
 class TmdbError(Exception):
@@ -344,6 +336,8 @@ def yaml_pairs(
     path: Path,  # of a YAML file with lines such as `budget: Cost`
 ) -> list[str]:
     "The entries of a YAML file as field=column. Raises `ValueError`."
+    import yaml  # here, because most commands read no such file
+
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -823,6 +817,8 @@ def from_yaml(
     "The settings in a YAML file, by section; {} without a file. Raises `UsageError`."
     if not path.exists():
         return {}
+    import yaml  # here, because most commands find no such file
+
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as e:  # its text quotes the line
@@ -845,6 +841,9 @@ def from_dotenv(
     "The settings in a `.env`, by section; {} without a file. Raises `UsageError`."
     if not path.exists() or path.is_dir():  # a virtual environment may have this name
         return {}
+    from dotenv import dotenv_values  # here, because most commands find no such file
+    from dotenv.parser import parse_stream
+
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:
@@ -866,23 +865,15 @@ def standing_places() -> dict[str, dict[str, dict[str, Any]]]:
     return {where: with_implied_source(said, where) for where, said in places.items()}
 
 # %% ../../nbs/0_core/00_settings.ipynb #43ac098e
-class Settings(BaseSettings):
+class Settings(BaseModel):
     "All settings of a run. Build it with `settings()`."
 
-    model_config = SettingsConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     api: Api = Api()
     spark: Spark = Spark()
     pipeline: Pipeline = Field(default_factory=Pipeline)
     quality: Quality = Quality()
     report: Report = Report()
-
-    @classmethod
-    def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: Any, *_: Any, **__: Any
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        "The four places, in order of precedence."
-        layers = without_other_sources([init_settings.init_kwargs, *standing_places().values()])
-        return tuple(InitSettingsSource(settings_cls, layer) for layer in layers)
 
     def flat(self) -> dict[str, Any]:
         "All settings without secrets, for the record of a run: name -> value; paths as text."
@@ -895,9 +886,14 @@ def settings(
 ) -> Settings:
     "The current settings. Raises `UsageError` with one line about the first wrong value."
     given = {k: v for k, v in options.items() if v is not None}
-    sections: dict[str, Any] = with_implied_source(group_by_section(given, "options"), "options")
+    options_by_section = with_implied_source(group_by_section(given, "options"), "options")
+    layers = without_other_sources([options_by_section, *standing_places().values()])
+    sections: dict[str, dict[str, Any]] = {}
+    for layer in reversed(layers):  # the winning place comes last
+        for section, values in layer.items():
+            sections[section] = sections.get(section, {}) | values
     try:
-        return Settings(**sections)
+        return Settings.model_validate(sections)
     except ValidationError as e:
         error = e.errors(include_input=False, include_url=False)[0]
         name = str(error["loc"][1] if len(error["loc"]) > 1 else error["loc"][0])
