@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['JAVA_NEEDED', 'INSTALL_JAVA', 'COMPILE_THRESHOLDS', 'LATE_COMPILATION', 'QUICK_OPTIONS', 'LOOPBACK_OPTIONS',
-           'LINKED_CODE', 'TOKEN_VARIABLE', 'java_version', 'require_java', 'sail_command', 'server_hosts',
-           'spark_options', 'is_local', 'spark_command', 'free_port', 'is_reachable', 'await_server', 'is_answering',
-           'linked_command', 'work_done', 'environment_variables', 'token_for', 'users_with_access', 'hold_on_ipv6',
-           'wait_for', 'end_process', 'new_server', 'open_process']
+           'TOKEN_VARIABLE', 'java_version', 'require_java', 'sail_command', 'server_hosts', 'spark_options',
+           'is_local', 'spark_command', 'free_port', 'is_reachable', 'await_server', 'is_answering', 'work_done',
+           'environment_variables', 'token_for', 'users_with_access', 'hold_on_ipv6', 'wait_for', 'end_process',
+           'new_server', 'open_process']
 
 # %% ../../nbs/0_core/03_servers.ipynb #76810999
 import os
@@ -32,6 +32,7 @@ from pyspark.sql.connect.client.core import DefaultChannelBuilder
 from tmdb_analysis.core.processes import (
     can_isolate,
     isolation_command,
+    linked_command,
     other_users,
     private_socket,
     socket_address,
@@ -222,18 +223,6 @@ def is_answering(
     finally:
         over.set()
         thread.join(1)
-
-# %% ../../nbs/0_core/03_servers.ipynb #044e40d1
-LINKED_CODE = (  # prctl(PR_SET_PDEATHSIG, SIGTERM), then become the command
-    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execvp(sys.argv[1], sys.argv[1:])"
-)
-
-
-def linked_command(
-    command: list[str],  # program and arguments
-) -> list[str]:
-    "A command that wraps `command` so that it dies with this process (Linux only)."
-    return [sys.executable, "-ISc", LINKED_CODE, *command] if sys.platform == "linux" else command
 
 # %% ../../nbs/0_core/03_servers.ipynb #03eng908
 def work_done(

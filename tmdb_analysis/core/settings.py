@@ -35,7 +35,6 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-
 # %% ../../nbs/0_core/00_settings.ipynb #93b10890
 class TmdbError(Exception):
     "An error that a user can fix. Its text says in one line what is wrong, where, and what to do."

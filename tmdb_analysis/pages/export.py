@@ -17,8 +17,6 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from bs4 import BeautifulSoup
-
 from ..core.home import Run, replace_file
 from ..core.settings import TmdbError, UsageError
 
@@ -48,6 +46,8 @@ def single_file(run: Run) -> str:
     "The report as one page that needs no other file. Raises `UsageError` if the run has no report."
     if not (run.report / "index.html").is_file():
         raise UsageError(f"run {run.id} has no page yet; wait until it has finished")
+    from bs4 import BeautifulSoup
+
     soup = BeautifulSoup((run.report / "index.html").read_text(encoding="utf-8"), "html.parser")
     for nav in soup.select("nav.pages"):
         nav.decompose()

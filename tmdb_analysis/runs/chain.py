@@ -25,7 +25,6 @@ from typing import Any
 
 from jupyter_client.blocking.client import BlockingKernelClient
 from nbformat import NotebookNode
-from papermill.exceptions import PapermillExecutionError
 
 from ..core.engine import one_server
 from ..core.home import Run, point_readers_to, read_counts, scope_words, write_text
@@ -162,6 +161,8 @@ def with_error(
     error: BaseException,  # that the stage raised
 ) -> StageRecord:
     "The record of a stage after an error: `stopped` by a signal or to retry later, else `failed`."
+    from papermill.exceptions import PapermillExecutionError
+
     stopped = isinstance(error, TryLater | KeyboardInterrupt)
     inside = error.__cause__  # what the notebook raised
     raised = inside.ename if isinstance(inside, PapermillExecutionError) else type(error).__name__

@@ -20,26 +20,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty
 from tempfile import TemporaryFile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
-import papermill
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.client import KernelClient
 from jupyter_client.manager import KernelManager
 from jupyter_core.utils import run_sync
-from papermill.exceptions import PapermillExecutionError
-from papermill.translators import PythonTranslator
 from traitlets import Type
 
 from ..core.home import Run, write_text
-from ..core.processes import STOP, stop_if_asked
-from ..core.servers import linked_command
+from ..core.processes import STOP, linked_command, stop_if_asked
+from ..core.reach import assigned_names
 from ..core.settings import SECTION_OF, Settings, TmdbError, TryLater, book
-from ..core.store import assigned_names
 from .share import FILE_OPTIONS
 from ..tmdb.sources import source_named
+
+if TYPE_CHECKING:
+    from papermill.exceptions import PapermillExecutionError
 
 # %% ../../nbs/8_runs/87_stages.ipynb #984e616c
 def has_tag(
@@ -52,9 +51,12 @@ def has_tag(
 # %% ../../nbs/8_runs/87_stages.ipynb #87stg901
 def stages() -> dict[str, nbformat.NotebookNode]:
     "The notebooks of all stages by chapter name, in number order."
+    paths = sorted((book() / "nbs").glob("[0-9]_*/[0-9]*.ipynb"))
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in paths}
     chapters = {
-        p.stem: nbformat.read(p, as_version=4)
-        for p in sorted((book() / "nbs").glob("[0-9]_*/[0-9]*.ipynb"))
+        name: nbformat.v4.reads(text)
+        for name, text in texts.items()
+        if '"parameters"' in text  # else it has no cell with this tag
     }
     return {
         name: nb
@@ -323,7 +325,7 @@ MEMORY_ADVICE = "free some memory or use fewer films, and run it again"
 
 def failure_message(
     name: str,  # of the stage
-    error: PapermillExecutionError,  # that its notebook raised
+    error: "PapermillExecutionError",  # that its notebook raised
 ) -> str:
     "The message for a failed cell: an error of this package as it is, any other with its notebook."
     if len(error.traceback) == 1:
@@ -375,6 +377,8 @@ def remove_timings(
     parameters: dict[str, Any],  # with which it was executed, by name
 ) -> None:
     "Remove times, paths and random cell names from an executed notebook."
+    from papermill.translators import PythonTranslator
+
     nb, shown = nbformat.read(path, as_version=4), without_folders(parameters)
     nb.metadata["papermill"] = {"parameters": shown}
     for number, cell in enumerate(nb.cells):
@@ -400,6 +404,9 @@ def execute_stage(
     """Execute a stage and write its notebook into the report folder.
 
     Raises `TmdbError` if it fails, and `TryLater` if it was stopped or must be repeated later."""
+    import papermill  # here, because `tmdb plan` executes nothing
+    from papermill.exceptions import PapermillExecutionError
+
     manager, client = kernel
     target = run.report / f"{name}.ipynb"
     try:
