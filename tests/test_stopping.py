@@ -133,6 +133,44 @@ def test_a_signal_at_the_end_of_a_stage_stops_the_run(tmp_path, capsys):
     assert begun(tmp_path)["ingest"] == before["ingest"] and "kept" in capsys.readouterr().out
 
 
+def moment(home: Path, seed: int, longest: float) -> tuple[float, int]:
+    """Seconds that a run takes to end after a signal at a moment that the seed names, and the exit
+    code; none of its children survives, and only a run that has begun leaves a folder."""
+    chance = random.Random(seed)
+    how = chance.choice([signal.SIGTERM, signal.SIGINT])
+    delay = 0.3 + (longest - 0.3) * chance.random()  # before that, Python itself starts
+    with going(home) as process:
+        end = time.monotonic() + delay
+        while time.monotonic() < end and process.poll() is None:
+            time.sleep(0.01)
+        if process.poll() is not None:
+            return 0, process.returncode
+        others = children(process)
+        begin = time.monotonic()
+        process.send_signal(how)
+        _, lines = ended(process)
+        seconds = time.monotonic() - begin
+    assert len([line for line in lines if line.startswith("tmdb:")]) == len(lines) < 2, lines
+    assert not survivors(others)
+    return seconds, process.returncode
+
+
+@pytest.mark.skipif("TEST_MOMENTS" not in os.environ, reason="long: set TEST_MOMENTS=200")
+def test_signals_over_a_whole_run(tmp_path, capsys):
+    begin = time.monotonic()
+    assert main(["demo", "--home", str(tmp_path / "whole")]) == 0
+    longest = 2 * (time.monotonic() - begin)  # this process had imported everything
+    found = []
+    for seed in range(MOMENTS):
+        seconds, code = moment(tmp_path / str(seed), seed, longest)
+        found.append((seconds, code, seed))
+        if (tmp_path / str(seed)).exists():
+            shutil.rmtree(tmp_path / str(seed))
+    with capsys.disabled():
+        print(f"slowest: {sorted(found, reverse=True)[:5]} (seconds, exit code, seed)")
+    assert {code for _, code, _ in found} <= {0, 75} and max(found)[0] < 5
+
+
 @pytest.mark.parametrize("seed", range(MOMENTS))
 def test_a_signal_at_any_moment_stops_the_run(seed, tmp_path):
     chance = random.Random(seed)
@@ -143,6 +181,28 @@ def test_a_signal_at_any_moment_stops_the_run(seed, tmp_path):
         words,
         chance.choice([0.01, 0.03, 0.06, 0.1, 0.5, 1.5]),
     )
+
+
+def test_a_closed_pipe_does_not_end_a_run(tmp_path):
+    with going(tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("tmdb ")
+        process.stdout.close()
+        assert process.wait(120) == 0
+    assert status(tmp_path) == "ok" and not process.stderr.read()
+
+
+def test_a_signal_during_the_imports_ends_the_command_at_once(tmp_path):
+    with going(tmp_path) as process:
+        one = psutil.Process(process.pid)
+        while not any("pydantic" in place.path for place in one.memory_maps()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        begin = time.monotonic()
+        _, lines = ended(process)
+    assert process.returncode == 75 and time.monotonic() - begin < 5
+    assert lines == ["tmdb: stopped by a signal; run the same command again"]
+    assert not (tmp_path / "reports").exists()
 
 
 def test_a_killed_run_is_interrupted_and_can_be_run_again(tmp_path, capsys):

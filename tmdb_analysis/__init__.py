@@ -74,11 +74,9 @@ __all__ += ["kpi", "run"]
 
 def command() -> int:
     "The command `tmdb` as a process of its own; gives its exit code."
-    from threading import Event
+    from tmdb_analysis.core.processes import end_now, set_handler
 
-    from tmdb_analysis.core.processes import catch_signals
-
-    catch_signals(Event())  # before the imports, which take seconds
+    set_handler(end_now)  # before the imports, which take seconds
     return int(import_module("tmdb_analysis.use.cli").main())
 
 

@@ -6,7 +6,7 @@
 __all__ = ['NEW_USER', 'NEW_NETWORK', 'SET_FLAGS', 'IS_UP', 'ANYBODY', 'LINKED_CODE', 'NO_LOGIN', 'STOP', 'STOP_PATIENCE',
            'enter_private_network', 'can_isolate', 'private_socket', 'socket_address', 'user_id_of_caller',
            'copy_bytes', 'relay_callers', 'run_isolated', 'isolation_command', 'linked_command', 'other_users',
-           'ask_to_stop', 'stop_if_asked', 'end_if_hanging', 'catch_signals', 'stoppable', 'raise_again']
+           'ask_to_stop', 'stop_if_asked', 'end_now', 'end_if_hanging', 'set_handler', 'stoppable', 'raise_again']
 
 # %% ../../nbs/0_core/01_processes.ipynb #5e1a0003
 import ctypes
@@ -20,7 +20,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -176,7 +176,7 @@ def other_users(
 
 # %% ../../nbs/0_core/01_processes.ipynb #e3947f18
 STOP = threading.Event()  # set when a signal has asked this process to stop
-STOP_PATIENCE = 30.0  # seconds that a run may take to stop
+STOP_PATIENCE = 4.5  # seconds that a run may take to stop
 
 
 def ask_to_stop(
@@ -195,24 +195,33 @@ def stop_if_asked() -> None:
         raise TryLater("stopped by a signal")
 
 # %% ../../nbs/0_core/01_processes.ipynb #7c65b2fb
+def end_now(
+    number: int = 0,  # of the signal; unused
+    frame: FrameType | None = None,  # where the signal arrived; unused
+) -> None:
+    "End this process with exit code 75 and a line, without any clean-up."
+    with suppress(OSError):
+        os.write(2, b"tmdb: stopped by a signal; run the same command again\n")
+    os._exit(75)
+
+
 def end_if_hanging(
     ended: threading.Event,  # set when nothing is left to stop
 ) -> None:
-    "Wait for `ended`; end this process with exit code 75 if it does not stop in `STOP_PATIENCE`."
-    while not ended.wait(0.5):
+    "Wait for `ended`; end this process if it does not stop in `STOP_PATIENCE`."
+    while not ended.wait(0.1):
         if STOP.is_set() and not ended.wait(STOP_PATIENCE):
-            os._exit(75)
+            end_now()
 
 # %% ../../nbs/0_core/01_processes.ipynb #02sto906
-def catch_signals(
-    ended: threading.Event,  # set when nothing is left to stop
+def set_handler(
+    handler: Callable[[int, FrameType | None], None],  # for SIGINT and SIGTERM
 ) -> None:
-    "Make SIGINT and SIGTERM only set `STOP`, and end this process if it then hangs."
-    threading.Thread(target=end_if_hanging, args=[ended], daemon=True).start()
-    # A shell makes programs that it starts in the background ignore SIGINT; they still do.
+    "Let a function handle SIGINT and SIGTERM. A process that ignores SIGINT still does."
+    # A shell makes programs that it starts in the background ignore SIGINT.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, ask_to_stop)
-    signal.signal(signal.SIGTERM, ask_to_stop)
+        signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGTERM, handler)
 
 # %% ../../nbs/0_core/01_processes.ipynb #02sto909
 @contextmanager
@@ -224,7 +233,8 @@ def stoppable() -> Iterator[None]:
         return
     STOP.clear()
     ended = threading.Event()
-    catch_signals(ended)
+    threading.Thread(target=end_if_hanging, args=[ended], daemon=True).start()
+    set_handler(ask_to_stop)
     try:
         yield
     finally:
@@ -234,14 +244,8 @@ def stoppable() -> Iterator[None]:
 
 # %% ../../nbs/0_core/01_processes.ipynb #1d6ef209
 def raise_again() -> None:
-    """Let signals interrupt this process again, if it caught them.
-
-    Raises `KeyboardInterrupt` if a signal has arrived in the meantime.
-    """
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    caught = [number for number in numbers if signal.getsignal(number) is ask_to_stop]
-    for number in caught:
-        is_ctrl_c = number == signal.SIGINT
-        signal.signal(number, signal.default_int_handler if is_ctrl_c else signal.SIG_DFL)
-    if caught and STOP.is_set():
-        raise KeyboardInterrupt
+    "Let signals interrupt this process again, if `end_now` handles them."
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is end_now:
+            signal.signal(number, handler)

@@ -30,6 +30,7 @@ import grpc
 from pyspark.sql.connect.client.core import DefaultChannelBuilder
 
 from tmdb_analysis.core.processes import (
+    STOP,
     can_isolate,
     isolation_command,
     linked_command,
@@ -202,6 +203,8 @@ def await_server(
                 return heard.set()
             except grpc.FutureTimeoutError:
                 continue
+        ready.cancel()
+        time.sleep(0.3)  # gRPC looks at the channel once more, for 0.2 seconds
 
 
 def is_answering(
@@ -313,10 +316,12 @@ def wait_for(
 def end_process(
     process: subprocess.Popen[bytes],  # the server
 ) -> None:
-    "End a process with SIGTERM, or with SIGKILL if it is still there after 10 seconds."
+    """End a process with SIGTERM, or with SIGKILL if it is still there after 10 seconds.
+
+    A signal to this process leaves it less time: what the server still has is lost anyway."""
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(0.5 if STOP.is_set() else 10)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

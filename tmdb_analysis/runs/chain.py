@@ -425,7 +425,8 @@ def write_results(
     facts: RunRecord,  # of a run whose stages have ended; gets definitions and final status
 ) -> None:
     "Write what a run leaves: comparison with the previous run, metrics, pages, and run.json last."
-    facts.definitions = definitions(run, facts)
+    if facts.status != "stopped":  # a stopped run must end within seconds
+        facts.definitions = definitions(run, facts)
     if facts.status == "ok":
         try:
             finish_run(run, facts)

@@ -149,6 +149,7 @@ def run_details(
         made={"run": run.id, **{name: getattr(facts, name) for name in names}},
         stages=recorded_stages(run, facts, pages),
         pages=pages,
+        has_dictionary=facts.status != "stopped",
         words=value_words,
     )
 
@@ -223,7 +224,8 @@ def render_run(
     films = run.path(MOVIES).is_file() and run.path(CREDITS).is_file() and not front_only
     pages = {"dashboard": "Dashboard"} if films else {}
     pages |= {stage: heading(nb, stage)[0] for stage, nb in found.items() if nb is not report}
-    for name, text in description_files(run.report, run.id).items():
+    described = {} if front_only else description_files(run.report, run.id)
+    for name, text in described.items():
         write_text(run.report / name, text)
     write_text(run.report / CHECKSUM_FILE, checksums(run.report))
     makers: dict[str, Callable[[], str]] = {
@@ -231,9 +233,10 @@ def render_run(
         for stage, nb in found.items()
     }
     dictionary = "Data dictionary", "What each table and column means."
-    makers["dictionary.html"] = lambda: html_page(
-        *dictionary, dictionary_html(), "dictionary", pages, run.id
-    )
+    if not front_only:
+        makers["dictionary.html"] = lambda: html_page(
+            *dictionary, dictionary_html(), "dictionary", pages, run.id
+        )
     if films:
         makers["dashboard.html"] = partial(dashboard_page, run, pages)
     makers["index.html"] = partial(report_page, report, run, facts, pages)

@@ -231,8 +231,8 @@ def run_in_thread(work: Callable[..., Any], *args: Any, **options: Any) -> None:
         thread.submit(work, *args, **options).result()
 
 # %% ../../nbs/8_runs/87_stages.ipynb #b871cfc4
-TO_DISK = 15.0  # seconds that an interrupted fetch has to write what it received
-AT_ONCE = 1.5  # seconds that any other interrupted stage has; its incomplete tables do not count
+TO_DISK = 2.5  # seconds that an interrupted fetch has to write what it received
+AT_ONCE = 1.0  # seconds that any other interrupted stage has; its incomplete tables do not count
 
 
 @contextmanager
