@@ -89,6 +89,7 @@ LIBRARIES |= {  # those that read the settings files, where there are none
         ("--help", {"pydantic", "yaml", "rich"}),
         ("run --help", {"pydantic", "yaml", "rich"}),
         ("fly", {"pydantic", "yaml", "rich"}),
+        ("run -p read_token=abc", set()),  # Linux shows the word until the command ends
         ("params", set()),
         ("runs", set()),
         ("runs --json", set()),

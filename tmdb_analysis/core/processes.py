@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['NEW_USER', 'NEW_NETWORK', 'SET_FLAGS', 'IS_UP', 'ANYBODY', 'LINKED_CODE', 'NO_LOGIN', 'STOP', 'STOP_PATIENCE',
            'enter_private_network', 'can_isolate', 'private_socket', 'socket_address', 'user_id_of_caller',
-           'copy_bytes', 'relay_callers', 'run_isolated', 'isolation_command', 'linked_command', 'other_users',
-           'ask_to_stop', 'stop_if_asked', 'end_now', 'end_if_hanging', 'set_handler', 'stoppable', 'raise_again']
+           'copy_bytes', 'relay_callers', 'run_isolated', 'isolation_command', 'linked_command',
+           'environment_variables', 'other_users', 'ask_to_stop', 'stop_if_asked', 'end_now', 'end_if_hanging',
+           'set_handler', 'stoppable', 'raise_again']
 
 # %% ../../nbs/0_core/01_processes.ipynb #5e1a0003
 import ctypes
@@ -20,7 +21,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -53,7 +54,9 @@ def enter_private_network() -> None:
 def can_isolate() -> bool:
     "Whether this user may create network namespaces on this machine."
     trial = "from tmdb_analysis.core.processes import enter_private_network as enter; enter()"
-    done = subprocess.run([sys.executable, "-c", trial], capture_output=True, check=False)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TMDB_")}
+    command = [sys.executable, "-c", trial]
+    done = subprocess.run(command, env=env, capture_output=True, check=False)
     return done.returncode == 0
 
 # %% ../../nbs/0_core/01_processes.ipynb #5e1a0008
@@ -153,6 +156,26 @@ def linked_command(
 ) -> list[str]:
     "A command that wraps `command` so that it dies with this process (Linux only)."
     return [sys.executable, "-ISc", LINKED_CODE, *command] if sys.platform == "linux" else command
+
+# %% ../../nbs/0_core/01_processes.ipynb #5e1a0031
+@contextmanager
+def environment_variables(
+    values: Mapping[str, str | None],  # variable -> value; None removes the variable
+) -> Iterator[None]:
+    "Environment variables during the `with` block, also for child processes."
+    before = {name: os.environ.get(name) for name in values}
+
+    def put(values: Mapping[str, str | None]) -> None:
+        "Set the variables, and remove those without a value."
+        for name, value in values.items():
+            os.environ.pop(name, None)
+            os.environ.update({name: value} if value else {})
+
+    put(values)
+    try:
+        yield
+    finally:
+        put(before)
 
 # %% ../../nbs/0_core/01_processes.ipynb #5e1a0014
 NO_LOGIN = ("nologin", "false", "sync", "shutdown", "halt")  # shells of accounts for services

@@ -6,8 +6,7 @@
 __all__ = ['JAVA_NEEDED', 'INSTALL_JAVA', 'COMPILE_THRESHOLDS', 'LATE_COMPILATION', 'QUICK_OPTIONS', 'LOOPBACK_OPTIONS',
            'TOKEN_VARIABLE', 'java_version', 'require_java', 'sail_command', 'server_hosts', 'spark_options',
            'is_local', 'spark_command', 'free_port', 'is_reachable', 'await_server', 'is_answering', 'work_done',
-           'environment_variables', 'token_for', 'users_with_access', 'hold_on_ipv6', 'wait_for', 'end_process',
-           'new_server', 'open_process']
+           'token_for', 'users_with_access', 'hold_on_ipv6', 'wait_for', 'end_process', 'new_server', 'open_process']
 
 # %% ../../nbs/0_core/03_servers.ipynb #76810999
 import os
@@ -20,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ from tmdb_analysis.core.processes import (
     socket_address,
     stop_if_asked,
 )
-from .settings import Spark, TmdbError, is_loopback
+from .settings import Spark, TmdbError, is_loopback, safe_environment
 
 # %% ../../nbs/0_core/03_servers.ipynb #670bf561
 JAVA_NEEDED = (17, 21)  # major versions that Apache Spark runs on
@@ -55,8 +54,14 @@ def java_version() -> int | None:
     java = str(Path(home) / "bin/java") if home else shutil.which("java")
     if not java or not Path(java).exists():
         return None
-    command = [java, "-version"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [java, "-version"],
+        env=safe_environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     match = re.search(r'version "(?:1\.)?([0-9]+)', done.stderr)
     return int(match[1]) if match else None
 
@@ -244,26 +249,6 @@ def work_done(
 
 # %% ../../nbs/0_core/03_servers.ipynb #d75ec194
 TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # the variable that pyspark and the server read
-
-
-@contextmanager
-def environment_variables(
-    values: Mapping[str, str | None],  # variable -> value; None removes the variable
-) -> Iterator[None]:
-    "Environment variables during the `with` block, also for child processes."
-    before = {name: os.environ.get(name) for name in values}
-
-    def put(values: Mapping[str, str | None]) -> None:
-        "Set the variables, and remove those without a value."
-        for name, value in values.items():
-            os.environ.pop(name, None)
-            os.environ.update({name: value} if value else {})
-
-    put(values)
-    try:
-        yield
-    finally:
-        put(before)
 
 # %% ../../nbs/0_core/03_servers.ipynb #03eng911
 def token_for(

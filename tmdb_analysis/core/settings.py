@@ -7,9 +7,9 @@ __all__ = ['RESERVED_NAMES', 'WINDOWS_NAMES', 'PLAIN_URL', 'SOURCE_OF', 'SECRETS
            'UsageError', 'TryLater', 'package', 'checkout', 'book', 'root', 'local_path', 'local_file',
            'refuse_mixed_url', 'is_loopback', 'split_commas', 'Section', 'Api', 'Spark', 'yaml_pairs', 'Pipeline',
            'Quality', 'Report', 'name_hint', 'safe_name', 'group_by_section', 'refuse_secret', 'given_parameters',
-           'is_given', 'with_implied_source', 'without_other_sources', 'from_environment', 'refuse_misplaced',
-           'from_yaml', 'from_dotenv', 'standing_places', 'Settings', 'settings', 'origins', 'allowed_values',
-           'parameters']
+           'is_given', 'with_implied_source', 'without_other_sources', 'from_environment', 'safe_environment',
+           'refuse_misplaced', 'from_yaml', 'from_dotenv', 'standing_places', 'Settings', 'settings', 'origins',
+           'allowed_values', 'parameters']
 
 # %% ../../nbs/0_core/00_settings.ipynb #1c79fe83
 import difflib
@@ -788,6 +788,14 @@ def from_environment(
     "The settings among environment variables, by section. Raises `UsageError` for unknown ones."
     ours = {k[5:].lower(): v for k, v in env.items() if k.upper().startswith("TMDB_") and v}
     return group_by_section(ours, where)
+
+# %% ../../nbs/0_core/00_settings.ipynb #00sec002
+def safe_environment(
+    needed: Sequence[str] = (),  # secrets that the child process needs, such as `read_token`
+) -> dict[str, str]:
+    "The environment variables of this process without our other secrets, for a child process."
+    hidden = {f"TMDB_{name.upper()}" for name in SECRETS if name not in needed}
+    return {name: value for name, value in os.environ.items() if name.upper() not in hidden}
 
 # %% ../../nbs/0_core/00_settings.ipynb #0d9c92d7
 def refuse_misplaced(

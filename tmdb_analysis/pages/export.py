@@ -18,7 +18,7 @@ import zipfile
 from pathlib import Path
 
 from ..core.home import Run, replace_file
-from ..core.settings import TmdbError, UsageError
+from ..core.settings import TmdbError, UsageError, safe_environment
 
 # %% ../../nbs/7_pages/76_export.ipynb #26e88a30
 EMBED_LIMIT_BYTES = 200_000  # bytes of the largest file to embed
@@ -130,7 +130,8 @@ def write_pdf(
         command = print_command(browser, Path(folder))
         advice = "use --single-file and print that page"
         try:
-            subprocess.run(command, capture_output=True, timeout=seconds, check=False)
+            env = safe_environment()
+            subprocess.run(command, env=env, capture_output=True, timeout=seconds, check=False)
         except (OSError, subprocess.TimeoutExpired) as e:
             problem = f"{Path(browser).name} failed to print the report ({type(e).__name__})"
             raise TmdbError(f"{problem}; {advice}") from e

@@ -42,7 +42,14 @@ from tmdb_analysis.core.records import (
     write_record,
 )
 from ..core.servers import is_answering
-from ..core.settings import Settings, TmdbError, TryLater, UsageError, checkout
+from tmdb_analysis.core.settings import (
+    Settings,
+    TmdbError,
+    TryLater,
+    UsageError,
+    checkout,
+    safe_environment,
+)
 from ..core.store import open_run
 from ..films.other_money import read_other_money
 from tmdb_analysis.runs.catalog import (
@@ -87,6 +94,7 @@ def versions() -> dict[str, str]:
         git = subprocess.run(
             ["git", "describe", "--always", "--dirty"],
             cwd=place,
+            env=safe_environment(),
             capture_output=True,
             text=True,
             check=False,
