@@ -34,11 +34,12 @@ MOMENTS = int(os.environ.get("TEST_MOMENTS", "1"))  # at which a run is stopped
 
 
 @contextmanager
-def going(home: Path, *args: str, verb: str = "demo"):
+def going(home: Path, *args: str, verb: str = "demo", tmp: Path | None = None):
     "A run in a process of its own, with its output as text."
     env = {k: v for k, v in os.environ.items() if not k.startswith(("TMDB_", "SPARK_REMOTE"))} | {
         "PYTHONUNBUFFERED": "1"
     }
+    env |= {"TMPDIR": str(tmp)} if tmp else {}
     command = [TMDB, verb, "--home", str(home), "--run-id", "x", *args]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
@@ -126,6 +127,31 @@ def stopped(home: Path, how: int, words: str, delay: float) -> None:
     assert not (home / "data/tables/CURRENT").exists() and not survivors(others)
 
 
+def test_what_a_kill_leaves_is_deleted_by_the_next_start(tmp_path):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    home = tmp_path / "home"
+    with going(home, tmp=temporary) as process:
+        until(process, "20_ingest")
+        others = children(process)
+        process.kill()
+        process.wait()
+    assert not survivors(others)
+    left = {path.name.rsplit("-", 1)[0] for path in temporary.iterdir()}
+    assert left == {"tmdb-engine", "tmdb-kernel"}, left
+    scratch = home / f"reports/done/_diff_x.html.{process.pid}.tmp"  # a finished run
+    scratch.parent.mkdir()
+    scratch.touch()
+    os.utime(scratch, (0, 0))
+    with going(home, tmp=temporary) as process:
+        until(process, "23_clean")
+        assert len(list(temporary.glob("tmdb-*"))) == 2, "its own"
+        assert not scratch.exists()
+        process.send_signal(signal.SIGTERM)
+        ended(process)
+    assert list(temporary.iterdir()) == []
+
+
 def test_a_signal_at_the_end_of_a_stage_stops_the_run(tmp_path, capsys):
     stopped(tmp_path, signal.SIGTERM, "20_ingest", 0)
     before = begun(tmp_path)
@@ -188,8 +214,8 @@ def test_a_closed_pipe_does_not_end_a_run(tmp_path):
         assert process.stdout is not None
         assert process.stdout.readline().startswith("tmdb ")
         process.stdout.close()
-        assert process.wait(120) == 0
-    assert status(tmp_path) == "ok" and not process.stderr.read()
+        assert process.wait(120) == 0 and not process.stderr.read()
+    assert status(tmp_path) == "ok"
 
 
 def test_a_signal_during_the_imports_ends_the_command_at_once(tmp_path):

@@ -16,7 +16,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -34,6 +33,7 @@ from tmdb_analysis.core.processes import (
     isolation_command,
     linked_command,
     other_users,
+    own_folder,
     private_socket,
     socket_address,
     stop_if_asked,
@@ -320,10 +320,9 @@ def new_server(
     "A new server during the `with` block; gives its address. Raises `TmdbError`."
     port = free_port()
     with (
-        tempfile.TemporaryDirectory(prefix="tmdb-engine-", ignore_cleanup_errors=True) as folder,
+        own_folder("tmdb-engine-") as scratch,
         hold_on_ipv6(port) or nullcontext(),  # a session sends its token to localhost
     ):
-        scratch = Path(folder)
         (scratch / "events").mkdir()
         build = sail_command if spark.engine == "sail" else spark_command
         command, env = build(port, spark, scratch)

@@ -13,11 +13,11 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import zipfile
 from pathlib import Path
 
 from ..core.home import Run, replace_file
+from ..core.processes import own_folder
 from ..core.settings import TmdbError, UsageError, safe_environment
 
 # %% ../../nbs/7_pages/76_export.ipynb #26e88a30
@@ -125,9 +125,9 @@ def write_pdf(
             "Chromium or Chrome is missing, and a PDF needs it: apt install chromium, "
             "brew install --cask chromium, or use --single-file"
         )
-    with tempfile.TemporaryDirectory(prefix="tmdb-print-") as folder:
-        Path(folder, "report.html").write_text(single_file(run), encoding="utf-8")
-        command = print_command(browser, Path(folder))
+    with own_folder("tmdb-print-") as folder:
+        (folder / "report.html").write_text(single_file(run), encoding="utf-8")
+        command = print_command(browser, folder)
         advice = "use --single-file and print that page"
         try:
             env = safe_environment()
@@ -135,9 +135,9 @@ def write_pdf(
         except (OSError, subprocess.TimeoutExpired) as e:
             problem = f"{Path(browser).name} failed to print the report ({type(e).__name__})"
             raise TmdbError(f"{problem}; {advice}") from e
-        if not Path(folder, "report.pdf").is_file():
+        if not (folder / "report.pdf").is_file():
             raise TmdbError(f"{Path(browser).name} wrote no PDF; {advice}")
-        shutil.copyfile(Path(folder, "report.pdf"), target)
+        shutil.copyfile(folder / "report.pdf", target)
 
 # %% ../../nbs/7_pages/76_export.ipynb #ac85a576
 EXPORT_SUFFIXES = {"single-file": ".html", "zip": ".zip", "pdf": ".pdf"}

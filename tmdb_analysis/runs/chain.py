@@ -27,7 +27,14 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from nbformat import NotebookNode
 
 from ..core.engine import one_server
-from ..core.home import Run, point_readers_to, read_counts, scope_words, write_text
+from tmdb_analysis.core.home import (
+    Run,
+    delete_scratch,
+    point_readers_to,
+    read_counts,
+    scope_words,
+    write_text,
+)
 from ..core.processes import stop_if_asked
 from tmdb_analysis.core.records import (
     RunRecord,
@@ -309,6 +316,7 @@ def claim_run(
                 shutil.rmtree(run.report)
             raise
         clear_run(run, planner.kept(run) if planner else [])
+        delete_scratch(run.home)
         yield open_run(run.id, run.home)
 
 

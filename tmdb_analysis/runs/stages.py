@@ -31,7 +31,7 @@ from jupyter_core.utils import run_sync
 from traitlets import Type
 
 from ..core.home import Run, write_text
-from ..core.processes import STOP, linked_command, stop_if_asked
+from ..core.processes import STOP, linked_command, own_folder, stop_if_asked
 from ..core.reach import assigned_names
 from tmdb_analysis.core.settings import (
     SECRETS,
@@ -184,15 +184,18 @@ def kernel_environment(
 def start_kernel(
     chosen: Settings,  # of the run
     tries: int = 3,  # largest number of kernels to start
+    folder: Path | None = None,  # for the files with the keys to a kernel; None: Jupyter chooses
 ) -> tuple[Kernel, BlockingKernelClient]:
     "Start a kernel and connect a client. Raises `TmdbError` if no kernel answers."
     fetches = source_named(chosen.pipeline.source).fetches
     inherited = safe_environment(FETCH_SECRETS if fetches else ())
     env = {**inherited, **kernel_environment(chosen), "JUPYTER_PREFER_ENV_PATH": "1"}
     reason = ""
-    for _ in range(tries):
+    for attempt in range(tries):
         with TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
             manager = Kernel(kernel_name="python3", transport_encryption="auto")
+            if folder:
+                manager.connection_file = str(folder / f"kernel-{attempt}.json")
             manager.start_kernel(cwd=str(book() / "nbs"), env=env, stderr=stderr)
             client = BlockingKernelClient()  # own session: Papermill's clients share the manager's
             client.load_connection_info(manager.get_connection_info())
@@ -253,14 +256,15 @@ def one_kernel(
     chosen: Settings,  # of the run
 ) -> Iterator[tuple[Kernel, BlockingKernelClient]]:
     "A kernel for a chain of stages, and a client to reset it. Raises `TmdbError` if none starts."
-    manager, client = start_kernel(chosen)
-    try:
-        yield manager, client
-    except KeyboardInterrupt:  # in a notebook; in the command a signal raises nothing
-        run_in_thread(interrupt_kernel, manager, client)
-        raise
-    finally:
-        end_kernel(manager, client)
+    with own_folder("tmdb-kernel-") as folder:
+        manager, client = start_kernel(chosen, folder=folder)
+        try:
+            yield manager, client
+        except KeyboardInterrupt:  # in a notebook; in the command a signal raises nothing
+            run_in_thread(interrupt_kernel, manager, client)
+            raise
+        finally:
+            end_kernel(manager, client)
 
 
 def interrupt_kernel(
