@@ -28,6 +28,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 # %% ../../nbs/0_core/01_processes.ipynb #5e1a0005
 NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000  # CLONE_NEWUSER and CLONE_NEWNET of Linux
@@ -307,7 +308,10 @@ def stoppable() -> Iterator[None]:
 # %% ../../nbs/0_core/01_processes.ipynb #1d6ef209
 def raise_again() -> None:
     "Let signals interrupt this process again, if `end_now` handles them."
-    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    handlers: dict[int, Any] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+    }
     for number, handler in handlers.items():
         if signal.getsignal(number) is end_now:
             signal.signal(number, handler)
