@@ -90,7 +90,7 @@ def ended(process: subprocess.Popen, seconds: float = 15) -> tuple[str, list[str
         ("pysail", r"the engine (died in stage|is gone before) \d\d\w+"),
     ],
 )
-def test_a_run_whose_kernel_or_engine_dies_says_so(program, said, tmp_path):
+def test_a_run_whose_kernel_or_engine_dies_says_so(program, said, tmp_path, capsys):
     with going(tmp_path) as process:
         until(process, "20_ingest")
         others = children(process)
@@ -103,9 +103,13 @@ def test_a_run_whose_kernel_or_engine_dies_says_so(program, said, tmp_path):
         victim.kill()
         _, lines = ended(process, 30)
     assert process.returncode == 1 and len(lines) == 1
-    assert re.search(said, lines[0])
+    assert re.search(said, lines[0]) and "memory_gb" in lines[0]
+    assert lines[0].endswith(f"go on: tmdb resume x --home {tmp_path}")
     assert status(tmp_path) == "failed" and not (tmp_path / "data/tables/CURRENT").exists()
     assert not survivors(others)
+    before = begun(tmp_path)
+    assert main(["resume", "x", "--home", str(tmp_path)]) == 0
+    assert begun(tmp_path)["ingest"] == before["ingest"] and "kept" in capsys.readouterr().out
 
 
 def stopped(home: Path, how: int, words: str, delay: float) -> None:

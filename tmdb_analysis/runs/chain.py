@@ -239,8 +239,7 @@ def run_stage(
     try:
         stop_if_asked()
         if not is_answering(address, 10):
-            advice = "if memory ran out, try -p memory_gb=8"
-            raise TmdbError(f"the engine is gone before {chapter}: {advice}")
+            raise TmdbError(f"the engine is gone before {chapter}: {MEMORY_ADVICE}")
         lean, parameters = without_lessons(nb), stage_parameters(nb, settings)
         execute_stage(chapter, lean, parameters, run, kernel, films_so_far(run))
         record.counts = read_counts(run).get(record.name, {})
