@@ -295,3 +295,49 @@ def test_no_run_leaves_the_secret_anywhere(server, log, tmp_path, monkeypatch, c
     searched, files = leaks(tmp_path)
     assert files > 40 and (tmp_path / "reports/READ_TOKEN/index.html").exists() and searched == {}
     assert not found("".join([*said, output.out, output.err, log.getvalue()]).encode())
+
+
+PEEK = """
+import json, os
+from pathlib import Path
+from pyspark.sql import functions as F
+from tmdb_analysis.films.rules import Rule
+
+Path(__file__).with_name("seen.json").write_text(json.dumps(dict(os.environ)))
+RULES = [Rule("own", "a film has an id", "accuracy", "warn", F.col("id") > 0, F.lit(True), "id")]
+"""  # rules of one's own run in the kernel of a stage
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("source", ["sample", "api"])
+def test_a_stage_that_fetches_nothing_has_no_secret_in_its_environment(
+    source, server, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "own.py").write_text(PEEK)
+    monkeypatch.setenv("TMDB_BASE_URL", server.url)
+    monkeypatch.setenv("TMDB_READ_TOKEN", TOKEN)
+    monkeypatch.setenv("TMDB_SMTP_URL", f"smtp://films:{PASSWORD}@127.0.0.1")
+    words = ["--ids", "348,550,597,679,19995,24428,99861"] if source == "api" else []
+    place = ["--home", str(tmp_path), "-p", f"rules_file={tmp_path / 'own.py'}"]
+    assert main(["run", "--source", source, *words, *place]) == 0, capsys.readouterr()
+    seen = (tmp_path / "seen.json").read_bytes()
+    assert b"TMDB_HOME" in seen and not found(seen)
+    assert server.stats()["secrets"].keys() == ({"header"} if source == "api" else set())
+
+
+def test_browsers_get_no_secret(demo, tmp_path, monkeypatch, capsys):
+    "One prints a PDF, and the other, of the user, may live for weeks."
+    script = f'#!/bin/sh\nenv >> "{tmp_path}/seen.txt"\n'
+    for name in ("chromium", "mybrowser"):
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("BROWSER", f"{tmp_path}/mybrowser %s")
+    monkeypatch.setenv("TMDB_READ_TOKEN", TOKEN)
+    home = ["--home", str(demo.home)]
+    monkeypatch.setattr("webbrowser._tryorder", None)
+    assert main(["export", "demo", "--pdf", "-o", str(tmp_path / "x.pdf"), *home]) == 1
+    assert main(["open", "demo", *home]) == 0
+    seen = (tmp_path / "seen.txt").read_bytes()
+    assert seen.count(b"\nPATH=") + seen.startswith(b"PATH=") == 2 and not found(seen)
+    assert os.environ["TMDB_READ_TOKEN"] == TOKEN

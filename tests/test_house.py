@@ -15,8 +15,8 @@ import pytest
 
 from tests.make_book import readme
 from tests.make_environment import environment, locked, required
+from tmdb_analysis.core.reach import assigned_names
 from tmdb_analysis.core.settings import SECTION_OF, settings
-from tmdb_analysis.core.store import assigned_names
 from tmdb_analysis.runs.stages import has_tag, stage_parameters, stages
 
 ROOT = Path(__file__).parent.parent

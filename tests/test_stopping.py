@@ -34,11 +34,12 @@ MOMENTS = int(os.environ.get("TEST_MOMENTS", "1"))  # at which a run is stopped
 
 
 @contextmanager
-def going(home: Path, *args: str, verb: str = "demo"):
+def going(home: Path, *args: str, verb: str = "demo", tmp: Path | None = None):
     "A run in a process of its own, with its output as text."
     env = {k: v for k, v in os.environ.items() if not k.startswith(("TMDB_", "SPARK_REMOTE"))} | {
         "PYTHONUNBUFFERED": "1"
     }
+    env |= {"TMPDIR": str(tmp)} if tmp else {}
     command = [TMDB, verb, "--home", str(home), "--run-id", "x", *args]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
@@ -89,7 +90,7 @@ def ended(process: subprocess.Popen, seconds: float = 15) -> tuple[str, list[str
         ("pysail", r"the engine (died in stage|is gone before) \d\d\w+"),
     ],
 )
-def test_a_run_whose_kernel_or_engine_dies_says_so(program, said, tmp_path):
+def test_a_run_whose_kernel_or_engine_dies_says_so(program, said, tmp_path, capsys):
     with going(tmp_path) as process:
         until(process, "20_ingest")
         others = children(process)
@@ -102,9 +103,13 @@ def test_a_run_whose_kernel_or_engine_dies_says_so(program, said, tmp_path):
         victim.kill()
         _, lines = ended(process, 30)
     assert process.returncode == 1 and len(lines) == 1
-    assert re.search(said, lines[0])
+    assert re.search(said, lines[0]) and "memory_gb" in lines[0]
+    assert lines[0].endswith(f"go on: tmdb resume x --home {tmp_path}")
     assert status(tmp_path) == "failed" and not (tmp_path / "data/tables/CURRENT").exists()
     assert not survivors(others)
+    before = begun(tmp_path)
+    assert main(["resume", "x", "--home", str(tmp_path)]) == 0
+    assert begun(tmp_path)["ingest"] == before["ingest"] and "kept" in capsys.readouterr().out
 
 
 def stopped(home: Path, how: int, words: str, delay: float) -> None:
@@ -126,11 +131,74 @@ def stopped(home: Path, how: int, words: str, delay: float) -> None:
     assert not (home / "data/tables/CURRENT").exists() and not survivors(others)
 
 
+def test_what_a_kill_leaves_is_deleted_by_the_next_start(tmp_path):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    home = tmp_path / "home"
+    with going(home, tmp=temporary) as process:
+        until(process, "20_ingest")
+        others = children(process)
+        process.kill()
+        process.wait()
+    assert not survivors(others)
+    left = {path.name.rsplit("-", 1)[0] for path in temporary.iterdir()}
+    assert left == {"tmdb-engine", "tmdb-kernel"}, left
+    scratch = home / f"reports/done/_diff_x.html.{process.pid}.tmp"  # a finished run
+    scratch.parent.mkdir()
+    scratch.touch()
+    os.utime(scratch, (0, 0))
+    with going(home, tmp=temporary) as process:
+        until(process, "23_clean")
+        assert len(list(temporary.glob("tmdb-*"))) == 2, "its own"
+        assert not scratch.exists()
+        process.send_signal(signal.SIGTERM)
+        ended(process)
+    assert list(temporary.iterdir()) == []
+
+
 def test_a_signal_at_the_end_of_a_stage_stops_the_run(tmp_path, capsys):
     stopped(tmp_path, signal.SIGTERM, "20_ingest", 0)
     before = begun(tmp_path)
     assert main(["resume", "x", "--home", str(tmp_path)]) == 0
     assert begun(tmp_path)["ingest"] == before["ingest"] and "kept" in capsys.readouterr().out
+
+
+def moment(home: Path, seed: int, longest: float) -> tuple[float, int]:
+    """Seconds that a run takes to end after a signal at a moment that the seed names, and the exit
+    code; none of its children survives, and only a run that has begun leaves a folder."""
+    chance = random.Random(seed)
+    how = chance.choice([signal.SIGTERM, signal.SIGINT])
+    delay = 0.3 + (longest - 0.3) * chance.random()  # before that, Python itself starts
+    with going(home) as process:
+        end = time.monotonic() + delay
+        while time.monotonic() < end and process.poll() is None:
+            time.sleep(0.01)
+        if process.poll() is not None:
+            return 0, process.returncode
+        others = children(process)
+        begin = time.monotonic()
+        process.send_signal(how)
+        _, lines = ended(process)
+        seconds = time.monotonic() - begin
+    assert len([line for line in lines if line.startswith("tmdb:")]) == len(lines) < 2, lines
+    assert not survivors(others)
+    return seconds, process.returncode
+
+
+@pytest.mark.skipif("TEST_MOMENTS" not in os.environ, reason="long: set TEST_MOMENTS=200")
+def test_signals_over_a_whole_run(tmp_path, capsys):
+    begin = time.monotonic()
+    assert main(["demo", "--home", str(tmp_path / "whole")]) == 0
+    longest = 2 * (time.monotonic() - begin)  # this process had imported everything
+    found = []
+    for seed in range(MOMENTS):
+        seconds, code = moment(tmp_path / str(seed), seed, longest)
+        found.append((seconds, code, seed))
+        if (tmp_path / str(seed)).exists():
+            shutil.rmtree(tmp_path / str(seed))
+    with capsys.disabled():
+        print(f"slowest: {sorted(found, reverse=True)[:5]} (seconds, exit code, seed)")
+    assert {code for _, code, _ in found} <= {0, 75} and max(found)[0] < 5
 
 
 @pytest.mark.parametrize("seed", range(MOMENTS))
@@ -143,6 +211,28 @@ def test_a_signal_at_any_moment_stops_the_run(seed, tmp_path):
         words,
         chance.choice([0.01, 0.03, 0.06, 0.1, 0.5, 1.5]),
     )
+
+
+def test_a_closed_pipe_does_not_end_a_run(tmp_path):
+    with going(tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("tmdb ")
+        process.stdout.close()
+        assert process.wait(120) == 0 and not process.stderr.read()
+    assert status(tmp_path) == "ok"
+
+
+def test_a_signal_during_the_imports_ends_the_command_at_once(tmp_path):
+    with going(tmp_path) as process:
+        one = psutil.Process(process.pid)
+        while not any("pydantic" in place.path for place in one.memory_maps()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        begin = time.monotonic()
+        _, lines = ended(process)
+    assert process.returncode == 75 and time.monotonic() - begin < 5
+    assert lines == ["tmdb: stopped by a signal; run the same command again"]
+    assert not (tmp_path / "reports").exists()
 
 
 def test_a_killed_run_is_interrupted_and_can_be_run_again(tmp_path, capsys):

@@ -2,12 +2,18 @@
 
 import json
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 ROOT = Path(__file__).parent.parent
 
@@ -89,3 +95,44 @@ def test_wheel_runs_the_demo_anywhere(wheel, tmp_path):
     told = json.loads((elsewhere / "reports/x/run.json").read_text())
     assert told["status"] == "ok" and "commit" not in told["versions"]
     assert (elsewhere / "data/tables/CURRENT").read_text().strip() == "x"
+
+
+@pytest.mark.integration
+def test_wheel_opens_the_book_in_jupyterlab(wheel, demo, tmp_path):
+    "A real server with a real kernel, far from any checkout; SIGINT ends it."
+    place, home, config = (tmp_path / name for name in ("installed", "home", "config"))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place)]
+    subprocess.run([*pip, str(wheel)], check=True)
+    for folder in ("tables", "report"):
+        source = getattr(demo, folder)
+        shutil.copytree(source, home / source.relative_to(demo.home), copy_function=os.link)
+    config.mkdir()
+    (config / "jupyter_server_config.json").write_text('{"ServerApp": {"allow_root": true}}')
+    env = {"PATH": os.defpath, "HOME": str(home), "PYTHONPATH": str(place)}
+    env |= {"JUPYTER_CONFIG_DIR": str(config), "PYTHONUNBUFFERED": "1"}
+    code = "import sys; from tmdb_analysis.use.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "lab", "--no-browser", "--home", str(home)]
+    with subprocess.Popen(
+        words, cwd=home, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as lab:
+        try:
+            found = (re.search(r"(http://127.0.0.1:\d+)/lab\S*token=(\w+)", x) for x in lab.stderr)
+            base, token = next(filter(None, found)).groups()
+            session = (
+                requests.Session()
+            )  # the server listens a moment after it has printed its address
+            patient = HTTPAdapter(max_retries=Retry(connect=9, backoff_factor=0.2))
+            session.mount(base, patient)
+            session.headers["Authorization"] = f"token {token}"
+            page = session.get(f"{base}/lab/tree/6_report/69_explore.ipynb", timeout=60)
+            assert page.status_code == 200 and "JupyterLab" in page.text
+            chapter = session.get(f"{base}/api/contents/6_report/69_explore.ipynb", timeout=60)
+            spec = chapter.json()["content"]["metadata"]["kernelspec"]["name"]
+            kernel = session.post(f"{base}/api/kernels", json={"name": spec}, timeout=60).json()
+            assert kernel["name"] == "python3"
+        finally:
+            os.killpg(lab.pid, signal.SIGINT)
+            os.killpg(lab.pid, signal.SIGINT)  # the first one asks
+            lab.communicate(timeout=60)
+    book = {path.name for path in (home / "lab").glob("[0-9]_*/*.ipynb")}
+    assert book >= {path.name for path in (ROOT / "nbs").glob("[0-9]_*/[0-9]*.ipynb")}

@@ -74,12 +74,13 @@ __all__ += ["kpi", "run"]
 
 def command() -> int:
     "The command `tmdb` as a process of its own; gives its exit code."
-    from threading import Event
+    from tmdb_analysis.core.processes import STOP, end_now, set_handler
 
-    from tmdb_analysis.core.processes import catch_signals
-
-    catch_signals(Event())  # before the imports, which take seconds
-    return int(import_module("tmdb_analysis.use.cli").main())
+    set_handler(end_now)  # before the imports, which take seconds
+    code = int(import_module("tmdb_analysis.use.cli").main())
+    if STOP.is_set():  # libraries may wait long for their threads at the end of a process
+        end_now(code=code)
+    return code
 
 
 def __getattr__(name: str) -> Any:

@@ -30,11 +30,11 @@ from tmdb_analysis.core.servers import (
     LOOPBACK_OPTIONS,
     QUICK_OPTIONS,
     TOKEN_VARIABLE,
-    environment_variables,
     is_answering,
     is_reachable,
     require_java,
 )
+from tmdb_analysis.core.processes import environment_variables
 from tmdb_analysis.core.settings import TmdbError, settings
 
 SPARK = Path(pyspark.__file__).parent

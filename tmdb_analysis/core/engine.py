@@ -26,10 +26,9 @@ from pyspark.sql import DataFrame, Row, SparkSession, is_remote
 from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.connect.session import SparkSession as ConnectSession
 
-from .processes import stop_if_asked
+from .processes import environment_variables, stop_if_asked
 from tmdb_analysis.core.servers import (
     TOKEN_VARIABLE,
-    environment_variables,
     is_answering,
     is_reachable,
     new_server,

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PACKAGE_NAME', 'TOP', 'ANYTHING', 'DYNAMIC', 'PARTS_BY_NAME', 'ENDS', 'without_prose', 'without_texts', 'imports_of',
            'Module', 'defined_names', 'Facts', 'facts_of', 'Package', 'installed_package', 'targets', 'in_part',
-           'reach', 'cells_of_stage', 'run_source', 'run_words']
+           'reach', 'cells_of_stage', 'run_source', 'run_words', 'assigned_names']
 
 # %% ../../nbs/0_core/02_reach.ipynb #05rea002
 import ast
@@ -292,3 +292,11 @@ def run_words(
             lines = source.splitlines()
             kept += lines if running else [x for x in lines if x.startswith(("# ", "> "))]
     return "\n".join(kept)
+
+# %% ../../nbs/0_core/02_reach.ipynb #05rea041
+def assigned_names(
+    source: str,  # Python code
+) -> list[str]:
+    "The names to which a cell of assignments assigns values."
+    names = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
+    return [node.id for node in names if isinstance(node.ctx, ast.Store)]

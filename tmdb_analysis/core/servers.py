@@ -4,10 +4,9 @@
 
 # %% auto #0
 __all__ = ['JAVA_NEEDED', 'INSTALL_JAVA', 'COMPILE_THRESHOLDS', 'LATE_COMPILATION', 'QUICK_OPTIONS', 'LOOPBACK_OPTIONS',
-           'LINKED_CODE', 'TOKEN_VARIABLE', 'java_version', 'require_java', 'sail_command', 'server_hosts',
-           'spark_options', 'is_local', 'spark_command', 'free_port', 'is_reachable', 'await_server', 'is_answering',
-           'linked_command', 'work_done', 'environment_variables', 'token_for', 'users_with_access', 'hold_on_ipv6',
-           'wait_for', 'end_process', 'new_server', 'open_process']
+           'TOKEN_VARIABLE', 'java_version', 'require_java', 'sail_command', 'server_hosts', 'spark_options',
+           'is_local', 'spark_command', 'free_port', 'is_reachable', 'await_server', 'is_answering', 'work_done',
+           'token_for', 'users_with_access', 'hold_on_ipv6', 'wait_for', 'end_process', 'new_server', 'open_process']
 
 # %% ../../nbs/0_core/03_servers.ipynb #76810999
 import os
@@ -17,10 +16,9 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -30,14 +28,17 @@ import grpc
 from pyspark.sql.connect.client.core import DefaultChannelBuilder
 
 from tmdb_analysis.core.processes import (
+    STOP,
     can_isolate,
     isolation_command,
+    linked_command,
     other_users,
+    own_folder,
     private_socket,
     socket_address,
     stop_if_asked,
 )
-from .settings import Spark, TmdbError, is_loopback
+from .settings import Spark, TmdbError, is_loopback, safe_environment
 
 # %% ../../nbs/0_core/03_servers.ipynb #670bf561
 JAVA_NEEDED = (17, 21)  # major versions that Apache Spark runs on
@@ -53,8 +54,14 @@ def java_version() -> int | None:
     java = str(Path(home) / "bin/java") if home else shutil.which("java")
     if not java or not Path(java).exists():
         return None
-    command = [java, "-version"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [java, "-version"],
+        env=safe_environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
     match = re.search(r'version "(?:1\.)?([0-9]+)', done.stderr)
     return int(match[1]) if match else None
 
@@ -201,6 +208,8 @@ def await_server(
                 return heard.set()
             except grpc.FutureTimeoutError:
                 continue
+        ready.cancel()
+        time.sleep(0.3)  # gRPC looks at the channel once more, for 0.2 seconds
 
 
 def is_answering(
@@ -223,18 +232,6 @@ def is_answering(
         over.set()
         thread.join(1)
 
-# %% ../../nbs/0_core/03_servers.ipynb #044e40d1
-LINKED_CODE = (  # prctl(PR_SET_PDEATHSIG, SIGTERM), then become the command
-    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execvp(sys.argv[1], sys.argv[1:])"
-)
-
-
-def linked_command(
-    command: list[str],  # program and arguments
-) -> list[str]:
-    "A command that wraps `command` so that it dies with this process (Linux only)."
-    return [sys.executable, "-ISc", LINKED_CODE, *command] if sys.platform == "linux" else command
-
 # %% ../../nbs/0_core/03_servers.ipynb #03eng908
 def work_done(
     events: Path,  # folder of Apache Spark's event log
@@ -252,26 +249,6 @@ def work_done(
 
 # %% ../../nbs/0_core/03_servers.ipynb #d75ec194
 TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # the variable that pyspark and the server read
-
-
-@contextmanager
-def environment_variables(
-    values: Mapping[str, str | None],  # variable -> value; None removes the variable
-) -> Iterator[None]:
-    "Environment variables during the `with` block, also for child processes."
-    before = {name: os.environ.get(name) for name in values}
-
-    def put(values: Mapping[str, str | None]) -> None:
-        "Set the variables, and remove those without a value."
-        for name, value in values.items():
-            os.environ.pop(name, None)
-            os.environ.update({name: value} if value else {})
-
-    put(values)
-    try:
-        yield
-    finally:
-        put(before)
 
 # %% ../../nbs/0_core/03_servers.ipynb #03eng911
 def token_for(
@@ -324,10 +301,12 @@ def wait_for(
 def end_process(
     process: subprocess.Popen[bytes],  # the server
 ) -> None:
-    "End a process with SIGTERM, or with SIGKILL if it is still there after 10 seconds."
+    """End a process with SIGTERM, or with SIGKILL if it is still there after 10 seconds.
+
+    A signal to this process leaves it less time: what the server still has is lost anyway."""
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(0.5 if STOP.is_set() else 10)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -341,10 +320,9 @@ def new_server(
     "A new server during the `with` block; gives its address. Raises `TmdbError`."
     port = free_port()
     with (
-        tempfile.TemporaryDirectory(prefix="tmdb-engine-", ignore_cleanup_errors=True) as folder,
+        own_folder("tmdb-engine-") as scratch,
         hold_on_ipv6(port) or nullcontext(),  # a session sends its token to localhost
     ):
-        scratch = Path(folder)
         (scratch / "events").mkdir()
         build = sail_command if spark.engine == "sail" else spark_command
         command, env = build(port, spark, scratch)

@@ -7,9 +7,9 @@ __all__ = ['RESERVED_NAMES', 'WINDOWS_NAMES', 'PLAIN_URL', 'SOURCE_OF', 'SECRETS
            'UsageError', 'TryLater', 'package', 'checkout', 'book', 'root', 'local_path', 'local_file',
            'refuse_mixed_url', 'is_loopback', 'split_commas', 'Section', 'Api', 'Spark', 'yaml_pairs', 'Pipeline',
            'Quality', 'Report', 'name_hint', 'safe_name', 'group_by_section', 'refuse_secret', 'given_parameters',
-           'is_given', 'with_implied_source', 'without_other_sources', 'from_environment', 'refuse_misplaced',
-           'from_yaml', 'from_dotenv', 'stored_settings', 'Settings', 'settings', 'origins', 'allowed_values',
-           'parameters']
+           'is_given', 'with_implied_source', 'without_other_sources', 'from_environment', 'safe_environment',
+           'refuse_misplaced', 'from_yaml', 'from_dotenv', 'stored_settings', 'Settings', 'settings', 'origins',
+           'allowed_values', 'parameters']
 
 # %% ../../nbs/0_core/00_settings.ipynb #1c79fe83
 import difflib
@@ -24,9 +24,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import unquote, urlsplit
 
-import yaml
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -37,12 +34,6 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
 
 # %% ../../nbs/0_core/00_settings.ipynb #93b10890
 class TmdbError(Exception):
@@ -350,6 +341,8 @@ def yaml_pairs(
     path: Path,  # of a YAML file with lines such as `budget: Cost`
 ) -> list[str]:
     "The entries of a YAML file as field=column. Raises `ValueError`."
+    import yaml  # here, because most commands read no such file
+
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -802,6 +795,14 @@ def from_environment(
     ours = {k[5:].lower(): v for k, v in env.items() if k.upper().startswith("TMDB_") and v}
     return group_by_section(ours, where)
 
+# %% ../../nbs/0_core/00_settings.ipynb #00sec002
+def safe_environment(
+    needed: Sequence[str] = (),  # secrets that the child process needs, such as `read_token`
+) -> dict[str, str]:
+    "The environment variables of this process without our other secrets, for a child process."
+    hidden = {f"TMDB_{name.upper()}" for name in SECRETS if name not in needed}
+    return {name: value for name, value in os.environ.items() if name.upper() not in hidden}
+
 # %% ../../nbs/0_core/00_settings.ipynb #0d9c92d7
 def refuse_misplaced(
     content: dict[str, dict[str, Any]],  # section -> name -> value, as in the file
@@ -829,6 +830,8 @@ def from_yaml(
     "The settings in a YAML file, by section; {} without a file. Raises `UsageError`."
     if not path.exists():
         return {}
+    import yaml  # here, because most commands find no such file
+
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as e:  # its text quotes the line
@@ -851,6 +854,9 @@ def from_dotenv(
     "The settings in a `.env`, by section; {} without a file. Raises `UsageError`."
     if not path.exists() or path.is_dir():  # a virtual environment may have this name
         return {}
+    from dotenv import dotenv_values  # here, because most commands find no such file
+    from dotenv.parser import parse_stream
+
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:
@@ -872,23 +878,15 @@ def stored_settings() -> dict[str, dict[str, dict[str, Any]]]:
     return {where: with_implied_source(given, where) for where, given in places.items()}
 
 # %% ../../nbs/0_core/00_settings.ipynb #43ac098e
-class Settings(BaseSettings):
+class Settings(BaseModel):
     "All settings of a run. Build it with `settings()`."
 
-    model_config = SettingsConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     api: Api = Api()
     spark: Spark = Spark()
     pipeline: Pipeline = Field(default_factory=Pipeline)
     quality: Quality = Quality()
     report: Report = Report()
-
-    @classmethod
-    def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: Any, *_: Any, **__: Any
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        "The four places, in order of precedence."
-        layers = without_other_sources([init_settings.init_kwargs, *stored_settings().values()])
-        return tuple(InitSettingsSource(settings_cls, layer) for layer in layers)
 
     def flat(self) -> dict[str, Any]:
         "All settings without secrets, for the record of a run: name -> value; paths as text."
@@ -901,9 +899,14 @@ def settings(
 ) -> Settings:
     "The current settings. Raises `UsageError` with one line about the first wrong value."
     given = {k: v for k, v in options.items() if v is not None}
-    sections: dict[str, Any] = with_implied_source(group_by_section(given, "options"), "options")
+    options_by_section = with_implied_source(group_by_section(given, "options"), "options")
+    layers = without_other_sources([options_by_section, *stored_settings().values()])
+    sections: dict[str, dict[str, Any]] = {}
+    for layer in reversed(layers):  # the winning place comes last
+        for section, values in layer.items():
+            sections[section] = sections.get(section, {}) | values
     try:
-        return Settings(**sections)
+        return Settings.model_validate(sections)
     except ValidationError as e:
         error = e.errors(include_input=False, include_url=False)[0]
         name = str(error["loc"][1] if len(error["loc"]) > 1 else error["loc"][0])

@@ -13,14 +13,12 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import zipfile
 from pathlib import Path
 
-from bs4 import BeautifulSoup
-
 from ..core.home import Run, replace_file
-from ..core.settings import TmdbError, UsageError
+from ..core.processes import own_folder
+from ..core.settings import TmdbError, UsageError, safe_environment
 
 # %% ../../nbs/7_pages/76_export.ipynb #26e88a30
 EMBED_LIMIT_BYTES = 200_000  # of the largest file to embed
@@ -48,6 +46,8 @@ def single_file(run: Run) -> str:
     "The report as one page that needs no other file. Raises `UsageError` if the run has no report."
     if not (run.report / "index.html").is_file():
         raise UsageError(f"run {run.id} has no page yet; wait until it has finished")
+    from bs4 import BeautifulSoup
+
     soup = BeautifulSoup((run.report / "index.html").read_text(encoding="utf-8"), "html.parser")
     for nav in soup.select("nav.pages"):
         nav.decompose()
@@ -125,18 +125,19 @@ def write_pdf(
             "Chromium or Chrome is missing, and a PDF needs it: apt install chromium, "
             "brew install --cask chromium, or use --single-file"
         )
-    with tempfile.TemporaryDirectory(prefix="tmdb-print-") as folder:
-        Path(folder, "report.html").write_text(single_file(run), encoding="utf-8")
-        command = print_command(browser, Path(folder))
+    with own_folder("tmdb-print-") as folder:
+        (folder / "report.html").write_text(single_file(run), encoding="utf-8")
+        command = print_command(browser, folder)
         advice = "use --single-file and print that page"
         try:
-            subprocess.run(command, capture_output=True, timeout=seconds, check=False)
+            env = safe_environment()
+            subprocess.run(command, env=env, capture_output=True, timeout=seconds, check=False)
         except (OSError, subprocess.TimeoutExpired) as e:
             problem = f"{Path(browser).name} failed to print the report ({type(e).__name__})"
             raise TmdbError(f"{problem}; {advice}") from e
-        if not Path(folder, "report.pdf").is_file():
+        if not (folder / "report.pdf").is_file():
             raise TmdbError(f"{Path(browser).name} wrote no PDF; {advice}")
-        shutil.copyfile(Path(folder, "report.pdf"), target)
+        shutil.copyfile(folder / "report.pdf", target)
 
 # %% ../../nbs/7_pages/76_export.ipynb #ac85a576
 EXPORT_SUFFIXES = {"single-file": ".html", "zip": ".zip", "pdf": ".pdf"}

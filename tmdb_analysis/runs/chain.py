@@ -26,10 +26,16 @@ from typing import Any
 
 from jupyter_client.blocking.client import BlockingKernelClient
 from nbformat import NotebookNode
-from papermill.exceptions import PapermillExecutionError
 
 from ..core.engine import one_server
-from ..core.home import Run, point_readers_to, read_counts, scope_words, write_text
+from tmdb_analysis.core.home import (
+    Run,
+    delete_scratch,
+    point_readers_to,
+    read_counts,
+    scope_words,
+    write_text,
+)
 from ..core.processes import stop_if_asked
 from tmdb_analysis.core.records import (
     RunRecord,
@@ -44,7 +50,14 @@ from tmdb_analysis.core.records import (
     write_record,
 )
 from ..core.servers import is_answering
-from ..core.settings import Settings, TmdbError, TryLater, UsageError, checkout
+from tmdb_analysis.core.settings import (
+    Settings,
+    TmdbError,
+    TryLater,
+    UsageError,
+    checkout,
+    safe_environment,
+)
 from ..core.store import open_run
 from ..films.other_money import read_other_money
 from tmdb_analysis.runs.catalog import (
@@ -89,6 +102,7 @@ def versions() -> dict[str, str]:
         git = subprocess.run(
             ["git", "describe", "--always", "--dirty"],
             cwd=place,
+            env=safe_environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -163,6 +177,8 @@ def with_error(
     error: BaseException,  # that the stage raised
 ) -> StageRecord:
     "The record of a stage after an error: `stopped` by a signal or to retry later, else `failed`."
+    from papermill.exceptions import PapermillExecutionError
+
     stopped = isinstance(error, TryLater | KeyboardInterrupt)
     inside = error.__cause__  # what the notebook raised
     raised = inside.ename if isinstance(inside, PapermillExecutionError) else type(error).__name__
@@ -224,8 +240,7 @@ def run_stage(
     try:
         stop_if_asked()
         if not is_answering(address, 10):
-            advice = "if memory ran out, try -p memory_gb=8"
-            raise TmdbError(f"the engine is gone before {chapter}: {advice}")
+            raise TmdbError(f"the engine is gone before {chapter}: {MEMORY_ADVICE}")
         lean, parameters = without_lessons(nb), stage_parameters(nb, settings)
         execute_stage(chapter, lean, parameters, run, kernel, films_so_far(run))
         record.counts = read_counts(run).get(record.name, {})
@@ -301,6 +316,7 @@ def claim_run(
                 shutil.rmtree(run.report)
             raise
         clear_run(run, planner.kept_stages(run) if planner else [])
+        delete_scratch(run.home)
         yield open_run(run.id, run.home)
 
 
@@ -425,7 +441,8 @@ def write_results(
     facts: RunRecord,  # of a run whose stages have ended; gets definitions and final status
 ) -> None:
     "Write what a run leaves: comparison with the previous run, metrics, pages, and run.json last."
-    facts.definitions = definitions(run, facts)
+    if facts.status != "stopped":  # a stopped run must end within seconds
+        facts.definitions = definitions(run, facts)
     if facts.status == "ok":
         try:
             finish_run(run, facts)

@@ -24,10 +24,17 @@ from typing import Any
 
 from ..core.home import Run, finished_runs, is_scoped, write_text
 from ..core.reach import Facts, Module, installed_package, reach, run_source, run_words
-from ..core.records import StageRecord, new_record, stage_file, stage_records
+from tmdb_analysis.core.records import (
+    SELECTION_PARAMETERS,
+    StageRecord,
+    new_record,
+    question,
+    run_before,
+    stage_file,
+    stage_records,
+)
 from ..core.schema import MOVIES
 from ..core.settings import SCOPE, Settings, TmdbError, UsageError, book, name_hint
-from ..films.comparisons import SELECTION_PARAMETERS, question, run_before
 from .catalog import read_facts
 from .share import FILE_OPTIONS, input_digests
 from .stages import stage_parameters, stages
@@ -225,7 +232,7 @@ def proved_parameters(
     if ("search.why", "run_parameters") in reached:  # it reads all of them from run.json
         names = {name for stage in chain for name in stage_parameters(stage, settings)}
         names -= {"source", *FILE_OPTIONS}
-    if ("films.comparisons", "question") in reached:
+    if ("core.records", "question") in reached:
         names |= {"source", "input", *SELECTION_PARAMETERS}
     if source_named(values.get("source")).fetches:
         names |= {"language", "base_url"}
@@ -268,6 +275,11 @@ class Proofs:
         found = {n: digest["sha256"] for n, digest in input_digests(self.settings).items()}
         return found | {"skipped": source_of(self.settings).skipped()}
 
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        "The versions that a number or a figure can depend on."
+        return proved_versions()
+
     def fixed(self, chapter: str) -> tuple[dict[str, Any], Reached, set[str]]:
         "What a stage depends on besides earlier stages and runs, what it reaches, the texts in it."
         if chapter not in self.found:
@@ -285,7 +297,7 @@ class Proofs:
                 conditions["day"] = f"{datetime.now(UTC):%Y-%m-%d}"
             code = {f"{place}.{name}": facts.digest for (place, name), facts in reached.items()}
             code["its page"] = hashlib.sha256(run_words(nb.cells).encode()).hexdigest()[:16]
-            proof = {"parameters": values, "versions": proved_versions(), "code": code}
+            proof = {"parameters": values, "versions": self.versions, "code": code}
             proof |= {"files": files | package_files(texts), "conditions": conditions}
             self.found[chapter] = proof, reached, texts
         return self.found[chapter]
@@ -300,7 +312,7 @@ class Proofs:
         fixed, reached, texts = self.fixed(chapter)
         reads = {n: s for n, s in wrote.items() if may_read(reached, texts, n)}
         conditions = fixed["conditions"]
-        if run and ("films.comparisons", "run_before") in reached:
+        if run and ("core.records", "run_before") in reached:
             new = Run(self.settings.pipeline.run_id, run.home)
             conditions = conditions | {"compared with": comparison_mark(new, run.path(MOVIES))}
         return fixed | {"reads": reads, "conditions": conditions}

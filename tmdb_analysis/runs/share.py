@@ -15,7 +15,6 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bs4 import BeautifulSoup
 from pydantic import JsonValue, ValidationError
 
 from ..core.home import Run, point_readers_to, read_counts, replace_file
@@ -51,6 +50,8 @@ def read_provenance(
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as e:
         raise UsageError(f"{path.name}: cannot be read ({e.strerror})") from e
+    from bs4 import BeautifulSoup  # here, because only a report to repeat is read
+
     script = BeautifulSoup(text, "html.parser").find("script", id="provenance")
     try:
         found = RunRecord.model_validate_json(script.get_text()) if script else None

@@ -152,6 +152,7 @@ def run_details(
         made={"run": run.id, **{name: getattr(facts, name) for name in names}},
         stages=recorded_stages(run, facts, pages),
         pages=pages,
+        has_dictionary=facts.status != "stopped",
         words=value_words,
     )
 
@@ -250,7 +251,8 @@ def render_run(
     if report and failure_reason(report):
         report = None
     has_films = run.path(MOVIES).is_file() and run.path(CREDITS).is_file() and not front_only
-    for name, text in description_files(run.report, run.id).items():
+    described = {} if front_only else description_files(run.report, run.id)
+    for name, text in described.items():
         write_text(run.report / name, text)
     write_text(run.report / CHECKSUM_FILE, checksums(run.report))
     for name, make in page_makers(run, facts, executed, report, has_films).items():

@@ -6,26 +6,28 @@
 __all__ = ['Options', 'RUN_OPTIONS', 'DEBUG', 'HOME', 'ENGINE', 'SETTING', 'STAGE_OPTIONS', 'RUN', 'LAST_RUN', 'READ_RUN',
            'KEEP_RAW', 'NEW_RUN_VERBS', 'READING_VERBS', 'CARE_VERBS', 'VERBS', 'value_of', 'switch', 'whole_number',
            'time_before', 'json_option', 'form_options', 'Verb', 'print_error', 'Parser', 'add_options', 'parser',
-           'parameter_lines', 'params', 'bash_completion', 'fish_completion', 'completion', 'main']
+           'parameter_lines', 'params', 'bash_completion', 'fish_completion', 'completion', 'refuse_given_secrets',
+           'drop_output', 'command_console', 'main']
 
 # %% ../../nbs/9_use/99_cli.ipynb #2f5ba3f3
 import argparse
 import difflib
 import json
+import os
 import re
 import shlex
 import sys
 import textwrap
 import traceback
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, NamedTuple, NoReturn
 
 from .. import __version__
-from ..core.processes import raise_again, stoppable
+from ..core.processes import raise_again
 
 # %% ../../nbs/9_use/99_cli.ipynb #b2041d85
 Options = dict[str, dict[str, Any]]  # name of an option -> keywords of argparse
@@ -620,6 +622,36 @@ def completion(
     console.file.write(f"{start[args.shell]}{script}\n")
     return 0
 
+# %% ../../nbs/9_use/99_cli.ipynb #99sec002
+def refuse_given_secrets(
+    args: argparse.Namespace,  # of any verb
+) -> None:
+    "Raise `UsageError` if a word of the command is a secret."
+    from tmdb_analysis.core.settings import refuse_secret
+
+    for text in getattr(args, "parameters", []):
+        name, _, value = text.partition("=")
+        refuse_secret(name.strip(), value)
+    refuse_secret("engine", getattr(args, "engine", None))
+
+# %% ../../nbs/9_use/99_cli.ipynb #99pip002
+def drop_output() -> None:
+    "Send what this process still prints to nowhere, after its reader has closed the pipe."
+    with suppress(OSError, ValueError):  # a notebook has no such file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def command_console() -> Any:
+    "The console of the command (from rich), which outlives a closed pipe."
+    from rich.console import Console  # here, because the help does not need it
+
+    class OpenConsole(Console):
+        def on_broken_pipe(self) -> None:
+            "Go on without output; rich would end the process."
+            drop_output()
+
+    return OpenConsole(width=None if sys.stdout.isatty() else 200)
+
 # %% ../../nbs/9_use/99_cli.ipynb #3918f5e8
 def main(
     argv: list[str] | None = None,  # words after `tmdb`; None: of this process
@@ -629,18 +661,20 @@ def main(
     if args.verb is None:
         parser().print_help(sys.stderr)
         return 2
-    from rich.console import Console  # here, because the help needs neither
-
     from tmdb_analysis.core.settings import TmdbError, TryLater
 
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    runs_stages = VERBS[args.verb].function == "use.running:run"
+    console = command_console()
     try:
-        if not runs_stages:
+        if VERBS[args.verb].function != "use.running:run":
             raise_again()
-        with stoppable() if runs_stages else nullcontext():
-            function = resolve_name(f"tmdb_analysis.{VERBS[args.verb].function}")
-            return int(function(args, console))
+        refuse_given_secrets(args)
+        function = resolve_name(f"tmdb_analysis.{VERBS[args.verb].function}")
+        code = int(function(args, console))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        drop_output()
+        return 0
     except TmdbError as e:
         if getattr(args, "debug", False):
             traceback.print_exc()

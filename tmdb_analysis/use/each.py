@@ -24,10 +24,9 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from ..core.home import Run, print_lines
-from ..core.processes import STOP, stoppable
+from ..core.processes import STOP, linked_command, stoppable
 from ..core.records import StageRecord
 from ..core.schema import MOVIES
-from ..core.servers import linked_command
 from ..core.settings import Settings, TmdbError, UsageError, name_hint
 from ..runs.chain import run_chain
 from ..runs.plan import Planner

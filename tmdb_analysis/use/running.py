@@ -27,7 +27,7 @@ from rich.status import Status
 
 from .. import __version__
 from ..core.home import print_lines, published, scope_words, terminal_text
-from ..core.processes import stop_if_asked
+from ..core.processes import stoppable
 from ..core.records import RunRecord, StageRecord, utc_now
 from tmdb_analysis.core.settings import (
     Settings,
@@ -167,7 +167,6 @@ def run(
     from tmdb_analysis.runs.chain import check_settings
     from tmdb_analysis.runs.plan import Planner
 
-    stop_if_asked()
     if getattr(args, "each", None):
         return run_parts(args, console)
     start = time.monotonic()
@@ -178,7 +177,8 @@ def run(
         planner.plan()  # raises an error if another stage must run too
     chosen, continues = settings_with_id(options)
     print_start(chosen, continues, console)
-    result = run_with_progress(chosen, planner, args, console)
+    with stoppable():
+        result = run_with_progress(chosen, planner, args, console)
     if report:
         print_lines([repeat_result(report, result)], console)
     place, command = chosen.pipeline, resume_command(args, chosen.pipeline.run_id)
@@ -421,4 +421,5 @@ def run_parts(
         code = run(whole, console)
         return code if code else Run(run_id, chosen.pipeline.home)
 
-    return run_each(args, console, run_all_films)
+    with stoppable():
+        return run_each(args, console, run_all_films)

@@ -35,6 +35,7 @@ from tmdb_analysis.core.home import (
     terminal_text,
     write_text,
 )
+from ..core.processes import environment_variables
 from ..core.records import RunRecord
 from tmdb_analysis.core.settings import (
     SCOPE,
@@ -43,6 +44,7 @@ from tmdb_analysis.core.settings import (
     UsageError,
     book,
     name_hint,
+    safe_environment,
     settings,
 )
 from tmdb_analysis.runs.catalog import (
@@ -179,9 +181,11 @@ def open_page(
     print_note(run)
     for line in (path, path.as_uri()):
         console.print(str(line), highlight=False, markup=False, soft_wrap=True)
+    secrets = os.environ.keys() - safe_environment().keys()  # no business of a browser
     try:
         if has_screen() and not args.no_browser:
-            webbrowser.open(path.as_uri())
+            with environment_variables(dict.fromkeys(secrets)):
+                webbrowser.open(path.as_uri())
     except (webbrowser.Error, OSError):
         pass  # the URL is already printed
     return 0
