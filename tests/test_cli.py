@@ -83,6 +83,21 @@ LIBRARIES |= {  # those that read the settings files, where there are none
 }
 
 
+def imported(words: str, demo) -> set[str]:
+    "The top-level modules that a command has imported when it ends."
+    reads = words.startswith(("runs", "open", "plan"))
+    home = f"--home {demo.home}" if reads else ""
+    code = (
+        "import sys, tmdb_analysis\n"
+        f"sys.argv = ['tmdb', *{[*words.split(), *home.split()]!r}]\n"
+        "try:\n    tmdb_analysis.command()\n"
+        "except SystemExit:\n    pass\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
 @pytest.mark.parametrize(
     ("words", "more"),
     [
@@ -98,17 +113,14 @@ LIBRARIES |= {  # those that read the settings files, where there are none
 )
 def test_a_quick_verb_imports_no_library(words, more, demo):
     "These verbs answer at once because of what they do not import; a time would depend on luck."
-    home = f"--home {demo.home}" if words.startswith(("runs", "open")) else ""
-    code = (
-        "import sys, tmdb_analysis\n"
-        f"sys.argv = ['tmdb', *{[*words.split(), *home.split()]!r}]\n"
-        "try:\n    tmdb_analysis.command()\n"
-        "except SystemExit:\n    pass\n"
-        "print(*{name.partition('.')[0] for name in sys.modules})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    imported = set(done.stdout.splitlines()[-1].split())
-    assert "tmdb_analysis" in imported and not imported & (LIBRARIES | more)
+    found = imported(words, demo)
+    assert "tmdb_analysis" in found and not found & (LIBRARIES | more)
+
+
+def test_a_plan_imports_no_engine(demo):
+    found = imported("plan --source sample", demo)
+    slow = set("pandas grpc scipy matplotlib papermill IPython requests bs4".split())
+    assert "nbformat" in found and not found & slow
 
 
 def test_without_a_verb_the_verbs_are_listed(capsys):
