@@ -24,6 +24,7 @@ from tmdb_analysis.report.style import (
     FIGURE_WIDTH,
     GREY,
     PALE,
+    PAPER,
     comparison_note,
     empty_figure,
     finish_figure,
@@ -106,7 +107,7 @@ def draw_curve(
     ax.plot(x, line["value"].where(firm), color=BLUE, lw=2.5)
     ax.fill_between(x, low, high, color=BLUE, alpha=0.2, lw=0)
     few, many = years[~years["firm"]], years[years["firm"]]
-    ax.scatter(few["year"], few["value"], s=14, facecolor="white", edgecolor=BLUE, lw=0.8, zorder=2)
+    ax.scatter(few["year"], few["value"], s=14, facecolor=PAPER, edgecolor=BLUE, lw=0.8, zorder=2)
     ax.scatter(many["year"], many["value"], s=16, color=BLUE, zorder=3)
     place: dict[str, Any] = dict(xytext=(-4, 10), textcoords="offset points", ha="right", size=10)
     for row in years[years["partial"]].itertuples():
