@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['ASSETS', 'ATTRIBUTION', 'TEMPLATES', 'TITLE_PATTERN', 'OMITTED_TAGS', 'OUTPUT_TYPES', 'ALLOWED_TAGS', 'DRAWING_TAGS',
            'SPAN_ATTRIBUTES', 'SHAPE_ATTRIBUTES', 'CLASSES', 'ALLOWED_ATTRIBUTES', 'SAFE_HREF', 'SAFE_PAINT', 'PAINTS',
-           'FOREIGN_TAG', 'NUMBER_TEXT', 'MISSING_TEXTS', 'WRAP_LETTERS', 'asset', 'fill_template', 'first_line',
-           'find_cell', 'is_run', 'is_title', 'heading', 'error_outputs', 'failure_reason', 'visible_cell',
-           'visible_cells', 'html_exporter', 'cells_html', 'safe_attribute', 'safe_html', 'check_pictures', 'slug',
-           'add_anchors', 'mark_columns', 'frame_tables', 'link_to_pages', 'script_policy', 'inert_json', 'html_page']
+           'FOREIGN_TAG', 'NUMBER_TEXT', 'MISSING_TEXTS', 'WRAP_LETTERS', 'MINOR_HEAD', 'FEW_COLUMNS', 'asset',
+           'fill_template', 'first_line', 'find_cell', 'is_run', 'is_title', 'heading', 'error_outputs',
+           'failure_reason', 'visible_cell', 'visible_cells', 'html_exporter', 'cells_html', 'safe_attribute',
+           'safe_html', 'check_pictures', 'slug', 'add_anchors', 'column_classes', 'draw_bars', 'mark_columns',
+           'frame_tables', 'link_to_pages', 'script_policy', 'inert_json', 'html_page']
 
 # %% ../../nbs/7_pages/71_page.ipynb #8fe1909b
 import json
@@ -285,28 +286,62 @@ NUMBER_TEXT = re.compile(
 )
 MISSING_TEXTS = ("<NA>", "NaN", "NaT", "–")
 WRAP_LETTERS = 16  # letters from which on a text may wrap
+MINOR_HEAD = re.compile(r"n \(.*\)|Id|Shown|Few|Partial|Co directed|Release date")
+FEW_COLUMNS = 4  # a table with more leaves out its minor columns in a narrow window
 
 
+def column_classes(
+    head: str,  # words above the column
+    texts: list[str],  # of its cells
+    columns: int,  # number of columns in the table
+) -> list[str]:
+    "The classes of a column: `number` or `words`, and `minor`."
+    values = [text for text in texts if text and text not in MISSING_TEXTS]
+    is_number = bool(values) and all(map(NUMBER_TEXT.fullmatch, values))
+    is_long = max(map(len, texts), default=0) >= WRAP_LETTERS
+    is_minor = columns > FEW_COLUMNS and MINOR_HEAD.fullmatch(head)
+    return (
+        ["number"] * is_number
+        + ["words"] * (is_long and not is_number)
+        + ["minor"] * bool(is_minor)
+    )
+
+# %% ../../nbs/7_pages/71_page.ipynb #71pag911
+def draw_bars(
+    cells: list[Any],  # `td` elements of one column, changed in place
+    texts: list[str],  # what they show
+) -> bool:
+    "Draw a bar in each cell, as long as its amount; False if an amount is not positive."
+    try:
+        amounts = [float(text.replace(",", "")) for text in texts]
+    except ValueError:
+        return False
+    if len(amounts) < FEW_COLUMNS or min(amounts) <= 0:
+        return False
+    for cell, amount in zip(cells, amounts, strict=True):
+        cell["class"], cell["style"] = ["bar"], f"--part: {amount / max(amounts):.0%}"
+    return True
+
+# %% ../../nbs/7_pages/71_page.ipynb #71pag913
 def mark_columns(
     table: Any,  # `table` element, changed in place
 ) -> None:
-    "Mark the columns of numbers and of long texts, and show missing values as a dash."
+    "Mark the columns of a table for the style sheet, and show missing values as a dash."
     head = {id(cell) for part in table("thead") for cell in part(["td", "th"])}
     rows = [row(["td", "th"]) for row in table("tr")]
-    width = max(map(len, rows), default=0)
+    width, named, barred = max(map(len, rows), default=0), False, False
     for column in zip(*(row for row in rows if len(row) == width), strict=True):
         cells = [cell for cell in column if id(cell) not in head]
         texts = [cell.get_text(strip=True) for cell in cells]
-        values = [text for text in texts if text and text not in MISSING_TEXTS]
-        if any(map(NUMBER_TEXT.fullmatch, texts)) and all(map(NUMBER_TEXT.fullmatch, values)):
-            for cell in column:
-                cell["class"] = "number"
-        elif max(map(len, texts), default=0) >= WRAP_LETTERS:
-            for cell in column:
-                cell["class"] = "words"
-        for cell in (
-            cell for cell, text in zip(cells, texts, strict=True) if text in MISSING_TEXTS
-        ):
+        title = " ".join(c.get_text(strip=True) for c in column if id(c) in head)
+        classes = column_classes(title, texts, width)
+        if "number" not in classes and not named and any(texts):
+            classes, named = [*classes, "name"], True
+        elif title.endswith("($M)") and not barred and named:
+            barred = draw_bars(cells, texts)
+        for cell in column if classes else ():
+            cell["class"] = [*cell.get("class", []), *classes]
+        for cell in (c for c, text in zip(cells, texts, strict=True) if text in MISSING_TEXTS):
             cell.string = "–"
 
 # %% ../../nbs/7_pages/71_page.ipynb #da8355a5

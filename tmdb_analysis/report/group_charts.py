@@ -48,6 +48,7 @@ from tmdb_analysis.report.style import (
     format_log_axis,
     lead_in_words,
     name_rows,
+    point_out,
     positive_rows,
 )
 
@@ -242,8 +243,14 @@ def roi_by_genre(
     title = f"No genre has {film_count_text(firm_group)} or more: the spreads are uncertain"
     n = pairs.groupby("genre").size()
     small = [chart_label(genre, "unnamed") for genre in n.index[n < min_n]]
+    fig = plot_boxes(pairs, marks, firm_group)
+    if len(firm):
+        largest = marks.loc[firm["n"].idxmax()]
+        row = marks.index.get_loc(largest.name)
+        for end, side in (("low", "left"), ("high", "right")):
+            point_out(fig.axes[0], largest[end], row, multiple_text(largest[end]), side)
     return finish_figure(
-        plot_boxes(pairs, marks, firm_group),
+        fig,
         "Boxes with whiskers on a logarithmic axis, one row per genre",
         spread_title(firm) if len(firm) else title,
         "Gross / budget of the films where both are known "

@@ -95,9 +95,11 @@ def money_plane(
     ax.scatter(x, y, s=size, alpha=alpha, lw=0, color=BLUE, clip_on=False, gid="dots")
     bottom, top = ([low * multiple, high * multiple] for multiple in BREAK_EVEN_BAND)
     ax.fill_between([low, high], bottom, top, color=BAND, lw=0, zorder=-1)
+    shares = ((dots["revenue_musd"] >= m * dots["budget_musd"]).mean() for m in (1, BREAK_EVEN))
+    back, even = (f"{share:.0%} of the films are above" for share in shares)
     lines = (
-        (1, "gross = budget", "-", 0.9, "top"),
-        (BREAK_EVEN, f"{multiple_text(BREAK_EVEN)} budget", "--", 3, "bottom"),
+        (1, f"gross = budget: {back}", "-", 0.9, "top"),
+        (BREAK_EVEN, f"{multiple_text(BREAK_EVEN)} budget: {even}", "--", 3, "bottom"),
     )
     for multiple, text, look, height, va in lines:
         ax.plot([low, high], [low * multiple, high * multiple], look, color=GREY, lw=1, zorder=0)

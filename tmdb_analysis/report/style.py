@@ -8,10 +8,10 @@ __all__ = ['FONT', 'INK', 'GREY', 'PALE', 'PAPER', 'FAINT', 'BAND', 'BLUE', 'ORA
            'SHARES', 'MOST_COVERED', 'ROW_STRETCH', 'STYLE_RULE', 'LONG_NUMBER', 'KEPT_ATTRIBUTES', 'USUAL',
            'INHERITED', 'HALO', 'REFERENCE', 'RASTER_DOTS', 'RASTER_DPI', 'BREAK_EVEN', 'BREAK_EVEN_BAND', 'FIRM_FILMS',
            'RETURN_COLUMNS', 'SCORE_COLUMNS', 'float_columns', 'positive_rows', 'chart_label', 'page_colour',
-           'label_box', 'settle_labels', 'label_dots', 'name_rows', 'raise_row_names', 'lay_out', 'make_narrow',
-           'finish_figure', 'figure_words', 'empty_figure', 'short_attributes', 'shows_nothing', 'shorten_svg',
-           'rename_ids', 'svg_markup', 'figure_html', 'show', 'format_log_axis', 'draw_thresholds', 'leading_groups',
-           'first_capital', 'names_in_words', 'lead_in_words', 'comparison_note']
+           'label_box', 'settle_labels', 'label_dots', 'point_out', 'name_rows', 'raise_row_names', 'lay_out',
+           'make_narrow', 'finish_figure', 'figure_words', 'empty_figure', 'short_attributes', 'shows_nothing',
+           'shorten_svg', 'rename_ids', 'svg_markup', 'figure_html', 'show', 'format_log_axis', 'draw_thresholds',
+           'leading_groups', 'first_capital', 'names_in_words', 'lead_in_words', 'comparison_note']
 
 # %% ../../nbs/6_report/60_style.ipynb #ff1bb667
 import re
@@ -182,6 +182,21 @@ def label_dots(
         ax.annotate(text, (x, y), (0, 0), annotation_clip=False, **look)
         ax.scatter([x], [y], gid="ring", clip_on=False, **ring)
     return settle_labels(ax)
+
+# %% ../../nbs/6_report/60_style.ipynb #60sty916
+def point_out(
+    ax: Axes,
+    x: float,  # of the mark
+    y: float,
+    words: str,  # what the finding says of it
+    side: str = "top",  # of the mark: top, bottom, left or right
+) -> None:
+    "Write words beside the mark that the finding is about."
+    dx, dy = {"top": (0, 5), "bottom": (0, -5), "left": (-6, 0), "right": (6, 0)}[side]
+    ha = {"left": "right", "right": "left"}.get(side, "center")
+    va = {"top": "bottom", "bottom": "top"}.get(side, "center")
+    place: dict[str, Any] = dict(textcoords="offset points", ha=ha, va=va, zorder=6)
+    ax.annotate(words, (x, y), (dx, dy), weight="bold", size=9.5, gid="halo", **place)
 
 # %% ../../nbs/6_report/60_style.ipynb #60sty922
 ROW_STRETCH = 1.35  # height of a row with its name above / height of a row
@@ -388,7 +403,8 @@ def figure_html(
     if not fig.axes:
         return f"<p>{escape(str(fig.get_label()))}</p>"
     words = figure_words(fig)
-    named = [t.get_text() for ax in fig.axes for t in ax.texts if t.get_gid() == "label"]
+    labels = [t for ax in fig.axes for t in ax.texts if t.get_gid() == "label"]
+    named = [label.get_text() for label in labels if label.get_visible()]
     alt = f"{words['kind']}. {words['title']}."
     alt += f" Labels: {', '.join(named)}." if named else ""
     wide = svg_markup(fig, alt)

@@ -31,6 +31,7 @@ from tmdb_analysis.report.style import (
     float_columns,
     format_log_axis,
     lead_in_words,
+    point_out,
 )
 
 # %% ../../nbs/6_report/63_year_charts.ipynb #376925c3
@@ -156,6 +157,11 @@ def median_by_year(
     fig, top, strip = figure_with_strip(years["year"])
     top.set(yscale="log", ylabel=m.axis.format(dollars=dollars or "real"))
     draw_curve(top, years)
+    firm = years[years["firm"]]
+    if len(firm) > 1:
+        for end, side in ((firm["value"].idxmin(), "bottom"), (firm["value"].idxmax(), "top")):
+            year, value = years.loc[end, ["year", "value"]]
+            point_out(top, year, value, f"{year:.0f}: {m.form(value)}", side)
     format_log_axis(top.yaxis, m.form)
     strip.bar(years["year"], years["n"], width=0.8, color=np.where(years["firm"], BLUE, PALE))
     strip.axhline(min_year, color=GREY, lw=1, ls=":")
@@ -228,6 +234,8 @@ def yearly_box_office(
     strip.bar(years["year"], years["films"], color=PALE)
     strip.bar(years["year"], years["n_revenue"], color=GREY)
     year, _, n, total = paid.loc[paid["total_revenue_musd"].idxmax()]
+    point_out(top, year, total, f"{year:.0f}: {money_text(total)}")
+    top.margins(y=0.15)
     return finish_figure(
         fig,
         "Bars by year, over a strip of bars with the number of films",
