@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from tmdb_analysis import report
+from tmdb_analysis.core.display import money_text
 from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.schema import COHORT, MOVIES
 from tmdb_analysis.core.store import read, read_kpi, to_pandas
@@ -533,10 +534,13 @@ def test_years_with_few_films_are_dashed_and_gaps_stay_open():
     )
     assert [bar.get_height() for bar in strip.patches] == table["n_real_revenue"].tolist()
     assert (
-        [t.get_text() for t in top.texts] == ["2019: incomplete"]
+        top.texts[0].get_text() == "2019: incomplete"
         and top.get_yscale() == "log"
         and len(fig.axes) == 2
     )
+    known = table[firm].set_index("year")["median_real_revenue_musd"]
+    ends = [t.get_text() for t in top.texts[1:]]
+    assert ends == [f"{y}: {money_text(known[y])}" for y in (known.idxmin(), known.idxmax())]
     assert "median gross ranged from $" in fig.get_label(), "quartiles cannot say which year leads"
     assert "lead in median return; their order may be chance" in " ".join(
         median_by_year(table, "return").get_label().split()
