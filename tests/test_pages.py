@@ -130,6 +130,27 @@ def test_a_report_is_read_by_keyboard(visit, demo):
     assert page.evaluate("document.activeElement.parentElement.open") is True
 
 
+def test_tables_fit_a_phone(visit, demo):
+    page = visit(demo.report / "index.html", viewport={"width": 390, "height": 800})
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    boxes = page.evaluate("""() => [...document.querySelectorAll('.scroll')].map(box => {
+      box.scrollLeft = 9999
+      const name = box.querySelector('tbody .name'), cell = name?.getBoundingClientRect()
+      return {
+        label: box.getAttribute('aria-label'), wide: box.scrollWidth > box.clientWidth + 1,
+        left: cell ? cell.left - box.getBoundingClientRect().left : null,
+        cue: getComputedStyle(box).backgroundImage.includes('gradient'),
+        minor: [...box.querySelectorAll('.minor')].some(c => c.checkVisibility()),
+        raw: [...box.querySelectorAll('th[scope=col]')].some(h => h.textContent.includes('_')),
+      }
+    })""")
+    assert len(boxes) > 30 and any(box["wide"] for box in boxes)
+    for box in boxes:
+        assert box["cue"] and not box["minor"] and not box["raw"], box
+        if box["wide"] and box["left"] is not None:
+            assert -1 <= box["left"] <= 1, "the names of the rows stay in sight"
+
+
 TEXT_BOXES = """() => [...document.querySelectorAll('figure.chart svg')]
   .filter(svg => svg.checkVisibility())
   .map(svg => ({
