@@ -200,7 +200,7 @@ def plot_boxes(
         ax=ax,
         whis=(5, 95),
         showfliers=False,
-        width=0.6,
+        width=0.42,
         linecolor=GREY,
         linewidth=1,
         saturation=1,
