@@ -42,6 +42,23 @@ def look(page: Page, path: Path) -> bytes:
     return small(page.screenshot())
 
 
+GRID = """
+nav, header, footer, .skip, main > :not(.chart) { display: none !important }
+.columns { display: block !important; max-width: none; padding: 0 }
+main { display: grid; grid-template-columns: repeat(3, 1fr); gap: 0 1.5rem; padding: 1rem }
+.chart { margin: 0 0 1rem; font-size: 0.8rem }
+.chart .drawn { font-size: 0.85rem }
+.chart figcaption { display: none }
+"""
+
+
+def contact_sheet(page: Page, path: Path) -> bytes:
+    "All figures of a report in a grid."
+    page.goto(path.as_uri())
+    page.add_style_tag(content=GRID)
+    return small(page.screenshot(full_page=True))
+
+
 def take(reports: Path) -> None:
     "Take all pictures of the runs in a folder."
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -57,6 +74,9 @@ def take(reports: Path) -> None:
             )
             (IMAGES / f"{name}.png").write_bytes(look(page, reports / path))
             page.close()
+        page = browser.new_page(viewport={"width": 1240, "height": 900})
+        sheet = contact_sheet(page, reports / "week-47" / "index.html")
+        (IMAGES / "figures.png").write_bytes(sheet)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 "Every page of a run in a real browser: offline, readable, and deaf to what titles say."
 
 import json
+from itertools import combinations
 
 import pytest
 
@@ -129,6 +130,75 @@ def test_a_report_is_read_by_keyboard(visit, demo):
     assert page.evaluate("document.activeElement.parentElement.open") is True
 
 
+def test_tables_fit_a_phone(visit, demo):
+    page = visit(demo.report / "index.html", viewport={"width": 390, "height": 800})
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    boxes = page.evaluate("""() => [...document.querySelectorAll('.scroll')].map(box => {
+      box.scrollLeft = 9999
+      const name = box.querySelector('tbody .name'), cell = name?.getBoundingClientRect()
+      return {
+        label: box.getAttribute('aria-label'), wide: box.scrollWidth > box.clientWidth + 1,
+        left: cell ? cell.left - box.getBoundingClientRect().left : null,
+        cue: getComputedStyle(box).backgroundImage.includes('gradient'),
+        minor: [...box.querySelectorAll('.minor')].some(c => c.checkVisibility()),
+        raw: [...box.querySelectorAll('th[scope=col]')].some(h => h.textContent.includes('_')),
+      }
+    })""")
+    assert len(boxes) > 30 and any(box["wide"] for box in boxes)
+    for box in boxes:
+        assert box["cue"] and not box["minor"] and not box["raw"], box
+        if box["wide"] and box["left"] is not None:
+            assert -1 <= box["left"] <= 60, "the names of the rows stay in sight"
+
+
+TEXT_BOXES = """() => [...document.querySelectorAll('figure.chart svg')]
+  .filter(svg => svg.checkVisibility())
+  .map(svg => ({
+    name: svg.getAttribute('aria-label'),
+    frame: svg.getBoundingClientRect().toJSON(),
+    texts: [...svg.querySelectorAll('text')]
+      .filter(t => !/rotate\\((?!-?90)/.test(t.getAttribute('transform') || ''))
+      .map(t => ({text: t.textContent, ...t.getBoundingClientRect().toJSON()})),
+  }))"""
+
+
+def overlaps(a: dict, b: dict) -> bool:
+    "Whether two texts share more than the empty rim of a line, which is 3 pixels high."
+    across = min(a["right"], b["right"]) - max(a["left"], b["left"])
+    return across > 1 and min(a["bottom"], b["bottom"]) - max(a["top"], b["top"]) > 3
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_text_of_a_figure_covers_another_or_is_cut(visit, demo, width):
+    page = visit(demo.report / "index.html", viewport={"width": width, "height": 800})
+    figures = page.evaluate(TEXT_BOXES)
+    assert len(figures) == page.locator("figure.chart").count() >= 9
+    for figure in figures:
+        frame, texts = figure["frame"], figure["texts"]
+        assert all(t["height"] >= 10 for t in texts), "legible"
+        covered = [(a["text"], b["text"]) for a, b in combinations(texts, 2) if overlaps(a, b)]
+        assert not covered, figure["name"]
+        for t in texts:
+            inside = frame["left"] - 1 <= t["left"] and t["right"] <= frame["right"] + 1
+            assert inside and t["bottom"] <= frame["bottom"] + 2, (figure["name"], t["text"])
+
+
+def test_a_label_stands_beside_its_film(visit, demo):
+    page = visit(demo.report / "index.html")
+    gap = page.evaluate("""() => {
+      const svg = document.querySelector('figure.chart svg')
+      const boxes = e => [...svg.querySelectorAll(e)].map(x => x.getBoundingClientRect())
+      const rings = boxes('use[fill=none], path[fill=none], g[fill=none] use')
+        .filter(b => b.width < 12 && b.height > 3)
+      const far = (a, b) => Math.hypot(
+        Math.max(a.left - b.right, b.left - a.right, 0),
+        Math.max(a.top - b.bottom, b.top - a.bottom, 0))
+      return boxes('text[paint-order=stroke]').map(t => Math.min(...rings.map(r => far(t, r))))
+    }""")
+    near = [g for g in gap if g is not None and g < 6]
+    assert len(near) >= 6 and len(gap) - len(near) <= 2, "all but the names of the two lines"
+
+
 def test_links_lead_somewhere(visit, demo):
     for path in pages(demo):
         page = visit(path)
@@ -152,8 +222,10 @@ def test_a_report_prints(visit, demo, tmp_path):
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(21, 23, 26)"
     assert page.locator("nav.contents").is_hidden()
-    pdf = page.pdf(format="A4")
+    pdf = page.pdf(format="A4", prefer_css_page_size=True)
     assert pdf.startswith(b"%PDF") and len(pdf) < 4_000_000
+    assert pdf.count(b"/Type /Page\n") <= 10
+    assert page.locator("details:not([open]) >> visible=true").count() == 0, "no dead fold-outs"
 
 
 def test_hostile_titles_are_only_shown(visit, hostile):

@@ -33,6 +33,7 @@ from tmdb_analysis.report.style import (
     BREAK_EVEN,
     BREAK_EVEN_BAND,
     CHART_STYLE,
+    FAINT,
     FIGURE_WIDTH,
     FIRM_FILMS,
     GREY,
@@ -46,6 +47,8 @@ from tmdb_analysis.report.style import (
     float_columns,
     format_log_axis,
     lead_in_words,
+    name_rows,
+    point_out,
     positive_rows,
 )
 
@@ -89,10 +92,8 @@ def plot_intervals(
     draw_thresholds(ax)
     ax.hlines(y, table["low"], table["high"], color=colours, lw=4, alpha=0.5)
     ax.scatter(table["value"], y, color=colours, s=28, zorder=3)
-    ax.set_yticks(
-        y, [f"{label} (n = {n:,.0f})" for label, n in zip(table["label"], table["n"], strict=True)]
-    )
-    ax.tick_params(axis="y", length=0)
+    sizes = zip(table["label"], table["n"], strict=True)
+    name_rows(ax, list(y), [f"{label} (n = {n:,.0f})" for label, n in sizes])
     for at, value in zip(y, table["value"], strict=True):
         ax.text(
             1.02,
@@ -194,23 +195,20 @@ def plot_boxes(
         hue="genre",
         order=order,
         hue_order=order,
-        palette={genre: PALE if n >= few else "#E6E6E6" for genre, n in marks["n"].items()},
+        palette={genre: PALE if n >= few else FAINT for genre, n in marks["n"].items()},
         legend=False,
         ax=ax,
         whis=(5, 95),
         showfliers=False,
-        width=0.6,
+        width=0.42,
         linecolor=GREY,
         linewidth=1,
         saturation=1,
         medianprops={"color": BLUE, "lw": 3},
     )
     ax.set(xlabel="worldwide gross / production budget", ylabel="")
-    ax.set_yticks(
-        range(len(marks)),
-        [f"{chart_label(genre, 'unnamed', 22)} (n = {n:,})" for genre, n in marks["n"].items()],
-    )
-    ax.tick_params(axis="y", length=0)
+    names = [f"{chart_label(genre, 'unnamed', 22)} (n = {n:,})" for genre, n in marks["n"].items()]
+    name_rows(ax, range(len(marks)), names)
     draw_thresholds(ax)
     format_log_axis(ax.xaxis, multiple_text)
     return fig
@@ -245,8 +243,14 @@ def roi_by_genre(
     title = f"No genre has {film_count_text(firm_group)} or more: the spreads are uncertain"
     n = pairs.groupby("genre").size()
     small = [chart_label(genre, "unnamed") for genre in n.index[n < min_n]]
+    fig = plot_boxes(pairs, marks, firm_group)
+    if len(firm):
+        largest = marks.loc[firm["n"].idxmax()]
+        row = marks.index.get_loc(largest.name)
+        for end, side in (("low", "left"), ("high", "right")):
+            point_out(fig.axes[0], largest[end], row, multiple_text(largest[end]), side)
     return finish_figure(
-        plot_boxes(pairs, marks, firm_group),
+        fig,
         "Boxes with whiskers on a logarithmic axis, one row per genre",
         spread_title(firm) if len(firm) else title,
         "Gross / budget of the films where both are known "
@@ -321,7 +325,7 @@ def return_by_franchise(
         roi = points.loc[points["group"] == group, "roi"].sort_values()
         # Steps of the golden ratio fill a strip evenly.
         jitter = (np.arange(len(roi)) * 0.618034 % 1 - 0.5) * 0.62
-        ax.scatter(roi, y + jitter, s=9, alpha=0.3, lw=0, color=ORANGE, zorder=1)
+        ax.scatter(roi, y + jitter, s=9, alpha=0.3, lw=0, color=ORANGE, zorder=1, gid="dots")
     format_log_axis(ax.xaxis, multiple_text)
     behind = ""
     if len(points):

@@ -86,22 +86,25 @@ def money_plane(
 ) -> tuple[Figure, Axes]:
     "A plot of gross against budget, one dot per film, with lines at 1 and 2.5 times the budget."
     low, high = 10.0 ** (np.floor(np.log10([dots.min().min(), dots.max().max()])) + [0, 1])
-    fig = Figure((FIGURE_WIDTH, 4.8), layout="constrained")
+    fig = Figure((FIGURE_WIDTH, 5.2), layout="constrained")
     ax = fig.add_subplot(xscale="log", yscale="log")
-    ax.set(xlabel="production budget", ylabel="worldwide gross", aspect="equal", anchor="N")
+    ax.set(xlabel="production budget", ylabel="worldwide gross")
     ax.set(xlim=(low, high), ylim=(low, high))
     size, alpha = (14, 0.3) if len(dots) > 500 else (28, 0.7)
     x, y = dots.to_numpy().T
-    ax.scatter(x, y, s=size, alpha=alpha, lw=0, color=BLUE, clip_on=False)
+    ax.scatter(x, y, s=size, alpha=alpha, lw=0, color=BLUE, clip_on=False, gid="dots")
     bottom, top = ([low * multiple, high * multiple] for multiple in BREAK_EVEN_BAND)
     ax.fill_between([low, high], bottom, top, color=BAND, lw=0, zorder=-1)
+    shares = ((dots["revenue_musd"] >= m * dots["budget_musd"]).mean() for m in (1, BREAK_EVEN))
+    back, even = (f"{share:.0%} of the films are above" for share in shares)
     lines = (
-        (1, "gross = budget", "-", 0.9, "top"),
-        (BREAK_EVEN, f"{multiple_text(BREAK_EVEN)} budget", "--", 3, "bottom"),
+        (1, f"gross = budget: {back}", "-", 0.9, "top"),
+        (BREAK_EVEN, f"{multiple_text(BREAK_EVEN)} budget: {even}", "--", 3, "bottom"),
     )
     for multiple, text, look, height, va in lines:
         ax.plot([low, high], [low * multiple, high * multiple], look, color=GREY, lw=1, zorder=0)
-        turn: dict[str, Any] = dict(va=va, rotation=45, rotation_mode="anchor")
+        turn: dict[str, Any] = dict(va=va, rotation_mode="anchor", gid="halo")
+        turn |= dict(rotation=np.degrees(np.arctan(height)), transform_rotates_text=True)
         ax.text(low * 1.4, low * 1.4 * height, text, size=10, color=GREY, **turn)
     format_log_axis(ax.xaxis, money_text)
     format_log_axis(ax.yaxis, money_text)
@@ -164,7 +167,6 @@ def revenue_vs_budget(
     )
     best = notable_films(shown, line, labels)
     texts = {i: chart_label(film.title, f"film {film.id}") for i, film in best.iterrows()}
-    sides = {i: -1 if is_above else 1 for i, is_above in (best["times"] >= 1).items()}
-    named = label_dots(ax, dots, texts, sides)
+    named = label_dots(ax, dots, texts)
     fig.set_label(f"{fig.get_label()} Films named: {', '.join(named) or 'none'}.")
     return fig

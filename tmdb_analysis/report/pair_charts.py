@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
@@ -23,9 +24,13 @@ from ..core.display import film_count_text, multiple_text, range_text, rounded_t
 from tmdb_analysis.report.style import (
     BLUE,
     CHART_STYLE,
+    FEW_TO_MANY,
     FIGURE_WIDTH,
     FIRM_FILMS,
     INK,
+    LOW_TO_HIGH,
+    ON_DARK,
+    PAPER,
     chart_label,
     empty_figure,
     finish_figure,
@@ -59,7 +64,12 @@ def draw_cells(
     "Draw the number of films in each hexagonal cell, with logarithmic colours."
     x, y = pairs.to_numpy().T
     look: dict[str, Any] = dict(
-        xscale="log", bins="log", gridsize=(26, 12), mincnt=1, cmap="crest", lw=0.2
+        xscale="log",
+        bins="log",
+        gridsize=(26, 12),
+        mincnt=1,
+        cmap=ListedColormap(FEW_TO_MANY),
+        lw=0.2,
     )
     drawn = ax.hexbin(x, y, clip_on=False, **look)
     drawn.set_clim(1, max(2, np.asarray(drawn.get_array()).max()))
@@ -90,7 +100,7 @@ def popularity_vs_rating(
         draw_cells(fig, ax, pairs)
     else:
         x, y = pairs.to_numpy().T
-        ax.scatter(x, y, s=28, alpha=0.7, lw=0, color=BLUE)
+        ax.scatter(x, y, s=28, alpha=0.7, lw=0, color=BLUE, gid="dots")
     low, high = pairs["vote_average"].min(), pairs["vote_average"].max()
     ax.set_ylim(np.floor(low - 0.05), np.ceil(high + 0.05))
     format_log_axis(ax.xaxis, rounded_text)
@@ -137,7 +147,7 @@ def lift_square(
     return square.iloc[order, order]
 
 # %% ../../nbs/6_report/64_pair_charts.ipynb #fbb11239
-LIFT_COLOURS = "vlag"  # from blue over white to red
+LIFT_COLOURS = ListedColormap(LOW_TO_HIGH)  # from blue over white to red
 
 
 def colour_numbers(
@@ -147,10 +157,11 @@ def colour_numbers(
     "Colour each number with the higher contrast to its cell, ink or white (WCAG 2)."
     for text in ax.texts:
         column, row = (int(x) for x in text.get_position())
-        rgb = np.array(mpl.colormaps[LIFT_COLOURS](shades.iat[row, column])[:3])
+        rgb = np.array(LIFT_COLOURS(shades.iat[row, column])[:3])
         linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
         luminance = linear @ [0.2126, 0.7152, 0.0722]
-        text.set_color(INK if luminance > 0.2 else "white")
+        text.set_color(INK if luminance > 0.2 else ON_DARK)
+        text.set_gid("cell")
 
 # %% ../../nbs/6_report/64_pair_charts.ipynb #b08798bf
 def draw_heat_map(
@@ -162,8 +173,8 @@ def draw_heat_map(
     "Draw the lift of each pair of genres as a coloured cell with its number."
     values = np.log2(square.astype(float))
     hidden = np.triu(np.ones(square.shape, dtype=bool)) | values.isna()
-    look: dict[str, Any] = dict(cmap=LIFT_COLOURS, vmin=-end, vmax=end, center=0, cbar=False)
-    look |= dict(linewidths=1, linecolor="white", annot_kws={"size": 9}, fmt="")
+    look: dict[str, Any] = dict(cmap=LIFT_COLOURS, vmin=-end, vmax=end, cbar=False)
+    look |= dict(linewidths=1, linecolor=PAPER, annot_kws={"size": 9.5}, fmt="")
     words = square.map(lambda lift: rounded_text(lift, 2))
     ticks = dict(xticklabels=labels, yticklabels=labels)
     sns.heatmap(values, mask=hidden, annot=words, ax=ax, **ticks, **look)

@@ -24,12 +24,14 @@ from tmdb_analysis.report.style import (
     FIGURE_WIDTH,
     GREY,
     PALE,
+    PAPER,
     comparison_note,
     empty_figure,
     finish_figure,
     float_columns,
     format_log_axis,
     lead_in_words,
+    point_out,
 )
 
 # %% ../../nbs/6_report/63_year_charts.ipynb #376925c3
@@ -106,7 +108,7 @@ def draw_curve(
     ax.plot(x, line["value"].where(firm), color=BLUE, lw=2.5)
     ax.fill_between(x, low, high, color=BLUE, alpha=0.2, lw=0)
     few, many = years[~years["firm"]], years[years["firm"]]
-    ax.scatter(few["year"], few["value"], s=14, facecolor="white", edgecolor=BLUE, lw=0.8, zorder=2)
+    ax.scatter(few["year"], few["value"], s=14, facecolor=PAPER, edgecolor=BLUE, lw=0.8, zorder=2)
     ax.scatter(many["year"], many["value"], s=16, color=BLUE, zorder=3)
     place: dict[str, Any] = dict(xytext=(-4, 10), textcoords="offset points", ha="right", size=10)
     for row in years[years["partial"]].itertuples():
@@ -155,6 +157,11 @@ def median_by_year(
     fig, top, strip = figure_with_strip(years["year"])
     top.set(yscale="log", ylabel=m.axis.format(dollars=dollars or "real"))
     draw_curve(top, years)
+    firm = years[years["firm"]]
+    if len(firm) > 1:
+        for end, side in ((firm["value"].idxmin(), "bottom"), (firm["value"].idxmax(), "top")):
+            year, value = years.loc[end, ["year", "value"]]
+            point_out(top, year, value, f"{year:.0f}: {m.form(value)}", side)
     format_log_axis(top.yaxis, m.form)
     strip.bar(years["year"], years["n"], width=0.8, color=np.where(years["firm"], BLUE, PALE))
     strip.axhline(min_year, color=GREY, lw=1, ls=":")
@@ -227,6 +234,8 @@ def yearly_box_office(
     strip.bar(years["year"], years["films"], color=PALE)
     strip.bar(years["year"], years["n_revenue"], color=GREY)
     year, _, n, total = paid.loc[paid["total_revenue_musd"].idxmax()]
+    point_out(top, year, total, f"{year:.0f}: {money_text(total)}")
+    top.margins(y=0.15)
     return finish_figure(
         fig,
         "Bars by year, over a strip of bars with the number of films",
