@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TIMESTAMP', 'CHECKSUM_FILE', 'LISTED_MEASURES', 'notebook_html', 'stage_page', 'value_words', 'size_words',
-           'downloads', 'checksums', 'recorded_stages', 'run_details', 'failure_box', 'report_page', 'notebooks',
-           'dashboard_page', 'render_run', 'status_words', 'run_row', 'render_home']
+           'downloads', 'checksums', 'recorded_stages', 'run_details', 'failure_box', 'first_screen', 'method_page',
+           'report_page', 'notebooks', 'dashboard_page', 'render_run', 'status_words', 'run_row', 'render_home']
 
 # %% ../../nbs/8_runs/85_site.ipynb #f2788d82
 import re
@@ -19,10 +19,19 @@ from typing import TYPE_CHECKING, Any
 from ..core.home import Run, read_counts, scope_words, write_text
 from ..core.records import RunRecord, StageLine, StageRecord, stage_records
 from ..core.schema import CREDITS, MOVIES
-from ..core.store import read_arrow
+from ..core.settings import TmdbError
+from ..core.store import read_arrow, read_kpi
+from ..films.clean import OUTSIDE
 from ..films.cohort import carries_collections
 from ..pages.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard_html
 from ..pages.dictionary import description_files, dictionary_html
+from tmdb_analysis.pages.front import (
+    data_sentences,
+    front_html,
+    method_html,
+    method_steps,
+    three_answers,
+)
 from tmdb_analysis.pages.page import (
     cells_html,
     failure_reason,
@@ -32,7 +41,7 @@ from tmdb_analysis.pages.page import (
     safe_html,
     visible_cells,
 )
-from .cards import CARD_MEASURES, cards, values_and_line
+from .cards import CARD_MEASURES, cards, read_findings, values_and_line
 from tmdb_analysis.runs.catalog import (
     all_runs,
     comparable_runs,
@@ -166,6 +175,36 @@ def failure_box(
     page = f"{stage}.html" if stage in pages else None
     return fill_template("failed.html.j2", heading=title, reason=reason, page=page)
 
+# %% ../../nbs/8_runs/85_site.ipynb #85sit971
+def first_screen(
+    run: Run,
+    facts: RunRecord,  # content of run.json
+) -> str:
+    "What the data of a run are and three answers, as HTML; empty if its tables are gone."
+    try:
+        years = read_arrow(MOVIES, run, ["release_year"])["release_year"].to_pandas()
+        money = int(read_kpi("money_funnel", run)["films"].iloc[-1])
+        outside = read_counts(run)["clean"]["dropped_by"].get(OUTSIDE, 0)
+    except (TmdbError, OSError, KeyError, IndexError):
+        return ""
+    about = data_sentences(facts, years, money, outside)
+    return front_html(about, three_answers(read_findings(run)))
+
+
+def method_page(
+    run: Run,
+    facts: RunRecord,  # content of run.json
+    pages: Mapping[str, str],  # stage -> title, of the stages that have a page
+) -> str:
+    "The page with steps, definitions, downloads, provenance and stages of a run, as HTML."
+    try:
+        steps = method_steps(read_counts(run), read_kpi("money_funnel", run), facts.films or 0)
+    except (TmdbError, OSError, KeyError, IndexError):
+        steps = []
+    content = f"{method_html(steps)}{run_details(run, facts, pages)}"
+    subtitle = "Definitions, downloads, and how this run was made."
+    return html_page("Method", subtitle, content, "method", pages, run.id)
+
 # %% ../../nbs/8_runs/85_site.ipynb #85sit940
 def report_page(
     nb: "NotebookNode | None",  # executed report; None if the run has none
@@ -178,8 +217,10 @@ def report_page(
     scope = scope_words(facts.parameters)
     title = f"{title}: films {scope}" if scope else title
     box = failure_box(facts, pages) if nb is None or facts.status == "failed" else ""
-    report = f"{cards(run, facts, all_runs(run.home))}{notebook_html(nb)}" if nb else ""
-    content = f"{box}{report}{run_details(run, facts, pages)}"
+    content = f"{box}{run_details(run, facts, pages)}"
+    if nb:
+        front = f"{first_screen(run, facts)}{cards(run, facts, all_runs(run.home))}"
+        content = f"{box}{front}{notebook_html(nb)}{fill_template('more.html.j2')}"
     data = {"provenance": provenance(facts)}
     return html_page(title, subtitle, content, "index", pages, run.id, data=data)
 
@@ -223,6 +264,7 @@ def render_run(
     films = run.path(MOVIES).is_file() and run.path(CREDITS).is_file() and not front_only
     pages = {"dashboard": "Dashboard"} if films else {}
     pages |= {stage: heading(nb, stage)[0] for stage, nb in found.items() if nb is not report}
+    pages |= {"method": "Method"} if report else {}
     for name, text in description_files(run.report, run.id).items():
         write_text(run.report / name, text)
     write_text(run.report / CHECKSUM_FILE, checksums(run.report))
@@ -234,6 +276,13 @@ def render_run(
     makers["dictionary.html"] = lambda: html_page(
         *dictionary, dictionary_html(), "dictionary", pages, run.id
     )
+    if report:
+        title = heading(report, "")[0]
+        pointer = '<p>The report is <a href="index.html">the front page of this run</a>.</p>'
+        makers["66_report.html"] = partial(
+            html_page, title, "", pointer, "66_report", pages, run.id
+        )
+        makers["method.html"] = partial(method_page, run, facts, pages)
     if films:
         makers["dashboard.html"] = partial(dashboard_page, run, pages)
     makers["index.html"] = partial(report_page, report, run, facts, pages)
