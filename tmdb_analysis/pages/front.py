@@ -15,7 +15,6 @@ from markupsafe import Markup
 from ..core.display import column_title, film_count_text
 from ..core.home import scope_words
 from ..core.records import RunRecord
-from ..films.clean import OUTSIDE
 from ..kpis.groups import data_date_sentence
 from ..kpis.registry import all_kpis
 from .page import fill_template

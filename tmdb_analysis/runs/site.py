@@ -179,6 +179,7 @@ def failure_box(
 def first_screen(
     run: Run,
     facts: RunRecord,  # content of run.json
+    report: str = "",  # HTML below it; an answer links only to a section that it has
 ) -> str:
     "What the data of a run are and three answers, as HTML; empty if its tables are gone."
     try:
@@ -188,7 +189,8 @@ def first_screen(
     except (TmdbError, OSError, KeyError, IndexError):
         return ""
     about = data_sentences(facts, years, money, outside)
-    return front_html(about, three_answers(read_findings(run)))
+    found = three_answers(read_findings(run))
+    return front_html(about, [(a, b, id if f'id="{id}"' in report else "") for a, b, id in found])
 
 
 def method_page(
@@ -219,8 +221,9 @@ def report_page(
     box = failure_box(facts, pages) if nb is None or facts.status == "failed" else ""
     content = f"{box}{run_details(run, facts, pages)}"
     if nb:
-        front = f"{first_screen(run, facts)}{cards(run, facts, all_runs(run.home))}"
-        content = f"{box}{front}{notebook_html(nb)}{fill_template('more.html.j2')}"
+        report = notebook_html(nb)
+        front = f"{first_screen(run, facts, report)}{cards(run, facts, all_runs(run.home))}"
+        content = f"{box}{front}{report}{fill_template('more.html.j2')}"
     data = {"provenance": provenance(facts)}
     return html_page(title, subtitle, content, "index", pages, run.id, data=data)
 
