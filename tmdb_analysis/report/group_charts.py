@@ -492,8 +492,9 @@ def path_of_franchises(
     as_of: object = None,  # date of the data in words; None if unknown
 ) -> Figure:
     "The revenue of the second, third, ... film as a multiple of the first, in real dollars."
-    later = table[(table["instalment"] > 1) & (table["n_revenue_vs_first"] >= FEW_TO_STATE)]
-    later = later.assign(label=[f"Film {n}" for n in later["instalment"]])
+    known = positive_rows(table, "instalment", "revenue_vs_first", "n_revenue_vs_first")
+    later = known[(known["instalment"] > 1) & (known["n_revenue_vs_first"] >= FEW_TO_STATE)]
+    later = later.assign(label=[f"Film {n:.0f}" for n in later["instalment"]])
     films = estimates(later, "revenue_vs_first", "n_revenue_vs_first", "label")
     if films.empty:
         return empty_figure("Too few franchises with two or more films to compare.")
