@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['TIMESTAMP', 'CHECKSUM_FILE', 'LISTED_MEASURES', 'notebook_html', 'stage_page', 'value_words', 'size_words',
-           'downloads', 'checksums', 'recorded_stages', 'run_details', 'failure_box', 'first_screen', 'method_page',
-           'report_page', 'notebooks', 'dashboard_page', 'render_run', 'status_words', 'run_row', 'render_home']
+           'downloads', 'checksums', 'recorded_stages', 'compared_with', 'run_details', 'failure_box', 'first_screen',
+           'method_page', 'report_page', 'notebooks', 'dashboard_page', 'render_run', 'status_words', 'run_row',
+           'render_home']
 
 # %% ../../nbs/8_runs/85_site.ipynb #f2788d82
 import re
@@ -144,6 +145,11 @@ def recorded_stages(
     return dict(sorted(found.items()))
 
 # %% ../../nbs/8_runs/85_site.ipynb #85sit930
+def compared_with(run: Run) -> list[str]:
+    "The ids of the runs with which a run was compared, in order."
+    return sorted(path.stem.removeprefix("diff_") for path in run.report.glob("diff_*.html"))
+
+
 def run_details(
     run: Run,
     facts: RunRecord,  # content of run.json
@@ -154,7 +160,7 @@ def run_details(
     return fill_template(
         "run.html.j2",
         downloads=downloads(run.report),
-        diffs=sorted(path.stem.removeprefix("diff_") for path in run.report.glob("diff_*.html")),
+        diffs=compared_with(run),
         made={"run": run.id, **{name: getattr(facts, name) for name in names}},
         stages=recorded_stages(run, facts, pages),
         pages=pages,
@@ -222,8 +228,9 @@ def report_page(
     content = f"{box}{run_details(run, facts, pages)}"
     if nb:
         report = notebook_html(nb)
+        more = fill_template("more.html.j2", diffs=compared_with(run))
         front = f"{first_screen(run, facts, report)}{cards(run, facts, all_runs(run.home))}"
-        content = f"{box}{front}{report}{fill_template('more.html.j2')}"
+        content = f"{box}{front}{report}{more}"
     data = {"provenance": provenance(facts)}
     return html_page(title, subtitle, content, "index", pages, run.id, data=data)
 
