@@ -202,6 +202,79 @@ def genre_returns(money: list[Row], least: int = 10, firm: int = 30) -> Iterator
         }
 
 
+def genre_risk(money: list[Row], least: int = 10, firm: int = 30) -> Iterator[Row]:
+    """Yield the rows of genre_risk."""
+    for genre, films in members(money, "genres").items():
+        returns = [f["r"] for f in films]
+        yield {
+            "genre": genre,
+            "below_budget": sum(r < 1 for r in returns) / len(returns),
+            "below_band": sum(r < 2 for r in returns) / len(returns),
+            "p10_return": quartile(returns, 0.1),
+            "n_return": len(returns),
+            "shown": shown(len(returns), least, firm),
+        }
+
+
+def in_real_dollars(film: Row, sum_of: str) -> float | None:
+    """Return the budget or revenue of a film in dollars of the last year with prices."""
+    with PRICES.open(encoding="utf-8", newline="") as file:
+        prices = {int(row["year"]): float(row["cpi"]) for row in csv.DictReader(file)}
+    year = film["release_date"].year
+    if year not in prices:
+        return None
+    return film[f"{sum_of}_musd"] * (prices[max(prices)] / prices[year])
+
+
+def tier_genres(money: list[Row], least: int = 10, firm: int = 30) -> Iterator[Row]:
+    """Yield the rows of tier_genres."""
+    tiers = [("below $10M", 0, 10), ("$10M to $40M", 10, 40), ("$40M to $100M", 40, 100)]
+    tiers.append(("$100M or more", 100, None))
+    known = [(in_real_dollars(f, "budget"), f) for f in money]
+    for tier, low, high in tiers:
+        films = [f for b, f in known if b is not None and b >= low and (not high or b < high)]
+        cells = {"all genres": films} if films else {}
+        for genre, group in sorted((cells | members(films, "genres")).items()):
+            yield {
+                "tier": tier,
+                "genre": genre,
+                "from_musd": low,
+                "below_musd": high,
+                **typical(group),
+                "shown": shown(len(group), least, firm),
+            }
+
+
+def year_change(money: list[Row], day: date | None) -> Iterator[Row]:
+    """Yield the rows of year_change, from all pairs of films."""
+    years = {f["release_date"].year for f in money}
+    full = {y for y in years if day and (day - date(y, 12, 31)).days >= 180}
+    if not full:
+        return
+    year = max(full)
+    value: dict[str, Callable[[Row], float | None]] = {
+        "return": lambda f: f["r"],
+        "real_revenue": lambda f: in_real_dollars(f, "revenue"),
+        "real_budget": lambda f: in_real_dollars(f, "budget"),
+    }
+    for measure, of in sorted(value.items()):
+        known = [(f["release_date"].year, of(f)) for f in money]
+        now, before = (
+            [v for y, v in known if y == of_year and v is not None] for of_year in (year, year - 1)
+        )
+        ratios = [math.log2(a / b) for a in now for b in before]
+        yield {
+            "measure": measure,
+            "year": year,
+            "year_before": year - 1,
+            "median": median(now) if now else None,
+            "median_before": median(before) if before else None,
+            "times": 2 ** median(ratios) if ratios else None,
+            "n": len(now),
+            "n_before": len(before),
+        }
+
+
 def genre_pairs(films: list[Row], least: int = 20) -> Iterator[Row]:
     """Yield the rows of genre_pairs: sets of ids, cut and joined."""
     ids = {genre: {f["id"] for f in group} for genre, group in members(films, "genres").items()}
@@ -372,8 +445,12 @@ def tables(
     """Return every table of chapters 43, 44, 46 and 47 that is made of estimates, without the ends
     of intervals."""
     windows = [({"window": w, "first_month": a, "last_month": b}, a, b) for w, a, b in SEASONS]
+    newest = max((f["as_of"] for f in films if f["as_of"]), default=None)
     return {
         "genre_returns": list(genre_returns(cohort(films), least, firm)),
+        "genre_risk": list(genre_risk(cohort(films), least, firm)),
+        "tier_genres": list(tier_genres(cohort(films), least, firm)),
+        "year_change": list(year_change(cohort(films), newest)),
         "genre_pairs": list(genre_pairs(films, pair)),
         "yearly_money": list(periods(films, 1, "year", year)),
         "decades": list(periods(films, 10, "decade", year)),

@@ -23,12 +23,19 @@ from tmdb_analysis.core.store import read, read_kpi, to_pandas
 from tmdb_analysis.pages.page import asset, safe_html
 from tmdb_analysis.report.group_charts import (
     measures_by_franchise,
+    path_of_franchises,
     return_by_director,
     return_by_franchise,
     return_by_genre,
+    risk_by_genre,
     roi_by_genre,
 )
-from tmdb_analysis.report.money_charts import notable_films, revenue_vs_budget, trend
+from tmdb_analysis.report.money_charts import (
+    notable_films,
+    return_distribution,
+    revenue_vs_budget,
+    trend,
+)
 from tmdb_analysis.report.pair_charts import genre_lift, popularity_vs_rating
 from tmdb_analysis.report.style import (
     COLOUR_NAMES,
@@ -144,8 +151,12 @@ def tables() -> dict:
             "mean_rating": 6.0,
         }
     )
+    path = intervals("place", HOSTILE, "revenue_vs_first", "n_revenue_vs_first")
     return {
         revenue_vs_budget: films,
+        return_distribution: films,
+        risk_by_genre: intervals("genre", HOSTILE, "below_budget", "n_return").assign(shown="firm"),
+        path_of_franchises: path.assign(instalment=np.arange(1, len(HOSTILE) + 1)),
         roi_by_genre: films,
         popularity_vs_rating: films,
         return_by_genre: intervals("genre", HOSTILE, "median_return", "n_return"),
@@ -450,6 +461,19 @@ def test_boxes_end_where_the_caption_says():
         and np.isclose(x, np.median(roi)).any()
     )
     assert labels(fig) == ["Drama (n = 200)"] and "90% of Drama films return" in fig.get_label()
+
+
+def test_bars_of_returns_count_each_film_once_in_the_colour_of_its_zone():
+    "The areas of the bars, in equal steps of return, are the numbers of films."
+    roi = pd.Series([0.6, 0.9, 1.2, 1.9, 2.2, 2.9, 3.1, 5, 5, 7.9])
+    ax = return_distribution(pd.DataFrame({"roi": roi})).axes[0]
+    for low, high, share in ((0, 1, 0.2), (1, 2, 0.2), (2, 3, 0.2), (3, 99, 0.4)):
+        bars = [b for b in ax.patches if low <= b.get_x() + 1e-9 < high]
+        steps = [3 * np.log2((b.get_x() + b.get_width()) / b.get_x()) for b in bars]
+        films = sum(b.get_height() * step for b, step in zip(bars, steps, strict=True))
+        assert films == pytest.approx(10 * share)
+        assert len({b.get_facecolor() for b in bars}) == 1
+    assert [t.get_text().split("\n")[0] for t in ax.texts] == ["20%", "20%", "20%", "40%"]
 
 
 def test_franchise_groups_and_their_points():

@@ -47,6 +47,9 @@ def computed(films, least=10, firm=30, pair=20, year=20) -> dict[str, pd.DataFra
     prior = prior_votes(arrays["vote_average"], arrays["vote_count"])
     found = {
         "genre_returns": genres.genre_returns(cohort, 2.5, least, firm),
+        "genre_risk": genres.genre_risk(cohort, 2.0, least, firm),
+        "tier_genres": genres.tier_genres(cohort, least, firm),
+        "year_change": trends.year_change(cohort, as_of),
         "genre_pairs": genres.genre_pairs(genres.genre_sets(films), pair),
         "yearly_money": trends.yearly_money(counts, cohort, as_of, year),
         "decades": trends.decades(counts, cohort, as_of, year),

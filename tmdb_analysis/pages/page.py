@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['ASSETS', 'ATTRIBUTION', 'TEMPLATES', 'TITLE_PATTERN', 'OMITTED_TAGS', 'OUTPUT_TYPES', 'ALLOWED_TAGS', 'DRAWING_TAGS',
            'SPAN_ATTRIBUTES', 'SHAPE_ATTRIBUTES', 'CLASSES', 'ALLOWED_ATTRIBUTES', 'SAFE_HREF', 'SAFE_PAINT', 'PAINTS',
-           'FOREIGN_TAG', 'NUMBER_TEXT', 'MISSING_TEXTS', 'WRAP_LETTERS', 'MINOR_HEAD', 'FEW_COLUMNS', 'asset',
-           'fill_template', 'first_line', 'find_cell', 'is_run', 'is_title', 'heading', 'error_outputs',
+           'FOREIGN_TAG', 'NUMBER_TEXT', 'MISSING_TEXTS', 'WRAP_LETTERS', 'MINOR_HEAD', 'FEW_COLUMNS', 'PLACES',
+           'asset', 'fill_template', 'first_line', 'find_cell', 'is_run', 'is_title', 'heading', 'error_outputs',
            'failure_reason', 'visible_cell', 'visible_cells', 'html_exporter', 'cells_html', 'safe_attribute',
            'safe_html', 'check_pictures', 'slug', 'add_anchors', 'column_classes', 'draw_bars', 'mark_columns',
-           'frame_tables', 'link_to_pages', 'script_policy', 'inert_json', 'html_page']
+           'frame_tables', 'link_to_pages', 'script_policy', 'inert_json', 'place_links', 'html_page']
 
 # %% ../../nbs/7_pages/71_page.ipynb #8fe1909b
 import json
@@ -393,6 +393,26 @@ def inert_json(
     text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
 
+# %% ../../nbs/7_pages/71_page.ipynb #71nav002
+PLACES = {  # file name of a page without .html: its name in the navigation
+    "index": "Report",
+    "dashboard": "Dashboard",
+    "51_search": "Films and searches",
+    "27_validate": "Data quality",
+    "54_why": "Why these numbers",
+    "method": "Method",
+    "../index": "All runs",
+}
+
+
+def place_links(
+    pages: Mapping[str, str],  # stage -> title, of the stages that have a page
+) -> dict[str, str]:
+    "The pages of the navigation: those of the places that exist; all pages without a method page."
+    if "method" not in pages:  # a run without a report
+        return {"index": "Report", **pages, "../index": "All runs"}
+    return {name: words for name, words in PLACES.items() if name in pages or "index" in name}
+
 # %% ../../nbs/7_pages/71_page.ipynb #a2958d7e
 def html_page(
     title: str,  # plain text
@@ -415,7 +435,7 @@ def html_page(
         title=title,
         subtitle=subtitle,
         here=here,
-        links={"index": "Report", **(pages or {}), "../index": "All runs"},
+        links=place_links(pages or {}),
         run_id=run_id,
         contents=add_anchors(soup),
         content=Markup(soup),

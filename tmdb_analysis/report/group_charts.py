@@ -5,11 +5,13 @@
 # %% auto #0
 __all__ = ['FRANCHISE_GROUP_LABELS', 'FRANCHISE_MEASURES', 'estimates', 'plot_intervals', 'small_groups_note', 'return_by_genre',
            'returns_by_film_and_genre', 'spread_by_genre', 'plot_boxes', 'spread_title', 'roi_by_genre', 'sequel_title',
-           'return_by_franchise', 'return_by_director', 'draw_measure', 'measures_by_franchise']
+           'return_by_franchise', 'return_by_director', 'draw_measure', 'measures_by_franchise', 'plot_rows',
+           'risk_by_genre', 'path_of_franchises']
 
 # %% ../../nbs/6_report/62_group_charts.ipynb #ae7ef375
 from collections.abc import Callable
 from textwrap import shorten
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,6 +19,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from tmdb_analysis.core.display import (
@@ -432,5 +435,83 @@ def measures_by_franchise(
         "n: films with a known value",
         "Each panel has its own scale, from zero. Success also creates franchises, "
         "so a difference is not an effect.",
+        as_of,
+    )
+
+# %% ../../nbs/6_report/62_group_charts.ipynb #62risk02
+def plot_rows(
+    table: pd.DataFrame,  # rows of `estimates`, the last one on top
+    form: Callable[[float], str],  # a value as text
+    few: int = 0,  # rows with fewer films are grey
+) -> tuple[Figure, Axes]:
+    "A figure with a dot and its interval for each row, on a linear axis from 0."
+    y, colours = np.arange(len(table)), np.where(table["n"] < few, GREY, BLUE)
+    fig = Figure((FIGURE_WIDTH, 0.7 + 0.3 * len(table)), layout="constrained")
+    ax = fig.add_subplot(ylim=(-0.6, len(table) - 0.4))
+    ax.hlines(y, table["low"], table["high"], color=colours, lw=4, alpha=0.5)
+    ax.scatter(table["value"], y, color=colours, s=28, zorder=3)
+    names = zip(table["label"], table["n"], strict=True)
+    ax.set_yticks(y, [f"{label} (n = {n:,.0f})" for label, n in names])
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlim(0, 1.08 * table[["value", "high"]].max().max())
+    place: dict[str, Any] = {"va": "center", "size": 10, "transform": ax.get_yaxis_transform()}
+    for at, value in zip(y, table["value"], strict=True):
+        ax.text(1.02, float(at), form(value), **place)
+    return fig, ax
+
+# %% ../../nbs/6_report/62_group_charts.ipynb #62risk04
+@mpl.rc_context(CHART_STYLE)
+def risk_by_genre(
+    table: pd.DataFrame,  # GENRE_RISK contract
+    firm_group: int = FIRM_FILMS,  # genres with fewer films are grey
+    title: str = "Share of films that grossed less than their budget",  # the finding
+    as_of: object = None,  # date of the data in words; None if unknown
+) -> Figure:
+    "The share of films of each genre that grossed less than their budget, the highest on top."
+    shown = table[table["shown"] != "hidden"]
+    genres = estimates(shown, "below_budget", "n_return", "genre")
+    if genres.empty:
+        return empty_figure("No genre has enough films with usable budget and revenue.")
+    genres = genres.sort_values(["value", "label"], ascending=[True, False])
+    fig, ax = plot_rows(genres, "{:.0%}".format, firm_group)
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.set_xlabel("films that grossed less than their budget")
+    none = len(shown) - len(genres)
+    return finish_figure(
+        fig,
+        "Dots with intervals, one row per genre",
+        title,
+        "Share of films below 1× their budget, with its 95% interval; "
+        "n: films with usable budget and revenue",
+        f"A film counts in each of its genres. Grey: fewer than {film_count_text(firm_group)}."
+        + f" Not drawn: {none} genres without such a film." * bool(none),
+        as_of,
+    )
+
+# %% ../../nbs/6_report/62_group_charts.ipynb #62path01
+@mpl.rc_context(CHART_STYLE)
+def path_of_franchises(
+    table: pd.DataFrame,  # INSTALMENTS contract
+    title: str = "Revenue of later films of a franchise",  # the finding
+    as_of: object = None,  # date of the data in words; None if unknown
+) -> Figure:
+    "The revenue of the second, third, ... film as a multiple of the first, in real dollars."
+    known = positive_rows(table, "instalment", "revenue_vs_first", "n_revenue_vs_first")
+    later = known[(known["instalment"] > 1) & (known["n_revenue_vs_first"] >= FEW_TO_STATE)]
+    later = later.assign(label=[f"Film {n:.0f}" for n in later["instalment"]])
+    films = estimates(later, "revenue_vs_first", "n_revenue_vs_first", "label")
+    if films.empty:
+        return empty_figure("Too few franchises with two or more films to compare.")
+    fig, ax = plot_rows(films[::-1], multiple_text)
+    ax.axvline(1, color=GREY, lw=1, zorder=0)
+    ax.set(xlabel="revenue / revenue of the first film", xlim=(0, max(ax.get_xlim()[1], 1.2)))
+    return finish_figure(
+        fig,
+        "Dots with intervals, one row per film of a franchise in order of release",
+        title,
+        "Median of revenue / revenue of the first film, in real dollars, with its 95% interval; "
+        "n: films whose first film is known too",
+        "Line: as much as the first film. Only franchises that went on have later films. "
+        f"Places with fewer than {film_count_text(FEW_TO_STATE)} are not drawn.",
         as_of,
     )

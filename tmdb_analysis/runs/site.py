@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['TIMESTAMP', 'CHECKSUM_FILE', 'LISTED_MEASURES', 'notebook_html', 'stage_page', 'value_words', 'size_words',
-           'downloads', 'checksums', 'recorded_stages', 'run_details', 'failure_box', 'report_page', 'notebooks',
-           'dashboard_page', 'page_makers', 'render_run', 'status_words', 'run_row', 'render_home']
+           'downloads', 'checksums', 'recorded_stages', 'compared_with', 'run_details', 'failure_box', 'first_screen',
+           'method_page', 'report_page', 'notebooks', 'dashboard_page', 'pointer_page', 'page_makers', 'render_run',
+           'status_words', 'run_row', 'render_home']
 
 # %% ../../nbs/8_runs/85_site.ipynb #f2788d82
 import re
@@ -19,10 +20,19 @@ from typing import TYPE_CHECKING, Any
 from ..core.home import Run, read_counts, scope_words, write_text
 from ..core.records import RunRecord, StageLine, StageRecord, stage_records
 from ..core.schema import CREDITS, MOVIES
-from ..core.store import read_arrow
+from ..core.settings import TmdbError
+from ..core.store import read_arrow, read_kpi
+from ..films.clean import OUTSIDE
 from ..films.cohort import carries_collections
 from ..pages.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard_html
 from ..pages.dictionary import description_files, dictionary_html
+from tmdb_analysis.pages.front import (
+    data_sentences,
+    front_html,
+    method_html,
+    method_steps,
+    three_answers,
+)
 from tmdb_analysis.pages.page import (
     cells_html,
     failure_reason,
@@ -32,7 +42,7 @@ from tmdb_analysis.pages.page import (
     safe_html,
     visible_cells,
 )
-from .cards import CARD_MEASURES, cards, values_and_line
+from .cards import CARD_MEASURES, cards, read_findings, values_and_line
 from tmdb_analysis.runs.catalog import (
     all_runs,
     comparable_runs,
@@ -138,6 +148,11 @@ def recorded_stages(
     return dict(sorted(found.items()))
 
 # %% ../../nbs/8_runs/85_site.ipynb #85sit930
+def compared_with(run: Run) -> list[str]:
+    "The ids of the runs with which a run was compared, in order."
+    return sorted(path.stem.removeprefix("diff_") for path in run.report.glob("diff_*.html"))
+
+
 def run_details(
     run: Run,
     facts: RunRecord,  # content of run.json
@@ -148,7 +163,7 @@ def run_details(
     return fill_template(
         "run.html.j2",
         downloads=downloads(run.report),
-        diffs=sorted(path.stem.removeprefix("diff_") for path in run.report.glob("diff_*.html")),
+        diffs=compared_with(run),
         made={"run": run.id, **{name: getattr(facts, name) for name in names}},
         stages=recorded_stages(run, facts, pages),
         pages=pages,
@@ -170,6 +185,38 @@ def failure_box(
     page = f"{stage}.html" if stage in pages else None
     return fill_template("failed.html.j2", heading=title, reason=reason, page=page)
 
+# %% ../../nbs/8_runs/85_site.ipynb #85sit971
+def first_screen(
+    run: Run,
+    facts: RunRecord,  # content of run.json
+    report: str = "",  # HTML below it; an answer links only to a section that it has
+) -> str:
+    "What the data of a run are and three answers, as HTML; empty if its tables are gone."
+    try:
+        years = read_arrow(MOVIES, run, ["release_year"])["release_year"].to_pandas()
+        money = int(read_kpi("money_funnel", run)["films"].iloc[-1])
+        outside = read_counts(run)["clean"]["dropped_by"].get(OUTSIDE, 0)
+    except (TmdbError, OSError, KeyError, IndexError):
+        return ""
+    about = data_sentences(facts, years, money, outside)
+    found = three_answers(read_findings(run))
+    return front_html(about, [(a, b, id if f'id="{id}"' in report else "") for a, b, id in found])
+
+
+def method_page(
+    run: Run,
+    facts: RunRecord,  # content of run.json
+    pages: Mapping[str, str],  # stage -> title, of the stages that have a page
+) -> str:
+    "The page with steps, definitions, downloads, provenance and stages of a run, as HTML."
+    try:
+        steps = method_steps(read_counts(run), read_kpi("money_funnel", run), facts.films or 0)
+    except (TmdbError, OSError, KeyError, IndexError):
+        steps = []
+    content = f"{method_html(steps)}{run_details(run, facts, pages)}"
+    subtitle = "Definitions, downloads, and how this run was made."
+    return html_page("Method", subtitle, content, "method", pages, run.id)
+
 # %% ../../nbs/8_runs/85_site.ipynb #85sit940
 def report_page(
     nb: "NotebookNode | None",  # executed report; None if the run has none
@@ -182,8 +229,12 @@ def report_page(
     scope = scope_words(facts.parameters)
     title = f"{title}: films {scope}" if scope else title
     box = failure_box(facts, pages) if nb is None or facts.status == "failed" else ""
-    report = f"{cards(run, facts, all_runs(run.home))}{notebook_html(nb)}" if nb else ""
-    content = f"{box}{report}{run_details(run, facts, pages)}"
+    content = f"{box}{run_details(run, facts, pages)}"
+    if nb:
+        report = notebook_html(nb)
+        more = fill_template("more.html.j2", diffs=compared_with(run))
+        front = f"{first_screen(run, facts, report)}{cards(run, facts, all_runs(run.home))}"
+        content = f"{box}{front}{report}{more}"
     data = {"provenance": provenance(facts)}
     return html_page(title, subtitle, content, "index", pages, run.id, data=data)
 
@@ -212,7 +263,17 @@ def dashboard_page(
     measured = carries_collections(read_counts(run))
     return dashboard_html(movies, credits, pages, run.id, cache, measured=measured)
 
-# %% ../../nbs/8_runs/85_site.ipynb #d569a738
+# %% ../../nbs/8_runs/85_site.ipynb #85sit981
+def pointer_page(
+    report: "NotebookNode",  # executed report
+    pages: Mapping[str, str],  # stage -> title, of the stages that have a page
+    run_id: str,  # as in reports/<run_id>
+) -> str:
+    "The page of the stage of the report, which is shown on the front page instead."
+    pointer = '<p>The report is <a href="index.html">the front page of this run</a>.</p>'
+    return html_page(heading(report, "")[0], "", pointer, "66_report", pages, run_id)
+
+# %% ../../nbs/8_runs/85_site.ipynb #85sit983
 def page_makers(
     run: Run,
     facts: RunRecord,  # content of run.json
@@ -223,20 +284,25 @@ def page_makers(
     "For each page of a run, by file name, the function that makes its HTML; index.html is last."
     pages = {"dashboard": "Dashboard"} if has_films else {}
     pages |= {stage: heading(nb, stage)[0] for stage, nb in executed.items() if nb is not report}
+    pages |= {"method": "Method"} if report else {}
     makers: dict[str, Callable[[], str]] = {
         f"{stage}.html": partial(stage_page, nb, stage, pages, run.id)
         for stage, nb in executed.items()
     }
-    title, subtitle = "Data dictionary", "What each table and column means."
-    makers["dictionary.html"] = lambda: html_page(
-        title, subtitle, dictionary_html(), "dictionary", pages, run.id
-    )
+    if executed:
+        title, subtitle = "Data dictionary", "What each table and column means."
+        makers["dictionary.html"] = lambda: html_page(
+            title, subtitle, dictionary_html(), "dictionary", pages, run.id
+        )
+    if report:
+        makers["66_report.html"] = partial(pointer_page, report, pages, run.id)
+        makers["method.html"] = partial(method_page, run, facts, pages)
     if has_films:
         makers["dashboard.html"] = partial(dashboard_page, run, pages)
     makers["index.html"] = partial(report_page, report, run, facts, pages)
     return makers
 
-
+# %% ../../nbs/8_runs/85_site.ipynb #d569a738
 def render_run(
     run: Run,
     facts: RunRecord | None = None,  # content of run.json; None: read it
