@@ -335,7 +335,7 @@ def mark_columns(
         texts = [cell.get_text(strip=True) for cell in cells]
         title = " ".join(c.get_text(strip=True) for c in column if id(c) in head)
         classes = column_classes(title, texts, width)
-        if "number" not in classes and not named and any(texts):
+        if not {"number", "minor"} & {*classes} and not named and any(texts):
             classes, named = [*classes, "name"], True
         elif title.endswith("($M)") and not barred and named:
             barred = draw_bars(cells, texts)
