@@ -10,6 +10,7 @@ __all__ = ['FETCH_SECRETS', 'TO_DISK', 'AT_ONCE', 'WIPE', 'FORGET', 'RENEW', 'ME
            'without_folders', 'remove_timings', 'execute_stage']
 
 # %% ../../nbs/8_runs/87_stages.ipynb #54dc9419
+import logging
 import re
 import signal
 import threading
@@ -433,6 +434,7 @@ def execute_stage(
     import papermill  # here, because `tmdb plan` executes nothing
     from papermill.exceptions import PapermillExecutionError
 
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # a killed kernel is no news here
     manager, client = kernel
     target = run.report / f"{name}.ipynb"
     try:
