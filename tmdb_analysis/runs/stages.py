@@ -10,6 +10,7 @@ __all__ = ['FETCH_SECRETS', 'FETCH_STOP_SECONDS', 'STAGE_STOP_SECONDS', 'DELETE_
            'death_message', 'failed_heading', 'without_folders', 'remove_timings', 'execute_stage']
 
 # %% ../../nbs/8_runs/87_stages.ipynb #54dc9419
+import logging
 import re
 import signal
 import threading
@@ -435,6 +436,7 @@ def execute_stage(
     import papermill  # here, because `tmdb plan` executes nothing
     from papermill.exceptions import PapermillExecutionError
 
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # a killed kernel is no news here
     manager, client = kernel
     target = run.report / f"{name}.ipynb"
     try:
