@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FEW_TO_STATE', 'TMDB_LANGUAGES', 'NAME_COLUMNS', 'rounded_text', 'money_text', 'multiple_text', 'film_count_text',
-           'range_text', 'markdown_text', 'language_name', 'column_title', 'cell_text', 'field_text', 'Grid',
-           'interval_of', 'readable_table']
+           'range_text', 'markdown_text', 'language_name', 'column_title', 'plain_definition', 'cell_text',
+           'field_text', 'Grid', 'interval_of', 'readable_table']
 
 # %% ../../nbs/0_core/08_display.ipynb #f0861f6e
 import html
@@ -94,6 +94,13 @@ def column_title(
     if name.startswith("n "):
         return f"n ({name[2:]})"
     return name[:1].upper() + name[1:] + (" ($M)" if column.endswith("_musd") else "")
+
+# %% ../../nbs/0_core/08_display.ipynb #08dis926
+def plain_definition(
+    words: str,  # definition of a KPI, with names of columns between backticks
+) -> str:
+    "A definition for a page: the names of columns as words, without backticks."
+    return re.sub("`([^`]+)`", lambda name: name[1].replace("_", " ").rstrip(" "), words)
 
 # %% ../../nbs/0_core/08_display.ipynb #08dis918
 def cell_text(

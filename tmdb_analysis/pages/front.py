@@ -12,13 +12,12 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from ..core.display import column_title, film_count_text
+from ..core.display import column_title, film_count_text, plain_definition
 from ..core.home import scope_words
 from ..core.records import RunRecord
 from ..kpis.groups import data_date_sentence
 from ..kpis.registry import all_kpis
 from .page import fill_template
-from ..report.findings import plain_definition
 from ..tmdb.sources import source_named
 
 # %% ../../nbs/7_pages/73_front.ipynb #73frt005

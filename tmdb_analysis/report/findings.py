@@ -5,17 +5,16 @@
 # %% auto #0
 __all__ = ['SECTION_WORDS', 'FEW_FILMS_NOTE', 'RISK_COLUMNS', 'STRENGTH', 'UNMEASURED', 'Finding', 'short_name', 'findings_list',
            'save_findings', 'section_heading', 'paragraph', 'SectionWords', 'opening', 'closing', 'left_out',
-           'unfolding', 'film_list', 'page_links', 'plain_definition', 'table_details', 'interval_text',
-           'evidence_text', 'value_text', 'percent', 'band_sentence', 'money_finding', 'riskiest_sentence',
-           'risk_finding', 'lowest_group_sentence', 'best_group_sentence', 'best_group_evidence', 'budget_finding',
-           'genre_finding', 'time_finding', 'year_finding', 'ratio_in_words', 'franchise_finding', 'path_finding',
-           'score_text', 'director_finding', 'popularity_sentence', 'rating_finding', 'origin_finding',
-           'bounds_sentence', 'missing_finding', 'unmeasured_findings', 'quality_finding']
+           'unfolding', 'film_list', 'page_links', 'table_details', 'interval_text', 'evidence_text', 'value_text',
+           'percent', 'band_sentence', 'money_finding', 'riskiest_sentence', 'risk_finding', 'lowest_group_sentence',
+           'best_group_sentence', 'best_group_evidence', 'budget_finding', 'genre_finding', 'time_finding',
+           'year_finding', 'ratio_in_words', 'franchise_finding', 'path_finding', 'score_text', 'director_finding',
+           'popularity_sentence', 'rating_finding', 'origin_finding', 'bounds_sentence', 'missing_finding',
+           'unmeasured_findings', 'quality_finding']
 
 # %% ../../nbs/6_report/65_findings.ipynb #17342021
 import html
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isclose
 from typing import Any, NamedTuple
@@ -30,6 +29,7 @@ from tmdb_analysis.core.display import (
     film_count_text,
     money_text,
     multiple_text,
+    plain_definition,
     readable_table,
 )
 from ..core.home import Run, write_text
@@ -237,13 +237,6 @@ def page_links() -> HTML:
     return HTML(f'<p>{links}<a href="{search}">Search</a> lists the saved searches.</p>')
 
 # %% ../../nbs/6_report/65_findings.ipynb #4f7b0f6e
-def plain_definition(
-    words: str,  # definition of a KPI, with names of columns between backticks
-) -> str:
-    "A definition for a page: the names of columns as words, without backticks."
-    return re.sub("`([^`]+)`", lambda name: name[1].replace("_", " ").rstrip(" "), words)
-
-
 def table_details(
     name: str,  # of a published table
     table: pd.DataFrame,  # its rows
