@@ -95,7 +95,7 @@ def column_title(
         return f"n ({name[2:]})"
     return name[:1].upper() + name[1:] + (" ($M)" if column.endswith("_musd") else "")
 
-# %% ../../nbs/0_core/08_display.ipynb #08dis926
+# %% ../../nbs/0_core/08_display.ipynb #08dis981
 def plain_definition(
     words: str,  # definition of a KPI, with names of columns between backticks
 ) -> str:
