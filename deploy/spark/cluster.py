@@ -26,6 +26,7 @@ from pathlib import Path
 
 import pyspark
 
+from tmdb_analysis.core.processes import environment_variables
 from tmdb_analysis.core.servers import (
     LOOPBACK_OPTIONS,
     QUICK_OPTIONS,
@@ -34,7 +35,6 @@ from tmdb_analysis.core.servers import (
     is_reachable,
     require_java,
 )
-from tmdb_analysis.core.processes import environment_variables
 from tmdb_analysis.core.settings import TmdbError, settings
 
 SPARK = Path(pyspark.__file__).parent
