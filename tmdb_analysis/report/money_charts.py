@@ -27,6 +27,7 @@ from tmdb_analysis.report.style import (
     FIRM_FILMS,
     GREY,
     ORANGE,
+    PAPER,
     RED,
     chart_label,
     empty_figure,
@@ -230,10 +231,10 @@ def return_distribution(
         at = (edges[:-1] >= start) & (edges[:-1] < stop)
         step = np.diff(edges)[at]
         ax.bar(
-            edges[:-1][at], heights[at], step, align="edge", color=colour, edgecolor="white", lw=0.5
+            edges[:-1][at], heights[at], step, align="edge", color=colour, edgecolor=PAPER, lw=0.5
         )
-        middle = np.sqrt(max(start, edges[0]) * min(stop, last))
-        x, side = {1.0: (1.94, "right"), 2.0: (2.06, "left")}.get(start, (middle, "center"))
+        beside = {1.0: (1.94, "right"), 2.0: (2.06, "left"), 3.0: (last, "right")}
+        x, side = beside.get(start, (np.sqrt(edges[0]), "center"))
         place = {"ha": side, "va": "bottom", "transform": ax.get_xaxis_transform()}
         ax.text(x, 1.02, f"{share:.0%}\n{words}", size=10, **place)
     format_log_axis(ax.xaxis, multiple_text)
