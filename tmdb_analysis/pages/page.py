@@ -327,8 +327,8 @@ def mark_columns(
     table: Any,  # `table` element, changed in place
 ) -> None:
     "Mark the columns of a table for the style sheet, and show missing values as a dash."
-    head = {id(cell) for part in table("thead") for cell in part(["td", "th"])}
-    rows = [row(["td", "th"]) for row in table("tr")]
+    rows = [[cell for cell in row.children if cell.name in ("td", "th")] for row in table("tr")]
+    head = {id(cell) for row in rows for cell in row if cell.parent.parent.name == "thead"}
     width, named, barred = max(map(len, rows), default=0), False, False
     for column in zip(*(row for row in rows if len(row) == width), strict=True):
         cells = [cell for cell in column if id(cell) not in head]
@@ -352,7 +352,7 @@ def frame_tables(
     for i, table in enumerate(soup("table"), 1):
         for th in table("th"):
             if th.get_text(strip=True):
-                th["scope"] = "col" if th.find_parent("thead") else "row"
+                th["scope"] = "col" if th.parent.parent.name == "thead" else "row"
             else:
                 th.name = "td"
         mark_columns(table)
