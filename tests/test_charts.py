@@ -409,7 +409,7 @@ def test_labels_are_chosen_by_rule_and_never_lie_on_each_other():
         assert all(ax.bbox.count_contains(box.corners()) == 4 for box in boxes)
         assert (
             fig.get_label().split("Films named: ")[1]
-            == ", ".join(t.get_text() for t in named) + "."
+            == (", ".join(t.get_text() for t in named) or "none") + "."
         )
     shown = revenue_vs_budget(films).get_label().split("Films named: ")[1].split(", ")
     assert 7 <= len(shown) <= 14

@@ -459,7 +459,8 @@ def test_one_page_needs_no_other_file(place, tmp_path, capsys):
     said(capsys, "export", "two", "--single-file", "-o", str(target), "--home", str(place))
     found = page(target)
     links = [a["href"] for a in found("a") if not a["href"].startswith(("#", "http"))]
-    assert links and all(link.startswith("data:") for link in links) and found("img")
+    assert links and all(link.startswith("data:") for link in links) and found("svg")
+    assert found.select_one("#method table") and found.find("a", href="#method")
     assert (
         all(img["src"].startswith("data:") for img in found("img"))
         and str(place) not in target.read_text()

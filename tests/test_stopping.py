@@ -104,7 +104,7 @@ def test_a_run_whose_kernel_or_engine_dies_says_so(program, said, tmp_path, caps
         _, lines = ended(process, 30)
     assert process.returncode == 1 and len(lines) == 1
     assert re.search(said, lines[0]) and "memory_gb" in lines[0]
-    assert lines[0].endswith(f"go on: tmdb resume x --home {tmp_path}")
+    assert lines[0].endswith(f"to continue: tmdb resume x --home {tmp_path}")
     assert status(tmp_path) == "failed" and not (tmp_path / "data/tables/CURRENT").exists()
     assert not survivors(others)
     before = begun(tmp_path)

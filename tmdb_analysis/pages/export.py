@@ -51,6 +51,15 @@ def single_file(run: Run) -> str:
     soup = BeautifulSoup((run.report / "index.html").read_text(encoding="utf-8"), "html.parser")
     for nav in soup.select("nav.pages"):
         nav.decompose()
+    method = run.report / "method.html"
+    if method.is_file():
+        appendix = BeautifulSoup(method.read_text(encoding="utf-8"), "html.parser").select("main")[
+            0
+        ]
+        appendix.name, appendix.attrs = "section", {"id": "method", "class": "appendix"}
+        soup.select("main")[0].append(appendix)
+        for link in soup("a", href=re.compile(r"^method\.html")):
+            link["href"] = "#method"
     for link in soup("a", href=re.compile(r"^(?![#]|[a-z]+:)", re.IGNORECASE)):
         path = embeddable_table(run, str(link["href"]))
         if path is None:

@@ -352,7 +352,7 @@ def frame_tables(
     for i, table in enumerate(soup("table"), 1):
         for th in table("th"):
             if th.get_text(strip=True):
-                th["scope"] = "col" if th.parent.parent.name == "thead" else "row"
+                th["scope"] = "col" if th.find_parent("thead") else "row"
             else:
                 th.name = "td"
         mark_columns(table)

@@ -235,8 +235,8 @@ def return_distribution(
         )
         beside = {1.0: (1.94, "right"), 2.0: (2.06, "left"), 3.0: (last, "right")}
         x, side = beside.get(start, (np.sqrt(edges[0]), "center"))
-        place = {"ha": side, "va": "bottom", "transform": ax.get_xaxis_transform()}
-        ax.text(x, 1.02, f"{share:.0%}\n{words}", size=10, **place)
+        label, above = f"{share:.0%}\n{words}", ax.get_xaxis_transform()
+        ax.text(x, 1.02, label, size=10, ha=side, va="bottom", transform=above)
     format_log_axis(ax.xaxis, multiple_text)
     outside = len(roi) - len(inside)
     return finish_figure(

@@ -37,6 +37,7 @@ from ..core.reach import assigned_names
 from tmdb_analysis.core.settings import (
     SECRETS,
     SECTION_OF,
+    Api,
     Settings,
     TmdbError,
     TryLater,
@@ -164,7 +165,7 @@ class Kernel(KernelManager):
         return linked_command(super().format_kernel_cmd(extra_arguments))
 
 # %% ../../nbs/8_runs/87_stages.ipynb #26f11ffc
-FETCH_SECRETS = tuple(name for name in SECRETS if SECTION_OF[name] == "api")
+FETCH_SECRETS = tuple(name for name in SECRETS if name in Api.model_fields)
 
 
 def kernel_environment(
