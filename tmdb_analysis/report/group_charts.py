@@ -477,7 +477,7 @@ def risk_by_genre(
     genres = genres.sort_values(["value", "label"], ascending=[True, False])
     fig, ax = plot_rows(genres, "{:.0%}".format, firm_group)
     ax.xaxis.set_major_formatter(PercentFormatter(1))
-    ax.set_xlabel("films that grossed less than their budget")
+    ax.set_xlabel("films below their budget")
     none = len(shown) - len(genres)
     return finish_figure(
         fig,
