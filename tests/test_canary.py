@@ -305,7 +305,7 @@ from tmdb_analysis.films.rules import Rule
 
 Path(__file__).with_name("seen.json").write_text(json.dumps(dict(os.environ)))
 RULES = [Rule("own", "a film has an id", "accuracy", "warn", F.col("id") > 0, F.lit(True), "id")]
-"""  # rules of one's own run in the kernel of a stage
+"""  # the kernel of a stage runs the rules of the user
 
 
 @pytest.mark.integration

@@ -267,7 +267,7 @@ def test_a_figure_is_text_in_the_colours_of_the_page(chart):
     html = figure_html(chart(TABLES[chart]))
     wide, narrow = drawings(html)
     assert float(narrow.get("viewBox").split()[2]) == PHONE_WIDTH * 72
-    assert len(html) < 200_000, "the style of a mark stands once"
+    assert len(html) < 200_000, "the file holds the style of a mark once"
     for svg in (wide, narrow):
         assert svg.get("role") == "img" and svg.get("aria-label")
         words = [e for e in svg.iter() if e.tag.endswith("text")]

@@ -53,9 +53,8 @@ def single_file(run: Run) -> str:
         nav.decompose()
     method = run.report / "method.html"
     if method.is_file():
-        appendix = BeautifulSoup(method.read_text(encoding="utf-8"), "html.parser").select("main")[
-            0
-        ]
+        page = BeautifulSoup(method.read_text(encoding="utf-8"), "html.parser")
+        appendix = page.select("main")[0]
         appendix.name, appendix.attrs = "section", {"id": "method", "class": "appendix"}
         soup.select("main")[0].append(appendix)
         for link in soup("a", href=re.compile(r"^method\.html")):

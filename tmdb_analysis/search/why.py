@@ -236,7 +236,7 @@ def records_by_seq(
 
 
 def json_scalar(value: Any) -> Any:
-    "A value of a type that JSON lacks, converted: null if unknown, a number, or else text."
+    "The nearest JSON value of any value: null if it is unknown, else a number or a text."
     if value is pd.NA or value is pd.NaT:
         return None
     return value.item() if hasattr(value, "item") else str(value)
