@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -201,15 +201,16 @@ def await_server(
 ) -> None:
     "Wait for a server to speak, in a thread of its own, until the caller sets `over`."
     with DefaultChannelBuilder(address).toChannel() as channel:
-        ready = grpc.channel_ready_future(channel)
+        ask = channel.unary_unary("/grpc.health.v1.Health/Check")  # an error is an answer, too
         while not over.is_set():
-            try:
-                ready.result(0.1)
+            call = ask.future(b"", wait_for_ready=True)
+            while not (call.done() or over.is_set()):
+                with suppress(grpc.FutureTimeoutError):
+                    call.exception(timeout=0.1)
+            if call.done() and call.code() != grpc.StatusCode.UNAVAILABLE:
                 return heard.set()
-            except grpc.FutureTimeoutError:
-                continue
-        ready.cancel()
-        time.sleep(0.3)  # gRPC looks at the channel once more, for 0.2 seconds
+            call.cancel()
+            over.wait(0.1)
 
 
 def is_answering(

@@ -22,8 +22,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType
 
 from ..core.engine import one_row
+from ..core.schema import FIRST_DAY, LAST_DAY
 from ..core.settings import UsageError
-from ..tmdb.selection import FIRST_DAY, LAST_DAY
 
 # %% ../../nbs/2_films/21_rules.ipynb #f14144a8
 DIMENSION_MEANINGS = {

@@ -187,10 +187,15 @@ def values_and_line(
     facts: RunRecord,  # content of run.json
     runs: list[tuple[Run, RunRecord]],  # all runs with their run.json, newest first
     most: int = 12,  # largest number of runs in the line
+    known: dict[tuple[CardMeasure, str], dict[str, Any]] | None = None,  # read so far; grows
 ) -> tuple[list[dict[str, Any]], Markup]:
     "The measure in a run and the comparable runs before it, newest first, and its sparkline."
     compared = [(run, facts), *comparable_runs(run, runs, measure.table)[: most - 1]]
-    values = [measure.of(*each) for each in compared]
+    known = {} if known is None else known
+    for each in compared:
+        if (measure, each[0].id) not in known:
+            known[measure, each[0].id] = measure.of(*each)
+    values = [known[measure, other.id] for other, _ in compared]
     return values, sparkline(measure, [value["value"] for value in values[::-1]])
 
 # %% ../../nbs/8_runs/84_cards.ipynb #100a97f0

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -73,7 +74,7 @@ from .changes import compare_with_previous
 from .metrics import write_metrics
 from .plan import Planner
 from .share import FILE_OPTIONS, input_digests
-from .site import render_home, render_run
+from .site import draw_before_report, render_home, render_run
 from tmdb_analysis.runs.stages import (
     MEMORY_ADVICE,
     Kernel,
@@ -408,6 +409,7 @@ def add_results(
 def finish_run(
     run: Run,
     facts: RunRecord,  # with status ok; gets the comparison with the previous run
+    drawn: Future[dict[str, str]] | None = None,  # the pages that a thread makes; None: none
 ) -> None:
     """Write the pages of a run without errors; publish it if it covers all films and is no trial.
 
@@ -416,7 +418,8 @@ def finish_run(
     facts.previous = compare_with_previous(run)
     save_run(run, facts.model_copy(update={"status": "running"}))
     write_metrics(run, facts)
-    render_run(run, facts, stop_if_asked)
+    ready = drawn.result() if drawn and not drawn.exception() else {}
+    render_run(run, facts, stop_if_asked, drawn=ready)
     stop_if_asked()
     if facts.publish and not scope_words(facts.parameters):
         point_readers_to(run)
@@ -439,13 +442,14 @@ def finish_published_run(run: Run) -> RunRecord | None:
 def write_results(
     run: Run,
     facts: RunRecord,  # of a run whose stages have ended; gets definitions and final status
+    drawn: Future[dict[str, str]] | None = None,  # the pages that a thread makes; None: none
 ) -> None:
     "Write what a run leaves: comparison with the previous run, metrics, pages, and run.json last."
     if facts.status != "stopped":  # a stopped run must end within seconds
         facts.definitions = definitions(run, facts)
     if facts.status == "ok":
         try:
-            finish_run(run, facts)
+            finish_run(run, facts, drawn)
         except TryLater as e:
             facts.status, facts.error = "stopped", str(e)
     if facts.status != "ok":
@@ -470,16 +474,17 @@ def run_chain(
     if (finished := finish_published_run(run)) is not None:
         return finished
     planner, before = planner or Planner(settings), read_facts(run.report)
-    with claim_run(settings, planner):
+    with claim_run(settings, planner), ThreadPoolExecutor(1) as thread:
         facts, start, kept = initial_facts(settings, run), time.monotonic(), stage_records(run)
         facts.publish = publish and before.publish
         facts.each_of = planner.shared.id if planner.shared else before.each_of
         facts.started = kept[0].started if kept else facts.started
         work: dict[str, int] = {}  # jobs and stages of Apache Spark; empty for other engines
+        drawn = None
         save_settings(run, settings)
         save_run(run, facts)
         try:
-            run_stages(settings, run, work, tell, planner)
+            drawn = run_stages(settings, run, work, tell, planner, thread)
             facts.status = "ok"
         except TryLater as e:
             facts.status, facts.error = "stopped", str(e)
@@ -493,7 +498,7 @@ def run_chain(
             facts.finished, facts.seconds = utc_now(), round(seconds, 2)
             facts.spark = work or None
             add_results(run, facts)
-            write_results(run, facts)
+            write_results(run, facts, drawn)
     return facts
 
 
@@ -513,9 +518,13 @@ def run_stages(
     work: dict[str, int],  # receives the jobs and stages of Apache Spark
     tell: Callable[[int, int, StageRecord], None],  # called at the start and the end of a stage
     planner: Planner,
-) -> None:
-    "Run in order all stages that have no record yet. Raises `TmdbError` at the first that fails."
+    thread: ThreadPoolExecutor,  # makes pages while the report, the last stage, is computed
+) -> Future[dict[str, str]] | None:
+    """Run in order all stages that have no record yet; returns the pages that the thread makes.
+
+    Raises `TmdbError` at the first stage that fails."""
     chain, kept = planner.chain, {record.chapter: record for record in stage_records(run)}
+    drawn = None
     with ExitStack() as stack:
         engine: tuple[str, tuple[Kernel, BlockingKernelClient]] | None = None
         for i, (chapter, nb) in enumerate(chain.items(), 1):
@@ -533,4 +542,7 @@ def run_stages(
             if engine is None:
                 address = stack.enter_context(one_server(settings.spark, run.home, work))
                 engine = address, stack.enter_context(one_kernel(settings))
+            if i == len(chain):
+                drawn = thread.submit(draw_before_report, run, stop_if_asked)
             run_stage(settings, run, chapter, nb, *engine, report, record)
+    return drawn

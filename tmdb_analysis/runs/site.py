@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['TIMESTAMP', 'CHECKSUM_FILE', 'LISTED_MEASURES', 'notebook_html', 'stage_page', 'value_words', 'size_words',
            'downloads', 'checksums', 'recorded_stages', 'compared_with', 'run_details', 'failure_box', 'first_screen',
-           'method_page', 'report_page', 'notebooks', 'dashboard_page', 'pointer_page', 'page_makers', 'render_run',
-           'status_words', 'run_row', 'render_home']
+           'method_page', 'report_page', 'notebooks', 'dashboard_page', 'pointer_page', 'page_titles', 'stage_makers',
+           'page_makers', 'has_dashboard', 'draw_before_report', 'render_run', 'status_words', 'run_row', 'render_home']
 
 # %% ../../nbs/8_runs/85_site.ipynb #f2788d82
 import re
@@ -42,7 +42,13 @@ from tmdb_analysis.pages.page import (
     safe_html,
     visible_cells,
 )
-from .cards import CARD_MEASURES, cards, read_findings, values_and_line
+from tmdb_analysis.runs.cards import (
+    CARD_MEASURES,
+    CardMeasure,
+    cards,
+    read_findings,
+    values_and_line,
+)
 from tmdb_analysis.runs.catalog import (
     all_runs,
     comparable_runs,
@@ -274,17 +280,23 @@ def pointer_page(
     return html_page(heading(report, "")[0], "", pointer, "66_report", pages, run_id)
 
 # %% ../../nbs/8_runs/85_site.ipynb #85sit983
-def page_makers(
-    run: Run,
-    facts: RunRecord,  # content of run.json
+def page_titles(
     executed: Mapping[str, "NotebookNode"],  # notebooks by stage
-    report: "NotebookNode | None",  # that of the report; None if the run has none
+    report: str | None,  # stage of the report, which is the front page; None without a report
     has_films: bool,  # whether the run has a dashboard
-) -> dict[str, Callable[[], str]]:
-    "For each page of a run, by file name, the function that makes its HTML; index.html is last."
+) -> dict[str, str]:
+    "The title of each page in the navigation, by file name without .html."
     pages = {"dashboard": "Dashboard"} if has_films else {}
-    pages |= {stage: heading(nb, stage)[0] for stage, nb in executed.items() if nb is not report}
-    pages |= {"method": "Method"} if report else {}
+    pages |= {stage: heading(nb, stage)[0] for stage, nb in executed.items() if stage != report}
+    return pages | ({"method": "Method"} if report else {})
+
+
+def stage_makers(
+    run: Run,
+    executed: Mapping[str, "NotebookNode"],  # notebooks by stage
+    pages: Mapping[str, str],  # from `page_titles`
+) -> dict[str, Callable[[], str]]:
+    "For each page that does not depend on the report, the function that makes its HTML."
     makers: dict[str, Callable[[], str]] = {
         f"{stage}.html": partial(stage_page, nb, stage, pages, run.id)
         for stage, nb in executed.items()
@@ -294,13 +306,44 @@ def page_makers(
         makers["dictionary.html"] = lambda: html_page(
             title, subtitle, dictionary_html(), "dictionary", pages, run.id
         )
+    if "dashboard" in pages:
+        makers["dashboard.html"] = partial(dashboard_page, run, pages)
+    return makers
+
+# %% ../../nbs/8_runs/85_site.ipynb #08312e63
+def page_makers(
+    run: Run,
+    facts: RunRecord,  # content of run.json
+    executed: Mapping[str, "NotebookNode"],  # notebooks by stage
+    report: "NotebookNode | None",  # that of the report; None if the run has none
+    has_films: bool,  # whether the run has a dashboard
+) -> dict[str, Callable[[], str]]:
+    "For each page of a run, by file name, the function that makes its HTML; index.html is last."
+    pages = page_titles(executed, "66_report" if report else None, has_films)
+    makers = stage_makers(run, executed, pages)
     if report:
         makers["66_report.html"] = partial(pointer_page, report, pages, run.id)
         makers["method.html"] = partial(method_page, run, facts, pages)
-    if has_films:
-        makers["dashboard.html"] = partial(dashboard_page, run, pages)
     makers["index.html"] = partial(report_page, report, run, facts, pages)
     return makers
+
+# %% ../../nbs/8_runs/85_site.ipynb #aace0001
+def has_dashboard(run: Run) -> bool:
+    "Whether a run has the tables that its dashboard shows."
+    return run.path(MOVIES).is_file() and run.path(CREDITS).is_file()
+
+
+def draw_before_report(
+    run: Run,  # of which only the stage of the report has not ended
+    look: Callable[[], None] = lambda: None,  # called before each page; may raise to stop
+) -> dict[str, str]:
+    "The HTML of each page that does not depend on the report: file name -> text."
+    executed, drawn = notebooks(run), {}
+    pages = page_titles(executed, "66_report", has_dashboard(run))
+    for name, make in stage_makers(run, executed, pages).items():
+        look()
+        drawn[name] = make()
+    return drawn
 
 # %% ../../nbs/8_runs/85_site.ipynb #d569a738
 def render_run(
@@ -308,6 +351,7 @@ def render_run(
     facts: RunRecord | None = None,  # content of run.json; None: read it
     look: Callable[[], None] = lambda: None,  # called before each page; may raise to stop
     front_only: bool = False,  # write no other page, as for a run that was stopped
+    drawn: Mapping[str, str] | None = None,  # from `draw_before_report`, used with a report only
 ) -> Path:
     """Write all pages of a run and return the path of its front page. Raises `TmdbError` for a
     picture without an alt text."""
@@ -316,14 +360,15 @@ def render_run(
     report = executed.get("66_report")
     if report and failure_reason(report):
         report = None
-    has_films = run.path(MOVIES).is_file() and run.path(CREDITS).is_file() and not front_only
+    has_films = has_dashboard(run) and not front_only
     described = {} if front_only else description_files(run.report, run.id)
     for name, text in described.items():
         write_text(run.report / name, text)
     write_text(run.report / CHECKSUM_FILE, checksums(run.report))
+    ready = (drawn or {}) if report else {}
     for name, make in page_makers(run, facts, executed, report, has_films).items():
         look()
-        write_text(run.report / name, make())
+        write_text(run.report / name, ready.get(name) or make())
     return run.report / "index.html"
 
 # %% ../../nbs/8_runs/85_site.ipynb #e65f1707
@@ -345,11 +390,12 @@ def run_row(
     run: Run,
     facts: RunRecord,  # content of its run.json
     runs: list[tuple[Run, RunRecord]],  # all runs with their run.json, newest first
+    known: dict[tuple[CardMeasure, str], dict[str, Any]],  # measures read so far; grows
 ) -> dict[str, Any]:
     "The values of a run in the list of runs, for the template `runs.html.j2`."
     kpis = {}
     for measure in LISTED_MEASURES:
-        (now, *_), line = values_and_line(measure, run, facts, runs)
+        (now, *_), line = values_and_line(measure, run, facts, runs, known=known)
         kpis[measure.label] = "–" if now["value"] is None else measure.form(now["value"]), line
     before = next((other.id for other, _ in comparable_runs(run, runs)), None)
     return {
@@ -375,9 +421,10 @@ def render_home(
     reports = home / "reports"
     reports.mkdir(parents=True, exist_ok=True)
     runs = [(run, facts if run == latest and facts else stored) for run, stored in all_runs(home)]
+    known: dict[tuple[CardMeasure, str], dict[str, Any]] = {}  # a run stands in many lines
     content = fill_template(
         "runs.html.j2",
-        runs=[run_row(run, stored, runs) for run, stored in runs],
+        runs=[run_row(run, stored, runs, known) for run, stored in runs],
         measures=LISTED_MEASURES,
         words=value_words,
         size_words=size_words,

@@ -162,7 +162,8 @@ class Kernel(KernelManager):
 
     def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
         "The command that starts the kernel; on Linux the kernel dies with this process."
-        return linked_command(super().format_kernel_cmd(extra_arguments))
+        command = super().format_kernel_cmd(extra_arguments)
+        return linked_command([*command, "--HistoryManager.enabled=False"])  # no file of cells
 
 # %% ../../nbs/8_runs/87_stages.ipynb #26f11ffc
 FETCH_SECRETS = tuple(name for name in SECRETS if name in Api.model_fields)
@@ -337,13 +338,11 @@ def interruptible(
             if not ended.wait(seconds) and manager.is_alive():
                 manager.signal_kernel(signal.SIGKILL)
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:
         ended.set()
-        thread.join()
 
 # %% ../../nbs/8_runs/87_stages.ipynb #5a72633a
 MEMORY_ADVICE = "free some memory, use fewer films, or give the engine less: -p memory_gb=2"
