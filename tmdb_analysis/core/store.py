@@ -439,7 +439,8 @@ def load(
 ) -> DataFrame | Any:
     "A table of a run. Raises `UsageError` for an unknown table or kind of table."
     if name not in TABLES:
-        raise UsageError(f"unknown table {name!r}; {name_hint(name, list(TABLES))}")
+        hint = f"{name_hint(name, list(TABLES))} (a KPI table: tmdb.kpi({name!r}))"
+        raise UsageError(f"unknown table {name!r}; {hint}")
     if as_ == "spark":
         return read(session(), TABLES[name], run_to_read(run))
     require_kind(as_)
