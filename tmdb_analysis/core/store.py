@@ -7,7 +7,7 @@ __all__ = ['GROUP_ROWS', 'KINDS', 'TYPED_TABLES', 'TableFunction', 'CSV_DIGITS',
            'open_run', 'write_parquet', 'sorted_rows', 'engine_files', 'computed_once', 'save', 'open_writer',
            'table_file', 'read', 'read_arrow', 'to_pandas', 'require_kind', 'rows_as', 'kind_of', 'arrow_rows',
            'spark_table', 'any_kind', 'require_columns', 'contract_faults', 'pipe_joined', 'rounded_fraction',
-           'joined_lists', 'write_csv', 'save_kpi', 'read_kpi', 'save_movies_csv', 'load']
+           'joined_lists', 'csv_table', 'write_csv', 'save_kpi', 'read_kpi', 'save_movies_csv', 'load']
 
 # %% ../../nbs/0_core/07_store.ipynb #491316db
 import json
@@ -377,23 +377,32 @@ def joined_lists(
     return pa.chunked_array(map(joined, lists.chunks), pa.string())
 
 # %% ../../nbs/0_core/07_store.ipynb #07sto928
-def write_csv(
-    path: Path,  # the file to create or replace
+def csv_table(
     data: pa.Table,  # lists may hold text or numbers
-) -> None:
-    "Write a CSV file in one step, with pipes in lists and `'` before text that acts as a formula."
+) -> pa.Table:
+    "The rows as a CSV file shows them: pipes in lists, `'` before text that acts as a formula."
     for i, field in enumerate(data.schema):
         name, values = field.name, data[field.name]
         if pa.types.is_list(field.type):
             data = data.set_column(i, name, joined_lists(values))
+        elif pa.types.is_nested(field.type):
+            data = data.set_column(i, name, pa.array(map(str, values.to_pylist()), pa.string()))
         if pa.types.is_floating(field.type):
             numbers = [rounded_fraction(v) for v in values.to_pylist()]
-            data = data.set_column(i, name, pa.array(numbers, field.type))
+            data = data.set_column(i, name, pa.array(numbers, pa.float64()))
         if pa.types.is_string(data.schema.field(i).type):
             safe = pc.replace_substring_regex(data[i], r"\A([=+\-@\t\r])", r"'\1")
             data = data.set_column(i, name, safe)
+    return data
+
+
+def write_csv(
+    path: Path,  # the file to create or replace
+    data: pa.Table,  # lists may hold text or numbers
+) -> None:
+    "Write a CSV file in one step."
     with replace_file(path) as scratch:
-        csv.write_csv(data, scratch)  # quotes every text, so that no title can break a row
+        csv.write_csv(csv_table(data), scratch)  # quotes every text: no title can break a row
 
 # %% ../../nbs/0_core/07_store.ipynb #5498a9d3
 def save_kpi(

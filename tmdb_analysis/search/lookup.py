@@ -9,7 +9,6 @@ __all__ = ['RARE_NAME', 'namesake_notes', 'field_values', 'similar_names', 'unkn
            'print_answer']
 
 # %% ../../nbs/5_search/52_lookup.ipynb #bc7d1c0e
-import csv
 import io
 import json
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import csv
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from rich.console import Console
@@ -27,7 +27,7 @@ from ..core.display import Grid, film_count_text, readable_table
 from ..core.home import Run, run_to_read, terminal_text
 from ..core.schema import MOVIES
 from ..core.settings import UsageError
-from ..core.store import load, pipe_joined, sorted_rows, to_pandas
+from ..core.store import csv_table, load, sorted_rows, to_pandas
 from tmdb_analysis.search.query import (
     FIELDS,
     SORT_COLUMNS,
@@ -314,12 +314,9 @@ def rows_csv(
     rows: pa.Table,
 ) -> str:
     "All rows as CSV: lists joined with `|`, unknown values as empty fields."
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows.column_names)
-    for row in rows.to_pylist():
-        writer.writerow([pipe_joined(v) if isinstance(v, list) else v for v in row.values()])
-    return text.getvalue()
+    text = io.BytesIO()
+    csv.write_csv(csv_table(rows), text)
+    return text.getvalue().decode()
 
 # %% ../../nbs/5_search/52_lookup.ipynb #31c6acc2
 def answer_csv(

@@ -7,11 +7,12 @@ __all__ = ['Options', 'RUN_OPTIONS', 'DEBUG', 'HOME', 'ENGINE', 'SETTING', 'STAG
            'KEEP_RAW', 'NEW_RUN_VERBS', 'READING_VERBS', 'CARE_VERBS', 'VERBS', 'value_of', 'switch', 'whole_number',
            'time_before', 'json_option', 'form_options', 'Verb', 'print_error', 'Parser', 'add_options', 'parser',
            'parameter_lines', 'params', 'bash_completion', 'fish_completion', 'completion', 'refuse_given_secrets',
-           'drop_output', 'command_console', 'main']
+           'drop_output', 'command_console', 'fault_line', 'main']
 
 # %% ../../nbs/9_use/99_cli.ipynb #2f5ba3f3
 import argparse
 import difflib
+import errno
 import json
 import os
 import re
@@ -466,7 +467,8 @@ def print_error(
     line: str,  # what is wrong, where, and what to do
 ) -> None:
     "Print an error line on stderr."
-    print(f"tmdb: {line}", file=sys.stderr)
+    harmless = re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", line)
+    print(f"tmdb: {harmless}", file=sys.stderr)
 
 # %% ../../nbs/9_use/99_cli.ipynb #d1513cb7
 class Parser(argparse.ArgumentParser):
@@ -653,6 +655,20 @@ def command_console() -> Any:
     return OpenConsole(width=None if sys.stdout.isatty() else 200)
 
 # %% ../../nbs/9_use/99_cli.ipynb #3918f5e8
+def fault_line(
+    error: Exception,  # that nobody expected
+) -> str:
+    "What went wrong and where, without the text of the error, which may quote anything."
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full; free some space and run it again, or choose another --home"
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}, line {last.lineno}"
+    return f"unexpected {type(error).__name__} in {place}; --debug shows the traceback"
+
+
 def main(
     argv: list[str] | None = None,  # words after `tmdb`; None: of this process
 ) -> int:
@@ -683,3 +699,8 @@ def main(
     except KeyboardInterrupt:
         print_error("interrupted; run the command again")
         return 75
+    except Exception as e:
+        if getattr(args, "debug", False):
+            raise
+        print_error(fault_line(e))
+        return 1
