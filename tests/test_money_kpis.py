@@ -302,8 +302,8 @@ def test_catalogues_are_hard_enough():
     """The generator makes what it says: ties, gaps, co-directors, lone and undated films of
     franchises, years without prices."""
     catalogues = [catalogue(seed) for seed in range(50)]
-    films = [f for films in catalogues for f in films]
-    cohorts = [oracle_money.steps(films)[-1] for films in catalogues]
+    films = [film for some in catalogues for film in some]
+    cohorts = [oracle_money.steps(some)[-1] for some in catalogues]
     assert (
         [len(catalogue(seed)) for seed in (0, 1)] == [0, 1]
         and not cohorts[2]
@@ -326,7 +326,7 @@ def test_catalogues_are_hard_enough():
             len(oracle_money.director_scores(catalogue(s), c, 2)) > 1 for s, c in enumerate(cohorts)
         )
         > 10
-    )
+    ), "if a new rule leaves too few films to rank directors, make `catalogue` larger"
 
 
 def test_a_director_who_made_the_same_films_ties():
