@@ -15,10 +15,6 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbconvert import MarkdownExporter
 
-from tmdb_analysis.core.engine import one_server
-from tmdb_analysis.core.settings import settings
-from tmdb_analysis.use.cli import main as tmdb
-
 ROOT = Path(__file__).parent.parent
 NBS = ROOT / "nbs"
 
@@ -52,6 +48,11 @@ def main(chosen: list[str]) -> None:
     "Make the book."
     tool = Path(sys.executable).parent
     subprocess.run([tool / "nbdev_export"], cwd=ROOT, check=True)
+    # imported here, so that the run uses the library as it was just exported
+    from tmdb_analysis.core.engine import one_server
+    from tmdb_analysis.core.settings import settings
+    from tmdb_analysis.use.cli import main as tmdb
+
     with tempfile.TemporaryDirectory() as home:
         os.environ["TMDB_HOME"] = home
         if tmdb(["demo", "--run-id", "lab"]):

@@ -20,6 +20,7 @@ from tmdb_analysis.core.schema import COHORT, MOVIES, RAW
 from tmdb_analysis.core.store import read, read_arrow
 from tmdb_analysis.films.clean import estimated_data_date, with_data_date
 from tmdb_analysis.films.cohort import (
+    COHORT_PARAMETERS,
     cohort_rules,
     cohort_table,
     consumer_prices,
@@ -28,6 +29,7 @@ from tmdb_analysis.films.cohort import (
     real_dollars,
 )
 from tmdb_analysis.kpis.groups import data_date, money_summary
+from tmdb_analysis.runs.stages import stages
 from tmdb_analysis.stats import intervals as stats
 from tmdb_analysis.stats import shrinkage
 from tmdb_analysis.stats.intervals import Estimate
@@ -588,6 +590,13 @@ def test_each_rule_takes_what_it_says():
     assert not answers.isna().any(axis=None), (
         "a rule is met or not, also where the value is unknown"
     )
+
+
+@pytest.mark.parametrize("stage", ["28_cohort", "49_coverage"])
+def test_a_stage_passes_every_limit_of_the_cohort_on(stage):
+    code = "\n".join(cell.source for cell in stages()[stage].cells if cell.cell_type == "code")
+    missing = [name for name in COHORT_PARAMETERS if f"    {name}={name},\n" not in code]
+    assert not missing, f"add {missing} to the parameters cell of {stage} and to its limits"
 
 
 def test_shares_count_the_multiple_itself():

@@ -41,6 +41,7 @@ from tmdb_analysis.core.settings import (
     Settings,
     TmdbError,
     TryLater,
+    UsageError,
     book,
     safe_environment,
 )
@@ -79,7 +80,8 @@ def stage_parameters(
     nb: nbformat.NotebookNode,  # a stage
     settings: Settings,  # of the run
 ) -> dict[str, Any]:
-    "The parameters of a stage by name, with the values of the run."
+    """The parameters of a stage by name, with the values of the run. Raises `UsageError` for a
+    parameter that is no setting."""
     values = settings.flat()
     names = [
         name
@@ -87,6 +89,9 @@ def stage_parameters(
         if has_tag(cell, "parameters")
         for name in assigned_names(cell.source)
     ]
+    if unknown := [name for name in names if name not in values]:
+        way = "add it to a section of nbs/0_core/00_settings.ipynb, or correct its name"
+        raise UsageError(f"{unknown[0]}: in the parameters cell of a stage, but no setting; {way}")
     return {name: values[name] for name in names}
 
 # %% ../../nbs/8_runs/87_stages.ipynb #045d01e3

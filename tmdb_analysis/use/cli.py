@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['Options', 'RUN_OPTIONS', 'DEBUG', 'HOME', 'ENGINE', 'SETTING', 'STAGE_OPTIONS', 'RUN', 'LAST_RUN', 'READ_RUN',
-           'KEEP_RAW', 'NEW_RUN_VERBS', 'READING_VERBS', 'CARE_VERBS', 'VERBS', 'value_of', 'switch', 'whole_number',
-           'time_before', 'json_option', 'form_options', 'Verb', 'print_error', 'Parser', 'add_options', 'parser',
-           'parameter_lines', 'params', 'bash_completion', 'fish_completion', 'completion', 'refuse_given_secrets',
-           'drop_output', 'command_console', 'fault_line', 'main']
+           'OUTPUT_FILE', 'KEEP_RAW', 'NEW_RUN_VERBS', 'READING_VERBS', 'CARE_VERBS', 'VERBS', 'value_of', 'switch',
+           'whole_number', 'time_before', 'json_option', 'form_options', 'Verb', 'print_error', 'Parser', 'add_options',
+           'parser', 'parameter_lines', 'params', 'bash_completion', 'fish_completion', 'completion',
+           'refuse_given_secrets', 'drop_output', 'command_console', 'fault_line', 'main']
 
 # %% ../../nbs/9_use/99_cli.ipynb #2f5ba3f3
 import argparse
@@ -151,6 +151,15 @@ LAST_RUN: Options = {
 }
 READ_RUN: Options = {
     "--run-id": value_of("ID", "name of the run (default: the last finished run)"),
+}
+OUTPUT_FILE: Options = {
+    "-o": value_of(
+        "PATH",
+        "output file (default: named after the run, in this folder)",
+        dest="output",
+        type=Path,
+    ),
+    "--force": switch("replace an existing file"),
 }
 KEEP_RAW: Options = {"--keep-raw": switch("keep what the run fetched from TMDB")}
 
@@ -338,13 +347,7 @@ CARE_VERBS = {
                     "pdf": "the report as PDF",
                 }
             ),
-            "-o": value_of(
-                "PATH",
-                "output file (default: named after the run, in this folder)",
-                dest="output",
-                type=Path,
-            ),
-            "--force": switch("replace an existing file"),
+            **OUTPUT_FILE,
             **HOME,
             **DEBUG,
         },
@@ -368,13 +371,7 @@ CARE_VERBS = {
         ("pack", "pack monday -o monday.zip"),
         {
             **LAST_RUN,
-            "-o": value_of(
-                "PATH",
-                "output file (default: named after the run, in this folder)",
-                dest="output",
-                type=Path,
-            ),
-            "--force": switch("replace an existing file"),
+            **OUTPUT_FILE,
             **HOME,
             **DEBUG,
         },
