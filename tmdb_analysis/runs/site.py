@@ -266,12 +266,13 @@ def dashboard_page(
 # %% ../../nbs/8_runs/85_site.ipynb #85sit981
 def pointer_page(
     report: "NotebookNode",  # executed report
+    stage: str,  # of the report
     pages: Mapping[str, str],  # stage -> title, of the stages that have a page
     run_id: str,  # as in reports/<run_id>
 ) -> str:
     "The page of the stage of the report, which is shown on the front page instead."
     pointer = '<p>The report is <a href="index.html">the front page of this run</a>.</p>'
-    return html_page(heading(report, "")[0], "", pointer, "66_report", pages, run_id)
+    return html_page(heading(report, "")[0], "", pointer, stage, pages, run_id)
 
 # %% ../../nbs/8_runs/85_site.ipynb #85sit983
 def page_makers(
@@ -295,7 +296,8 @@ def page_makers(
             title, subtitle, dictionary_html(), "dictionary", pages, run.id
         )
     if report:
-        makers["66_report.html"] = partial(pointer_page, report, pages, run.id)
+        stage = next(stage for stage, nb in executed.items() if nb is report)
+        makers[f"{stage}.html"] = partial(pointer_page, report, stage, pages, run.id)
         makers["method.html"] = partial(method_page, run, facts, pages)
     if has_films:
         makers["dashboard.html"] = partial(dashboard_page, run, pages)
@@ -313,7 +315,8 @@ def render_run(
     picture without an alt text."""
     facts = facts or read_facts(run.report)
     executed = {} if front_only else notebooks(run)
-    report = executed.get("66_report")
+    # Chapters of earlier versions had other numbers.
+    report = next((nb for stage, nb in executed.items() if stage.endswith("_report")), None)
     if report and failure_reason(report):
         report = None
     has_films = run.path(MOVIES).is_file() and run.path(CREDITS).is_file() and not front_only
