@@ -85,6 +85,7 @@ RATING_VALUES = ("vote_average", "vote_count", "popularity")  # of a film, as ev
 
 @kpi(
     RATING_PRIOR,
+    title="Votes that every film starts with",
     label="n_rating",
     behind=films_where(lambda _: F.col("vote_average").isNotNull()),
     needs=requires_value("a rating", "vote_average"),
@@ -160,6 +161,7 @@ def best_rated_needs(
 
 @kpi(
     BEST_RATED,
+    title="Best rated films",
     label="title",
     behind=SAME_FILM,
     needs=best_rated_needs,
@@ -228,6 +230,7 @@ RATING_SENSITIVITY = Table(
 
 @kpi(
     RATING_SENSITIVITY,
+    title="Best rated films at other numbers of votes",
     label="threshold",
     behind=films_where(lambda row: F.col("vote_count") >= row["threshold"]),
     needs=requires_value("a rating", "vote_average"),
@@ -319,6 +322,7 @@ CORRELATIONS = Table(
 
 @kpi(
     CORRELATIONS,
+    title="Correlations of all pairs of numbers",
     label="pair",
     behind=ALL_FILMS,
     parameters=("min_votes", *COHORT_PARAMETERS),
@@ -442,6 +446,7 @@ OTHER_GENRES = "films of other genres"
 
 @cohort_kpi(
     RETURN_DRIVERS,
+    title="What goes with a high return",
     label="level",
     behind=driver_films,
     parameters=("firm_group",),

@@ -18,7 +18,6 @@ import pandas as pd
 from IPython.display import HTML
 
 from tmdb_analysis.core.display import (
-    column_title,
     multiple_text,
     plain_definition,
     readable_table,
@@ -92,6 +91,11 @@ SECTION_WORDS = {  # anchor of the finding: its words
         "How often do films fail?",
         "Set the expected share of failures against the return of the films that succeed.",
         "Failures are documented less often, so the true shares are probably higher.",
+    ),
+    "drivers": SectionWords(
+        "What drives return?",
+        "Compare a project with films that are alike in budget, season, franchise and genre.",
+        "This is an association, not a cause. Cast, marketing and quality are not in the data.",
     ),
     "budget": SectionWords(
         "Does a larger budget pay?",
@@ -219,10 +223,10 @@ def table_details(
     "A published table with its definition, which opens with a click."
     cut = f"the first {first} of " if first and first < len(table) else ""
     rows = f"{cut}{len(table):,} {'row' if len(table) == 1 else 'rows'}"
-    title = f"{html.escape(column_title(name))} ({rows})"
-    anchor = column_title(name).lower().replace(" ", "-")
-    link = f'<a href="54_why.ipynb#{anchor}">Why these numbers</a>'
-    definition = html.escape(plain_definition(all_kpis()[name].definition))
+    kpi = all_kpis()[name]
+    title = f"{html.escape(kpi.title)} ({rows})"
+    link = f'<a href="54_why.ipynb#{name.replace("_", "-")}">Why these numbers</a>'
+    definition = html.escape(plain_definition(kpi.definition))
     grid = "<p>No data for this selection.</p>"
     if len(table):
         grid = readable_table(table.head(first or len(table)), *columns)._repr_html_()
