@@ -740,8 +740,8 @@ def test_zones_follow_the_settings_of_break_even():
     written = [t.get_text().split("\n") for t in fig.axes[0].texts]
     assert written == [
         ["10%", "below 1×"],
-        ["10%", "1 to 1.5×"],
-        ["30%", "1.5 to 4×"],
+        ["10%", "1–1.5×"],
+        ["30%", "1.5–4×"],
         ["50%", "4× or more"],
     ]
     assert "50% at least 4×" in fig.get_label() and "about 1.5× to 4× the budget" in fig.get_label()

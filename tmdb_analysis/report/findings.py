@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['RISK_COLUMNS', 'GROUP_WORDS', 'STRENGTH', 'UNMEASURED', 'band_sentence', 'money_finding', 'riskiest_sentence',
-           'risk_finding', 'budget_words', 'budget_finding', 'fact_words', 'clear_drivers', 'driver_finding',
-           'other_words', 'genre_finding', 'time_finding', 'year_finding', 'ratio_in_words', 'franchise_finding',
-           'path_finding', 'score_text', 'director_finding', 'popularity_sentence', 'rating_finding', 'origin_finding',
-           'bounds_sentence', 'missing_finding', 'unmeasured_findings', 'quality_finding']
+           'risk_finding', 'budget_words', 'budget_finding', 'fact_words', 'clear_drivers', 'drivers_up_and_down',
+           'driver_heading', 'driver_sentence', 'driver_finding', 'genre_finding', 'time_finding', 'year_finding',
+           'ratio_in_words', 'franchise_finding', 'path_finding', 'score_text', 'director_finding',
+           'popularity_sentence', 'rating_finding', 'origin_finding', 'bounds_sentence', 'missing_finding',
+           'unmeasured_findings', 'quality_finding']
 
 # %% ../../nbs/6_report/67_findings.ipynb #17342021
 from collections.abc import Mapping, Sequence
@@ -182,39 +183,53 @@ def clear_drivers(
     return clear.sort_values(["times", "level"], ascending=[False, True])
 
 # %% ../../nbs/6_report/67_findings.ipynb #67drv004
+def drivers_up_and_down(
+    table: pd.DataFrame,  # RETURN_DRIVERS contract
+    most: int = 3,  # rows of each kind
+) -> dict[str, list[dict[Any, Any]]]:
+    "The clear rows with the highest multiples (`more`), and those with the lowest (`less`)."
+    clear = clear_drivers(table)
+    up, down = clear[clear["times"] > 1].head(most), clear[clear["times"] < 1].tail(most)
+    return {"more": up.to_dict("records"), "less": down.to_dict("records")}
+
+
+def driver_heading(
+    table: pd.DataFrame,  # RETURN_DRIVERS contract, all rows or those of some factors
+) -> str:
+    "Which facts clearly go with a higher or lower return, in a few words."
+    parts = [
+        f"{names_in_words([fact_words(row) for row in rows])} return {word}"
+        for word, rows in drivers_up_and_down(table).items()
+        if rows
+    ]
+    what = "genre" if set(table["factor"]) == {"genre"} else "fact"
+    none = f"No {what} clearly goes with a higher or lower return"
+    return f"Other facts equal, {' and '.join(parts)}" if parts else none
+
+# %% ../../nbs/6_report/67_findings.ipynb #67drv007
+def driver_sentence(
+    row: Mapping[str, Any],  # of the RETURN_DRIVERS contract
+) -> str:
+    "A multiple in a sentence, with its evidence and what it is compared with."
+    other = str(row["compared_with"])
+    if row["factor"] != "genre":
+        other = fact_words({**row, "level": other})
+    value = value_text(row, "times", row["films"])
+    return f"{first_capital(fact_words(row))} return {value} as much as {other}."
+
+
 def driver_finding(
     table: pd.DataFrame,  # RETURN_DRIVERS contract
 ) -> Finding:
     "Which facts go with a higher or lower return, among films alike in all other facts."
     if table.empty:
         return Finding("drivers", "Too few films to say what drives return")
-    n, explained = int(table["n_films"].iloc[0]), percent(table["explained"].iloc[0])
+    heading, among = driver_heading(table), f"n = {film_count_text(int(table['n_films'].iloc[0]))}"
+    rows = [row for found in drivers_up_and_down(table).values() for row in found]
+    explained = percent(table["explained"].iloc[0])
     share = f"All facts together explain {explained} of the differences in return (adjusted R²)."
-    among, clear = f"n = {film_count_text(n)}", clear_drivers(table)
-    if clear.empty:
-        heading = "No fact clearly goes with a higher or lower return"
-        return Finding("drivers", heading, f"{heading} ({among}). {share}", among)
-    parts, values = [], []
-    for word, rows in (("more", clear[clear.times > 1][:3]), ("less", clear[clear.times < 1][-3:])):
-        named = rows.to_dict("records")
-        if named:
-            parts.append(f"{names_in_words([fact_words(row) for row in named])} return {word}")
-        values += [
-            f"{first_capital(fact_words(row))} return {value_text(row, 'times', row['films'])} as"
-            f" much as {other_words(row)}."
-            for row in named
-        ]
-    heading = f"Other facts equal, {' and '.join(parts)}"
-    return Finding("drivers", heading, f"{heading}. {' '.join(values)} {share}", among)
-
-
-def other_words(
-    row: Mapping[str, Any],  # of the RETURN_DRIVERS contract
-) -> str:
-    "What a row is compared with, in a sentence."
-    if row["factor"] == "genre":
-        return str(row["compared_with"])
-    return fact_words({**row, "level": row["compared_with"]})
+    sentences = [f"{heading} ({among}).", *map(driver_sentence, rows), share]
+    return Finding("drivers", heading, " ".join(sentences), among)
 
 # %% ../../nbs/6_report/67_findings.ipynb #60414f6c
 def genre_finding(

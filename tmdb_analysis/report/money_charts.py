@@ -222,12 +222,12 @@ def zone_name(
     start: float,  # lower end of a zone of the return
     stop: float,  # upper end
 ) -> str:
-    "A zone in words: `below 1×`, `1 to 2×`, `3× or more`."
+    "A zone in words: `below 1×`, `1–2×`, `3× or more`."
     if not start:
         return f"below {multiple_text(stop)}"
     if np.isinf(stop):
         return f"{multiple_text(start)} or more"
-    return f"{rounded_text(start, 2)} to {multiple_text(stop)}"
+    return f"{rounded_text(start, 2)}–{multiple_text(stop)}"
 
 
 def distribution_title(

@@ -99,7 +99,7 @@ def draw_drivers(
 
 @mpl.rc_context(CHART_STYLE)
 def what_goes_with_return(
-    table: pd.DataFrame,  # RETURN_DRIVERS contract
+    table: pd.DataFrame,  # RETURN_DRIVERS contract, all rows or those of some factors
     title: str = "What goes with a high return",  # the finding
     as_of: object = None,  # date of the data in words; None if unknown
 ) -> Figure:
@@ -121,7 +121,7 @@ def what_goes_with_return(
         title,
         "Return of films with a fact / return of films alike in all other facts, with its 95% "
         f"interval (n = {n:,.0f} films with usable budget and revenue)",
-        f"Blue: clear in a comparison of all {len(rows)} rows (Benjamini-Hochberg). Grey: may be "
+        "Blue: clear in a comparison of all rows of the table (Benjamini-Hochberg). Grey: may be "
         "chance. A regression of log return; its intervals allow for films of one franchise. "
         f"It explains {explained:.0%} of the differences in return (adjusted R²). "
         "An association, not a cause.",
@@ -266,7 +266,7 @@ def format_pair_axis(
         axis.set_major_formatter(lambda x, _: rounded_text(x))
         return
     format_log_axis(axis, money_text if name in ("budget", "gross") else rounded_text)
-    axis.set_major_locator(LogLocator(numticks=4))
+    axis.set_major_locator(LogLocator(numticks=3))
 
 
 @mpl.rc_context(CHART_STYLE)
@@ -293,7 +293,8 @@ def pair_plot(
             format_pair_axis(ax, x, "x")
             if i > j:
                 format_pair_axis(ax, y, "y")
-            ax.tick_params(axis="x", rotation=90, labelbottom=i == len(names) - 1)
+            turn = 0 if x == "rating" else 90
+            ax.tick_params(axis="x", rotation=turn, labelbottom=i == len(names) - 1)
             ax.tick_params(axis="y", labelleft=j == 0 < i)
         panels[i, 0].set_ylabel(y if i else "")
         panels[-1, i].set_xlabel(y)
