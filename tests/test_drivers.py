@@ -120,7 +120,7 @@ def test_few_differences_are_called_clear_by_chance():
     called = 0
     for _ in range(tables):
         facts = (rng.random((400, 20)) < 0.3).astype(float)
-        columns = {i: column for i, column in enumerate(facts.T)}
+        columns = {("fact", str(i)): column for i, column in enumerate(facts.T)}
         answer = regress(columns, rng.normal(size=400), np.arange(400))
         called += any(answer.is_clear.values())
     assert called / tables < 0.09

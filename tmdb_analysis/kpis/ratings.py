@@ -14,6 +14,7 @@ from itertools import combinations
 from operator import and_
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
@@ -45,6 +46,7 @@ from ..stats.intervals import spearman
 from tmdb_analysis.stats.regression import (
     FEW_LEVELS,
     FILMS_PER_COLUMN,
+    Fact,
     level_columns,
     member_columns,
     regress,
@@ -465,7 +467,8 @@ def return_drivers(
     films have no row, and films with an unknown fact are left out. The table is empty with fewer
     than ten films for each number of the regression. It shows an association, not a cause."""
     facts = driver_facts(cohort)
-    columns, compared = {}, {}
+    columns: dict[Fact, np.ndarray] = {}
+    compared: dict[str, str] = {}
     for factor in facts.columns if len(facts) else ():
         if factor == "genre":
             reference, found = OTHER_GENRES, member_columns(facts[factor], firm_group)
@@ -476,12 +479,14 @@ def return_drivers(
     films = cohort.loc[facts.index]
     y, clusters = films["log2_return"].to_numpy(float), films["cluster"].to_numpy()
     answer = regress(columns, y, clusters, per_column) if columns else None
+    if answer is None:
+        return RETURN_DRIVERS.schema.empty_table()
+    same = {"explained": answer.explained, "n_films": answer.n}
     rows = [
         {"factor": factor, "level": level, "compared_with": compared[factor], "films": times.n}
         | estimate_values("times", times)
-        | {"is_clear": answer.is_clear[factor, level], "explained": answer.explained}
-        | {"n_films": answer.n}
-        for (factor, level), (times, _) in (answer.multiples.items() if answer else ())
+        | {"is_clear": answer.is_clear[factor, level], **same}
+        for (factor, level), (times, _) in answer.multiples.items()
         if level != FEW_LEVELS
     ]
     return pa.Table.from_pylist(rows, RETURN_DRIVERS.schema)

@@ -242,8 +242,8 @@ def draw_pair(
     "Draw the films in one panel: as dots, or as a histogram where x is y."
     is_log = x.name != "rating"
     if x.name == y.name:
-        edges = np.geomspace(x.min(), x.max() * 1.001, 13) if is_log else np.arange(0, 10.5, 0.5)
-        ax.hist(x, edges, color=BLUE, alpha=0.6)
+        scale = np.geomspace(x.min(), x.max() * 1.001, 13) if is_log else np.linspace(0, 10, 21)
+        ax.hist(x, scale.tolist(), color=BLUE, alpha=0.6)
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
     else:
