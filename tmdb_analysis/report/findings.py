@@ -226,7 +226,7 @@ def driver_finding(
         return Finding("drivers", "Too few films to say what drives return")
     heading, among = driver_heading(table), f"n = {film_count_text(int(table['n_films'].iloc[0]))}"
     rows = [row for found in drivers_up_and_down(table).values() for row in found]
-    explained = percent(table["explained"].iloc[0])
+    explained = percent(max(0.0, table["explained"].iloc[0]))
     share = f"All facts together explain {explained} of the differences in return (adjusted R²)."
     sentences = [f"{heading} ({among}).", *map(driver_sentence, rows), share]
     return Finding("drivers", heading, " ".join(sentences), among)

@@ -123,7 +123,7 @@ def what_goes_with_return(
         f"interval (n = {n:,.0f} films with usable budget and revenue)",
         "Blue: clear in a comparison of all rows of the table (Benjamini-Hochberg). Grey: may be "
         "chance. A regression of log return; its intervals allow for films of one franchise. "
-        f"It explains {explained:.0%} of the differences in return (adjusted R²). "
+        f"It explains {max(0.0, explained):.0%} of the differences in return (adjusted R²). "
         "An association, not a cause.",
         as_of,
     )
