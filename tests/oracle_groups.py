@@ -375,18 +375,27 @@ def ratings(films: list[Row], top_n: int = 10, min_votes: int = 10) -> dict[str,
             }
         )
     voted, money = [f for f in rated if f["vote_count"] >= min_votes], cohort(films)
-    compared = [
-        ("budget vs return", "cohort", money, "budget_musd", "r"),
-        ("budget vs revenue", "cohort", money, "budget_musd", "revenue_musd"),
-        ("popularity vs rating", "enough votes", voted, "popularity", "vote_average"),
-        ("rating vs revenue", "cohort", money, "vote_average", "revenue_musd"),
-        ("votes vs popularity", "one vote or more", rated, "vote_count", "popularity"),
-        ("votes vs rating", "enough votes", voted, "vote_count", "vote_average"),
-    ]
+    of = {"budget": "budget_musd", "revenue": "revenue_musd", "return": "r", "votes": "vote_count"}
+    of |= {"rating": "vote_average", "popularity": "popularity", "runtime": "runtime"}
+    names = (
+        "budget vs popularity, budget vs rating, budget vs return, budget vs revenue, "
+        "budget vs runtime, budget vs votes, popularity vs rating, popularity vs runtime, "
+        "rating vs revenue, rating vs runtime, return vs popularity, return vs rating, "
+        "return vs runtime, return vs votes, revenue vs popularity, revenue vs return, "
+        "revenue vs runtime, revenue vs votes, votes vs popularity, votes vs rating, "
+        "votes vs runtime"
+    )
     together = []
-    for pair, among, chosen, x, y in compared:
-        r, n = rank_correlation([(f[x], f[y]) for f in chosen])
-        together.append({"pair": pair, "among": among, "spearman": r, "n_spearman": n})
+    for pair in names.split(", "):
+        x, y = pair.split(" vs ")
+        among, chosen = "one vote or more", rated
+        if {"budget", "revenue", "return"} & {x, y}:
+            among, chosen = "cohort", money
+        elif "rating" in (x, y):
+            among, chosen = "enough votes", voted
+        r, n = rank_correlation([(f[of[x]], f[of[y]]) for f in chosen])
+        row = {"pair": pair, "x": x, "y": y, "among": among, "spearman": r, "n_spearman": n}
+        together.append(row)
     columns = "id title release_date weighted_rating vote_average vote_count".split()
     return {
         "rating_prior": [{"m": m, "mean_rating": mean, "n_rating": len(rated)}],

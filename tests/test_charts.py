@@ -3,6 +3,7 @@ them."""
 
 import re
 import warnings
+from datetime import date
 from inspect import get_annotations, isfunction
 from itertools import combinations
 from xml.etree.ElementTree import fromstring
@@ -37,6 +38,11 @@ from tmdb_analysis.report.money_charts import (
     trend,
 )
 from tmdb_analysis.report.pair_charts import genre_lift, popularity_vs_rating
+from tmdb_analysis.report.relation_charts import (
+    correlation_matrix,
+    pair_plot,
+    what_goes_with_return,
+)
 from tmdb_analysis.report.style import (
     COLOUR_NAMES,
     FONT,
@@ -46,7 +52,12 @@ from tmdb_analysis.report.style import (
     figure_html,
     make_narrow,
 )
-from tmdb_analysis.report.year_charts import known_money_by_year, median_by_year, yearly_box_office
+from tmdb_analysis.report.year_charts import (
+    known_money_by_year,
+    main_data_day,
+    median_by_year,
+    yearly_box_office,
+)
 
 HOSTILE = [
     r"$\frac{1}{0}$ & $x$",
@@ -152,7 +163,25 @@ def tables() -> dict:
         }
     )
     path = intervals("place", HOSTILE, "revenue_vs_first", "n_revenue_vs_first")
+    facts = [("budget", "below $10M"), ("budget", "$100M or more"), ("franchise", "sequel")]
+    facts += [("season", "summer"), ("season", "winter"), ("decade", "1980s"), ("decade", "2010s")]
+    facts += [("genre", name) for name in HOSTILE]
+    drivers = intervals("level", [level for _, level in facts], "times", "films").assign(
+        factor=[factor for factor, _ in facts],
+        compared_with="films of other genres",
+        is_clear=np.arange(len(facts)) % 2 == 0,
+        explained=0.2,
+        n_films=700,
+    )
+    columns = "budget revenue return votes popularity rating runtime".split()
+    related = pd.DataFrame(list(combinations(columns, 2)), columns=["x", "y"])
+    rho = rng.uniform(-0.9, 0.9, len(related))
+    related = related.assign(spearman=rho, n_spearman=range(4803, 4824))
+    related = related.assign(spearman_low=rho - 0.05, spearman_high=rho + 0.05)
     return {
+        what_goes_with_return: drivers,
+        correlation_matrix: related,
+        pair_plot: films,
         revenue_vs_budget: films,
         return_distribution: films,
         risk_by_genre: intervals("genre", HOSTILE, "below_budget", "n_return").assign(shown="firm"),
@@ -308,7 +337,8 @@ def test_all_text_is_dark_and_large_enough_and_in_the_picture(chart):
     fig = chart(TABLES[chart])
     bounds = fig.bbox.padded(1)
     for text in texts(fig):
-        below = "white" if chart is not genre_lift or text not in fig.axes[0].texts else None
+        has_cells = chart in (genre_lift, correlation_matrix)
+        below = None if has_cells and text in fig.axes[0].texts else "white"
         assert below is None or contrast(text.get_color(), below) >= 4.5, text
         assert text.get_size() >= 9 and not text.get_parse_math()
         assert bounds.count_contains(text.get_window_extent().corners()) == 4, text
@@ -631,6 +661,93 @@ def test_lift_is_annotated_diverges_at_one_and_hides_small_pairs():
     assert all(contrast(t.get_color(), colours[t.get_text()]) >= 4.5 for t in ax.texts)
     title = "A and B, the most common pair, occur together 2× as often as chance would give"
     assert title in fig.get_label()
+
+
+def test_drivers_stand_in_groups_with_what_they_are_compared_with():
+    fig = what_goes_with_return(TABLES[what_goes_with_return])
+    ax, table = fig.axes[0], TABLES[what_goes_with_return].set_index("level")
+    dots = ax.collections[1].get_offsets()
+    assert len(dots) == len(table)
+    names = [label.partition(" (n = ")[0] for label in labels(fig)]
+    for name, (times, _), colour in zip(
+        names, dots, ax.collections[1].get_facecolors(), strict=True
+    ):
+        if name in table.index and isinstance(name, str):
+            assert times == pytest.approx(table.times[name])
+            is_blue = colour[2] > colour[0] + 0.2
+            assert is_blue == table.is_clear[name]
+    assert names[:2] == ["below $10M", "$100M or more"], "tiers stand in their own order"
+    assert names[3:7] == ["winter", "summer", "1980s", "2010s"]
+    genres = dots[7:, 0]
+    assert (np.diff(genres) <= 0).all(), "genres stand by their multiple"
+    heads = [t.get_text() for t in ax.texts if t.get_weight() == "bold"]
+    assert len(heads) == 5 and all("(against films of other genres)" in head for head in heads)
+
+
+def test_the_matrix_has_each_correlation_and_its_films():
+    table = TABLES[correlation_matrix]
+    fig = correlation_matrix(table)
+    written = [t.get_text() for t in fig.axes[0].texts]
+    assert sorted(written[::2]) == sorted(f"{rho:.2f}" for rho in table["spearman"])
+    assert sorted(written[1::2]) == sorted(map(str, table["n_spearman"]))
+    make_narrow(fig)
+    assert all(t.get_visible() for t in fig.axes[0].texts), "numbers of 4,803 films fit a phone"
+
+
+@pytest.mark.parametrize(
+    ("rating_low", "said"),
+    [(0.5, "related to votes"), (0.2, "related to votes and budget"), (-0.9, "related to budget")],
+)
+def test_the_title_of_the_matrix_names_what_the_intervals_allow(rating_low, said):
+    pairs = pd.DataFrame({"x": ["votes", "budget"], "y": "rating", "spearman": [0.55, 0.3]})
+    pairs = pairs.assign(spearman_low=[rating_low, 0.2], spearman_high=[0.6, 0.4], n_spearman=99)
+    assert f"most closely {said}. " in correlation_matrix(pairs).get_label()
+    few = correlation_matrix(pairs.assign(n_spearman=29))
+    assert "Too few films to say what ratings are related to" in few.get_label()
+
+
+def test_the_pair_plot_draws_a_part_of_many_films_and_all_of_few():
+    films = TABLES[pair_plot]
+    for part, drawn in ((films, 250), (films[:100], (films["vote_count"][:100] > 0).sum())):
+        fig = pair_plot(part)
+        clouds = [ax.collections[0] for ax in fig.axes if ax.collections]
+        assert len(clouds) == 6 and {len(c.get_offsets()) for c in clouds} == {drawn}
+        assert ("Drawn: 250 of" in fig.get_label()) == (len(part) > 250)
+        assert {ax.get_xscale() for ax in fig.axes[:3]} == {"log"}
+    assert "Closely related: budget with gross" in pair_plot(films).get_label()
+    shuffled = films.assign(revenue_musd=rng.permutation(films["revenue_musd"]))
+    assert "No two of budget, gross, votes and rating" in pair_plot(shuffled).get_label()
+
+
+@pytest.mark.parametrize("chart", [median_by_year, known_money_by_year, yearly_box_office])
+def test_years_from_newer_data_are_shaded(chart):
+    days = pd.Series([date(2016, 9, 9)] * 30 + [date(2025, 12, 9)] * 4 + [None])
+    assert main_data_day(days) == date(2016, 9, 9) and main_data_day(days[-1:]) is None
+    plain, marked = chart(TABLES[chart]), chart(TABLES[chart], most_data=main_data_day(days))
+    words = "Most films have data of about September 2016. Later years (shaded) come from newer"
+    assert words in marked.get_label() and words not in plain.get_label()
+    for before, after in zip(plain.axes, marked.axes, strict=True):
+        (band,) = [p for p in after.patches if p.get_x() == 2016.5]
+        assert band.get_width() == pytest.approx(after.get_xlim()[1] - 2016.5)
+        assert len(after.patches) == len(before.patches) + 1
+    same = chart(TABLES[chart], most_data=date(2019, 12, 9))
+    assert len(same.axes[0].patches) == len(plain.axes[0].patches)
+
+
+def test_zones_follow_the_settings_of_break_even():
+    roi = pd.DataFrame({"roi": [0.5, 1.2, 1.7, 2.2, 3.5, 4.5, 5, 5, 9, 9]})
+    fig = return_distribution(roi, 1.5, 4.0)
+    written = [t.get_text().split("\n") for t in fig.axes[0].texts]
+    assert written == [
+        ["10%", "below 1×"],
+        ["10%", "1–1.5×"],
+        ["30%", "1.5–4×"],
+        ["50%", "4× or more"],
+    ]
+    assert "50% at least 4×" in fig.get_label() and "about 1.5× to 4× the budget" in fig.get_label()
+    edges = {round(b.get_x(), 9) for b in fig.axes[0].patches}
+    assert {1.0, 1.5, 4.0} <= edges
+    assert len(return_distribution(roi, 0.5, 1.0).axes[0].texts) == 2, "no zone is empty"
 
 
 def test_charts_of_the_demo_say_what_its_tables_say(demo):

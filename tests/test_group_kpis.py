@@ -38,7 +38,8 @@ def computed(films, least=10, firm=30, pair=20, year=20) -> dict[str, pd.DataFra
     parts = [F.col(f"release_{part}").alias(part) for part in ("year", "month")]
     lists = ("genres", "production_companies", "production_countries")
     chosen = session().createDataFrame(cohort_table(films), COHORT.spark)
-    cohort = cohort_with(chosen, films, *lists, "original_language", "vote_average", *parts)
+    facts = ("original_language", "vote_average", "vote_count", "popularity", "runtime")
+    cohort = cohort_with(chosen, films, *lists, *facts, *parts)
     counts, (as_of, _), arrays = (
         trends.release_counts(films),
         data_date(films),

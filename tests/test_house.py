@@ -153,7 +153,7 @@ def test_lock_has_hashes_and_no_addresses():
 
 def test_stages_are_the_chapters_with_parameters():
     names = list(stages())
-    assert names == sorted(names) and names[0] == "20_ingest" and names[-1] == "66_report"
+    assert names == sorted(names) and names[0] == "20_ingest" and names[-1] == "68_report"
 
 
 @pytest.mark.parametrize("name", stages())

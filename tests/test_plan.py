@@ -107,9 +107,9 @@ def test_nothing_runs_if_nothing_changed(first):
 
 def test_a_parameter_runs_the_stages_that_have_it_and_those_that_read_them(first):
     found = planned(first, min_votes=50)
-    assert list(found) == ["42_rankings", "47_ratings", "54_why", "66_report"]
+    assert list(found) == ["42_rankings", "47_ratings", "54_why", "68_report"]
     assert found["42_rankings"] == ["min_votes 10 -> 50"]
-    assert "best_rated" in found["66_report"][1]
+    assert "best_rated" in found["68_report"][1]
 
 
 def test_a_version_runs_every_stage(first, monkeypatch):
@@ -196,7 +196,7 @@ def test_a_run_takes_over_what_has_not_changed(first, tmp_path, capsys):
     words = ["demo", "--home", str(home), "-p", "min_votes=50"]
     assert main([*words, "--run-id", "taken"]) == 0
     ran = [r.chapter for r in stage_records(Run("taken", home)) if r.copied_from is None]
-    assert ran == ["42_rankings", "47_ratings", "54_why", "66_report"]
+    assert ran == ["42_rankings", "47_ratings", "54_why", "68_report"]
     assert main([*words, "--run-id", "computed", "--force"]) == 0
     assert not any(r.copied_from for r in stage_records(Run("computed", home)))
     taken, computed = (home / "reports" / name / "kpis" for name in ("taken", "computed"))
@@ -225,7 +225,7 @@ def test_a_page_with_other_words_and_another_definition_run_what_shows_them(
     copy = Package(tmp_path / "package")
     with monkeypatch.context() as patch:
         patch.setattr("tmdb_analysis.runs.plan.installed_package", lambda: copy)
-        assert "66_report" in planned(first) and "28_cohort" not in planned(first)
+        assert "68_report" in planned(first) and "28_cohort" not in planned(first)
     planner = Planner(settings(home=first, source="sample"))
     planner.chain["51_search"].cells.append(nbformat.v4.new_markdown_cell("More."))
     plan = planner.plan()
@@ -244,4 +244,4 @@ def test_only_refuses_what_another_stage_would_contradict(first):
 def test_from_runs_a_stage_and_all_later_ones(first):
     found = Planner(settings(home=first, source="sample"), start="51_search").plan()
     runs = [chapter for chapter, reasons in found.items() if reasons]
-    assert runs == ["51_search", "54_why", "66_report"]
+    assert runs == ["51_search", "54_why", "68_report"]

@@ -239,7 +239,7 @@ def test_a_killed_run_is_interrupted_and_can_be_run_again(tmp_path, capsys):
     with going(tmp_path) as process:
         until(process, "54_why")
         others = children(process)
-        until(process, "66_report")  # now its pages are written
+        until(process, "68_report")  # now its pages are written
         process.kill()
         process.wait()
     assert len(others) >= 2 and not survivors(others)
@@ -342,7 +342,7 @@ def test_a_run_that_was_published_and_then_killed_is_finished_by_the_same_comman
     assert (
         "done in" in capsys.readouterr().out
         and status(tmp_path) == "ok"
-        and (run.report / "66_report.ipynb").is_file()
+        and (run.report / "68_report.ipynb").is_file()
     )
 
 
@@ -463,12 +463,12 @@ def test_a_stage_is_repeated_if_anything_that_it_depends_on_changed(demo, tmp_pa
         records = Planner(settings(**chosen.flat() | options)).kept_stages(run)
         return records[-1].chapter if records else ""
 
-    assert kept() == "66_report" and kept(top_n=3) == "28_cohort"
-    assert kept(language="en-GB") == "66_report", "the sample is in one language"
+    assert kept() == "68_report" and kept(top_n=3) == "28_cohort"
+    assert kept(language="en-GB") == "68_report", "the sample is in one language"
     assert kept(genre="Western") == "20_ingest"
     shutil.copytree(installed_package().folder, tmp_path / "package")
     for name, old, new, last in (
-        ("films/comparisons.py", '"""', '"""Other words. ', "66_report"),
+        ("films/comparisons.py", '"""', '"""Other words. ', "68_report"),
         ("stats/intervals.py", "\ndef ", "\n@print\ndef ", "28_cohort"),
     ):
         path = tmp_path / "package" / name

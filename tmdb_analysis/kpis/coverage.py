@@ -106,6 +106,7 @@ MONEY_COVERAGE = Table(
 
 @kpi(
     MONEY_COVERAGE,
+    title="Where money is known",
     label="group",
     behind=films_where(coverage_condition),
     limits=("min_group",),
@@ -203,6 +204,7 @@ def profile_condition(
 # %% ../../nbs/4_kpis/49_coverage.ipynb #49profil1
 @cohort_kpi(
     COHORT_PROFILE,
+    title="Films with known money beside all films",
     label="measure",
     behind=cohort_where(profile_condition),
     values=("vote_count", "popularity", "runtime", "vote_average"),
@@ -271,7 +273,13 @@ MONEY_REWEIGHTED = Table(
 )
 
 
-@cohort_kpi(MONEY_REWEIGHTED, label="measure", behind=WEIGHTED_FILMS, parameters=BAND_PARAMETERS)
+@cohort_kpi(
+    MONEY_REWEIGHTED,
+    title="Returns weighted to all films",
+    label="measure",
+    behind=WEIGHTED_FILMS,
+    parameters=BAND_PARAMETERS,
+)
 def money_reweighted(
     rows: pd.DataFrame,  # from `model_films`
     statistics: dict[str, Statistic],  # from `headline_statistics`
@@ -321,7 +329,9 @@ MONEY_BALANCE = Table(
 )
 
 
-@cohort_kpi(MONEY_BALANCE, label="fact", behind=WEIGHTED_FILMS)
+@cohort_kpi(
+    MONEY_BALANCE, title="The model behind the weights", label="fact", behind=WEIGHTED_FILMS
+)
 def money_balance(
     rows: pd.DataFrame,  # from `model_films`
     model: Reweighted | None,  # from `headline_weights`
@@ -359,7 +369,13 @@ MONEY_BOUNDS = Table(
 )
 
 
-@cohort_kpi(MONEY_BOUNDS, label="measure", behind=WEIGHTED_FILMS, parameters=BAND_PARAMETERS)
+@cohort_kpi(
+    MONEY_BOUNDS,
+    title="Limits without any assumption",
+    label="measure",
+    behind=WEIGHTED_FILMS,
+    parameters=BAND_PARAMETERS,
+)
 def money_bounds(
     rows: pd.DataFrame,  # from `model_films`
     band: Iterable[float] = (2.0, 2.5, 3.0),  # from `break_even_band`
@@ -387,7 +403,13 @@ MONEY_DISAGREEMENTS = Table(
 )
 
 
-@kpi(MONEY_DISAGREEMENTS, label="title", behind=SAME_FILM, values=("budget_musd", "revenue_musd"))
+@kpi(
+    MONEY_DISAGREEMENTS,
+    title="Films whose money differs between two sources",
+    label="title",
+    behind=SAME_FILM,
+    values=("budget_musd", "revenue_musd"),
+)
 def money_disagreements(
     both: pd.DataFrame,  # from `other_money`
 ) -> pa.Table:  # MONEY_DISAGREEMENTS contract
@@ -422,6 +444,7 @@ MONEY_SOURCES = Table(
 
 @kpi(
     MONEY_SOURCES,
+    title="Two sources of money compared",
     label="field",
     behind=films_where(lambda _: F.lit(True)),
     values=("budget_musd", "revenue_musd"),

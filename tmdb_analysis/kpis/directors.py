@@ -175,6 +175,7 @@ DIRECTOR_SCORES = Table(
 # %% ../../nbs/4_kpis/44_directors.ipynb #44dir904
 @cohort_kpi(
     DIRECTOR_SCORES,
+    title="Directors by return, adjusted for chance",
     label="director",
     behind=lambda tables, row: films_of_director(tables, row, tables.cohort),
     parameters=("min_director_films",),

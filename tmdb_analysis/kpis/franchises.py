@@ -62,6 +62,7 @@ FRANCHISE_VS_STANDALONE = Table(
 # %% ../../nbs/4_kpis/43_franchises.ipynb #43fra901
 @kpi(
     FRANCHISE_VS_STANDALONE,
+    title="Franchises and standalone films",
     more=definition(summarize_groups),
     label="group",
     behind=films_where(
@@ -153,6 +154,7 @@ FRANCHISE_PATH = Table(
 # %% ../../nbs/4_kpis/43_franchises.ipynb #43fra903
 @kpi(
     FRANCHISE_PATH,
+    title="Films of each franchise in order",
     label="title",
     behind=SAME_FILM,
     needs=requires_value("a franchise", "collection_id"),
@@ -211,6 +213,7 @@ def films_of_groups(
 # %% ../../nbs/4_kpis/43_franchises.ipynb #43fra905
 @cohort_kpi(
     FRANCHISE_GROUPS,
+    title="Return of first films, sequels and standalone films",
     version=3,
     label="group",
     behind=lambda tables, row: films_of_groups(tables, [row["group"]]),
@@ -280,6 +283,7 @@ FRANCHISE_EFFECT = Table(
 # %% ../../nbs/4_kpis/43_franchises.ipynb #43fra907
 @cohort_kpi(
     FRANCHISE_EFFECT,
+    title="How much the returns of these groups differ",
     version=3,
     label="comparison",
     behind=lambda tables, row: films_of_groups(tables, row["comparison"].split(" vs ")),
@@ -332,6 +336,7 @@ INSTALMENTS = Table(
 # %% ../../nbs/4_kpis/43_franchises.ipynb #43fra908
 @cohort_kpi(
     INSTALMENTS,
+    title="Films of a franchise by place",
     version=3,
     label="instalment",
     behind=films_where(lambda row: F.col("instalment") == row["instalment"]),

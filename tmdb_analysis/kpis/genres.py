@@ -110,6 +110,7 @@ GENRE_RETURNS = Table(
 
 @cohort_kpi(
     GENRE_RETURNS,
+    title="Return by genre",
     label="genre",
     behind=cohort_where(lambda row: F.array_contains("genres", row["genre"])),
     parameters=("earned_back", "min_group", "firm_group"),
@@ -181,6 +182,7 @@ GENRE_RISK = Table(
 
 @cohort_kpi(
     GENRE_RISK,
+    title="Risk by genre",
     label="genre",
     behind=cohort_where(lambda row: F.array_contains("genres", row["genre"])),
     parameters=("break_even_low", "min_group", "firm_group"),
@@ -250,6 +252,7 @@ def tier_genre_condition(
 
 @cohort_kpi(
     TIER_GENRES,
+    title="Return by budget and genre",
     label="genre",
     behind=cohort_where(tier_genre_condition),
     parameters=("min_group", "firm_group"),
@@ -316,6 +319,7 @@ GENRE_PAIRS = Table(
 
 @kpi(
     GENRE_PAIRS,
+    title="Genres that occur together",
     label="genre_a",
     behind=films_where(
         lambda row: (

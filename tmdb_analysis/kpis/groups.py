@@ -86,7 +86,14 @@ MONEY = Table(
 )
 
 
-@cohort_kpi(MONEY, label="measure", behind=WHOLE_COHORT, parameters=("earned_back",), version=2)
+@cohort_kpi(
+    MONEY,
+    title="Returns of all films",
+    label="measure",
+    behind=WHOLE_COHORT,
+    parameters=("earned_back",),
+    version=2,
+)
 def money_kpis(
     cohort: pd.DataFrame,  # COHORT contract
     earned_back: float = 2.5,  # revenue / budget at which a film counts as earned back
@@ -131,6 +138,7 @@ MONEY_FUNNEL = Table(
 
 @cohort_kpi(
     MONEY_FUNNEL,
+    title="Films left after each rule",
     label="rule",
     behind=WHOLE_COHORT,
 )
@@ -222,6 +230,7 @@ def break_even_condition(
 
 @cohort_kpi(
     BREAK_EVEN_SHARES,
+    title="Share of films that break even",
     label="group",
     behind=cohort_where(break_even_condition),
     parameters=BAND_PARAMETERS,

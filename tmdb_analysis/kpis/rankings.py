@@ -142,6 +142,7 @@ def describe_rankings(
         number = kpi(
             replace(RANKING, name=name),
             more=f"Sorted by {meaning[by]}; {'lowest' if ascending else 'highest'} first.",
+            title=column_title(name).replace("ROI", "return"),
             label="title",
             behind=SAME_FILM,
             needs=partial(ranking_needs, name),
@@ -297,6 +298,7 @@ def films_at_threshold(
 
 @kpi(
     SENSITIVITY,
+    title="Rankings at other thresholds",
     label="ranking",
     behind=films_at_threshold,
     parameters=("top_n", *OTHER_THRESHOLDS),

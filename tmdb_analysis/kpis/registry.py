@@ -20,6 +20,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from .._help import written_docstring
+from ..core.display import column_title
 from ..core.schema import FLOAT, INT, Table, column
 from ..core.settings import book
 from ..films.cohort import COHORT_PARAMETERS, COHORT_VERSION, money_needs
@@ -104,6 +105,7 @@ class Kpi:
 
     contract: Table  # its name, its key, and its columns with type, meaning and unit
     definition: str  # its published definition: what the values mean, with formula and unit
+    title: str  # readable name of the table
     label: str  # column with the readable name of a row
     behind: FilmsBehind  # the films behind a row
     needs: RulesFor = no_needs  # rules that a film must meet to be in the table
@@ -149,6 +151,7 @@ def definition(
 def kpi(
     contract: Table,  # its name is the name of the KPI table
     more: str = "",  # sentences to add to the docstring in the definition
+    title: str = "",  # readable name of the table; empty: its name in words
     **facts: Any,  # the other fields of `Kpi`
 ) -> Callable[[KpiFunction], KpiFunction]:
     "A decorator that attaches the description of a KPI table to the function that computes it."
@@ -156,7 +159,8 @@ def kpi(
     def add_description(number: KpiFunction) -> KpiFunction:
         "The same function, with one more description in `kpis`."
         words = " ".join(filter(None, [definition(number).partition(" Raises ")[0], more]))
-        description = Kpi(contract=contract, definition=words, **facts)
+        shown = title or column_title(contract.name)
+        description = Kpi(contract=contract, definition=words, title=shown, **facts)
         vars(number)["kpis"] = (description, *vars(number).get("kpis", ()))
         return number
 

@@ -49,6 +49,7 @@ YEARLY = Table(
 
 @kpi(
     YEARLY,
+    title="Films by year",
     more=definition(summarize_groups),
     label="year",
     behind=films_where(lambda row: F.col("release_year") == row["year"]),
@@ -153,6 +154,7 @@ YEARLY_MONEY = Table(
 # %% ../../nbs/4_kpis/46_trends.ipynb #46year001
 @cohort_kpi(
     YEARLY_MONEY,
+    title="Money by year",
     label="year",
     behind=cohort_where(lambda row: F.col("release_year") == row["year"]),
     parameters=("min_year",),
@@ -196,6 +198,7 @@ DECADES = Table(
 
 @cohort_kpi(
     DECADES,
+    title="Money by decade",
     label="decade",
     behind=cohort_where(lambda row: F.col("release_decade") == row["decade"]),
     parameters=("min_year",),
@@ -254,6 +257,7 @@ def last_full_year(
 # %% ../../nbs/4_kpis/46_trends.ipynb #46change5
 @cohort_kpi(
     YEAR_CHANGE,
+    title="The last full year and the year before",
     label="measure",
     behind=cohort_where(lambda row: F.col("release_year").isin(row["year"], row["year_before"])),
 )
@@ -329,6 +333,7 @@ MONTHS = Table(
 
 @cohort_kpi(
     MONTHS,
+    title="Return by month of release",
     label="month",
     behind=cohort_where(lambda row: F.col("release_month") == row["month"]),
     version=2,
@@ -372,6 +377,7 @@ WINDOWS = Table(
 
 @cohort_kpi(
     WINDOWS,
+    title="Return by season of release",
     label="window",
     behind=cohort_where(
         lambda row: F.col("release_month").between(row["first_month"], row["last_month"])

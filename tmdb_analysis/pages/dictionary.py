@@ -71,11 +71,11 @@ def csv_resource(
     meaning: str,
 ) -> dict[str, Any]:
     "A CSV file as a resource of a Data Package."
-    content = (folder / path).read_bytes()
+    content, name, kpis = (folder / path).read_bytes(), Path(path).stem, all_kpis()
     return {
-        "name": Path(path).stem,
+        "name": name,
         "path": path,
-        "title": column_title(Path(path).stem),
+        "title": kpis[name].title if name in kpis else column_title(name),
         "description": meaning,
         "format": "csv",
         "mediatype": "text/csv",
@@ -177,10 +177,11 @@ def data_contract() -> dict[str, Any]:
 # %% ../../nbs/7_pages/72_dictionary.ipynb #72dic021
 def dictionary_html() -> str:
     "The sections of the page `dictionary.html`, as safe HTML."
+    kpis = all_kpis()
     tables = [
         {
             "name": name,
-            "title": column_title(name),
+            "title": kpis[name].title if name in kpis else column_title(name),
             "meaning": meaning,
             "columns": dictionary(table),
         }

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from ..core.display import column_title, film_count_text, plain_definition
+from ..core.display import film_count_text, plain_definition
 from ..core.home import scope_words
 from ..core.records import RunRecord
 from ..kpis.groups import data_date_sentence
@@ -92,6 +92,5 @@ def method_html(
     steps: Sequence[tuple[str, int]],  # from `method_steps`; empty if unknown
 ) -> Markup:
     "How to read the numbers, the steps, and the definition of each table, as HTML."
-    known = all_kpis().items()
-    words = [(column_title(name), plain_definition(kpi.definition)) for name, kpi in known]
+    words = [(kpi.title, plain_definition(kpi.definition)) for kpi in all_kpis().values()]
     return fill_template("method.html.j2", steps=steps, definitions=words)

@@ -185,7 +185,8 @@ SHAPE_ATTRIBUTES = set(
     "paint-order role stroke stroke-dasharray stroke-linecap stroke-linejoin stroke-opacity "
     "stroke-width text-anchor transform viewBox width x y".split()
 )
-CLASSES = {"chart", "drawn", "wide", "narrow"}  # of figures; the style sheet lays them out
+# Of figures; the style sheet lays them out.
+CLASSES = {"chart", "chart screen", "drawn", "wide", "narrow"}
 ALLOWED_ATTRIBUTES = {
     "a": {"href"},
     "img": {"src", "alt"},

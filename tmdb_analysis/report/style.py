@@ -398,6 +398,7 @@ def svg_markup(
 # %% ../../nbs/6_report/60_style.ipynb #60sty938
 def figure_html(
     fig: Figure,  # from `finish_figure`; its layout is that of a phone afterwards
+    on_paper: bool = True,  # whether a printed page has it
 ) -> str:
     "The figure with its words as HTML; a figure without axes is a sentence."
     if not fig.axes:
@@ -407,11 +408,11 @@ def figure_html(
     named = [label.get_text() for label in labels if label.get_visible()]
     alt = f"{words['kind']}. {words['title']}."
     alt += f" Labels: {', '.join(named)}." if named else ""
-    wide = svg_markup(fig, alt)
+    wide, kind = svg_markup(fig, alt), "chart" if on_paper else "chart screen"
     make_narrow(fig)
     heading, finding, caption = (escape(words[k]) for k in ("definition", "title", "caption"))
     return (
-        f'<figure class="chart"><p class="drawn"><strong>{heading}</strong></p><p>{finding}</p>'
+        f'<figure class="{kind}"><p class="drawn"><strong>{heading}</strong></p><p>{finding}</p>'
         f'<div class="wide">{wide}</div><div class="narrow" hidden>{svg_markup(fig, alt)}</div>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
@@ -419,12 +420,13 @@ def figure_html(
 
 def show(
     fig: Figure,  # with a label, as `finish_figure` sets it
+    on_paper: bool = True,  # whether a printed page has it
 ) -> None:
     "Display a figure with its words. Raises `ValueError` if it has no alternative text."
     alt = str(fig.get_label()).strip()
     if not alt:
         raise ValueError("the figure has no alternative text; set it with fig.set_label(...)")
-    display({"text/html": figure_html(fig), "text/plain": alt}, raw=True)
+    display({"text/html": figure_html(fig, on_paper), "text/plain": alt}, raw=True)
 
 # %% ../../nbs/6_report/60_style.ipynb #2e041340
 BREAK_EVEN = 2.5  # gross / budget at which a film breaks even, by rule of thumb

@@ -272,12 +272,13 @@ def dashboard_page(
 # %% ../../nbs/8_runs/85_site.ipynb #85sit981
 def pointer_page(
     report: "NotebookNode",  # executed report
+    stage: str,  # of the report
     pages: Mapping[str, str],  # stage -> title, of the stages that have a page
     run_id: str,  # as in reports/<run_id>
 ) -> str:
     "The page of the stage of the report, which is shown on the front page instead."
     pointer = '<p>The report is <a href="index.html">the front page of this run</a>.</p>'
-    return html_page(heading(report, "")[0], "", pointer, "66_report", pages, run_id)
+    return html_page(heading(report, "")[0], "", pointer, stage, pages, run_id)
 
 # %% ../../nbs/8_runs/85_site.ipynb #85sit983
 def page_titles(
@@ -319,10 +320,11 @@ def page_makers(
     has_films: bool,  # whether the run has a dashboard
 ) -> dict[str, Callable[[], str]]:
     "For each page of a run, by file name, the function that makes its HTML; index.html is last."
-    pages = page_titles(executed, "66_report" if report else None, has_films)
+    pages = page_titles(executed, "68_report" if report else None, has_films)
     makers = stage_makers(run, executed, pages)
     if report:
-        makers["66_report.html"] = partial(pointer_page, report, pages, run.id)
+        stage = next(stage for stage, nb in executed.items() if nb is report)
+        makers[f"{stage}.html"] = partial(pointer_page, report, stage, pages, run.id)
         makers["method.html"] = partial(method_page, run, facts, pages)
     makers["index.html"] = partial(report_page, report, run, facts, pages)
     return makers
@@ -339,7 +341,7 @@ def draw_before_report(
 ) -> dict[str, str]:
     "The HTML of each page that does not depend on the report: file name -> text."
     executed, drawn = notebooks(run), {}
-    pages = page_titles(executed, "66_report", has_dashboard(run))
+    pages = page_titles(executed, "68_report", has_dashboard(run))
     for name, make in stage_makers(run, executed, pages).items():
         look()
         drawn[name] = make()
@@ -357,7 +359,8 @@ def render_run(
     picture without an alt text."""
     facts = facts or read_facts(run.report)
     executed = {} if front_only else notebooks(run)
-    report = executed.get("66_report")
+    # Chapters of earlier versions had other numbers.
+    report = next((nb for stage, nb in executed.items() if stage.endswith("_report")), None)
     if report and failure_reason(report):
         report = None
     has_films = has_dashboard(run) and not front_only
