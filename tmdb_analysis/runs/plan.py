@@ -37,7 +37,7 @@ from ..core.schema import MOVIES
 from ..core.settings import SCOPE, Settings, TmdbError, UsageError, book, name_hint
 from .catalog import read_facts
 from .share import FILE_OPTIONS, input_digests
-from .stages import stage_parameters, stages
+from .stages import PLANNED, stage_parameters, stages
 from ..tmdb.ledger import file_sha256
 from ..tmdb.sources import source_named, source_of
 
@@ -231,7 +231,7 @@ def proved_parameters(
     names: set[str] = set()
     if ("search.why", "run_parameters") in reached:  # it reads all of them from run.json
         names = {name for stage in chain for name in stage_parameters(stage, settings)}
-        names -= {"source", *FILE_OPTIONS}
+        names -= {"source", *FILE_OPTIONS, *PLANNED}
     if ("core.records", "question") in reached:
         names |= {"source", "input", *SELECTION_PARAMETERS}
     if source_named(values.get("source")).fetches:
@@ -240,8 +240,7 @@ def proved_parameters(
     for name in values.keys() & FILE_OPTIONS.keys():
         given = values[name] if isinstance(values[name], list) else [values[name]]
         values[name] = [Path(p).name for p in given if p]
-    values.pop("run_id", None)
-    return values
+    return {name: value for name, value in values.items() if name not in ("run_id", *PLANNED)}
 
 
 def comparison_mark(
@@ -360,12 +359,16 @@ class Planner:
         chapter: str,
         wrote: Mapping[str, str | None],  # by earlier stages: file -> SHA-256; None: again
         source: EarlierRun,
+        whole: bool = False,  # as if this run were on all films
     ) -> list[str]:
         "Why a stage cannot be reused from an earlier run, or kept; [] if it can."
         before = source.records.get(chapter)
         if before is None or not before.proof:
             return [f"run {source.run.id} has no proof of this stage"]
         now = self.proofs.proof(chapter, wrote, source.run)
+        if whole:
+            scope = {name: SCOPE[name] for name in SCOPE.keys() & now["parameters"].keys()}
+            now = now | {"parameters": now["parameters"] | scope}
         found = [
             reason
             for kind in ("parameters", "versions", "conditions", "code", "files", "reads")
@@ -393,6 +396,15 @@ class Planner:
                 return source, []
             found = found or reasons
         return None, found or ["there is no finished run to reuse"]
+
+    def cleaned_run(self, chapter: str, wrote: Mapping[str, str | None]) -> str:
+        """The id of a run on all films whose tables a stage on some films can read instead of the
+        records; empty without one."""
+        own = stage_parameters(self.chain[chapter], self.settings)
+        if "cleaned_run" not in own or not is_scoped({"parameters": own}):
+            return ""
+        found = (s.run.id for s in self.sources if not self.reasons(chapter, wrote, s, whole=True))
+        return "" if self.forced_by(chapter) else next(found, "")
 
     def plan(self) -> dict[str, list[str]]:
         "Why each stage must run, in order; [] for one that is reused. Raises `UsageError`."
@@ -436,6 +448,7 @@ class Planner:
             raise TmdbError(f"{chapter} must run too ({reasons[0]}): {advice}")
         record = new_record(chapter)
         record.proof = self.proofs.proof(chapter, wrote, run)
+        record.cleaned_run = self.cleaned_run(chapter, wrote)
         return record
 
 # %% ../../nbs/8_runs/88_plan.ipynb #89pla025
