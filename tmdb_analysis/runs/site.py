@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['TIMESTAMP', 'CHECKSUM_FILE', 'LISTED_MEASURES', 'notebook_html', 'stage_page', 'value_words', 'size_words',
            'downloads', 'checksums', 'recorded_stages', 'compared_with', 'run_details', 'failure_box', 'first_screen',
-           'method_page', 'report_page', 'notebooks', 'dashboard_page', 'pointer_page', 'page_makers', 'render_run',
-           'status_words', 'run_row', 'render_home']
+           'method_page', 'report_page', 'notebooks', 'dashboard_page', 'pointer_page', 'page_titles', 'page_makers',
+           'page_values', 'render_run', 'status_words', 'run_row', 'render_home']
 
 # %% ../../nbs/8_runs/85_site.ipynb #f2788d82
+import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -42,6 +43,7 @@ from tmdb_analysis.pages.page import (
     safe_html,
     visible_cells,
 )
+from ..pages.reuse import PAGE_MARKS, page_mark, repeated_page, text_digest
 from .cards import CARD_MEASURES, cards, read_findings, values_and_line
 from tmdb_analysis.runs.catalog import (
     all_runs,
@@ -51,6 +53,7 @@ from tmdb_analysis.runs.catalog import (
     read_facts,
 )
 from .share import provenance
+from ..tmdb.ledger import file_sha256
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -274,6 +277,17 @@ def pointer_page(
     return html_page(heading(report, "")[0], "", pointer, "66_report", pages, run_id)
 
 # %% ../../nbs/8_runs/85_site.ipynb #85sit983
+def page_titles(
+    executed: Mapping[str, "NotebookNode"],  # notebooks by stage
+    report: "NotebookNode | None",  # that of the report; None if the run has none
+    has_films: bool,  # whether the run has a dashboard
+) -> dict[str, str]:
+    "The title of each page that pages link to, by file name without .html."
+    pages = {"dashboard": "Dashboard"} if has_films else {}
+    pages |= {stage: heading(nb, stage)[0] for stage, nb in executed.items() if nb is not report}
+    return pages | ({"method": "Method"} if report else {})
+
+
 def page_makers(
     run: Run,
     facts: RunRecord,  # content of run.json
@@ -282,9 +296,7 @@ def page_makers(
     has_films: bool,  # whether the run has a dashboard
 ) -> dict[str, Callable[[], str]]:
     "For each page of a run, by file name, the function that makes its HTML; index.html is last."
-    pages = {"dashboard": "Dashboard"} if has_films else {}
-    pages |= {stage: heading(nb, stage)[0] for stage, nb in executed.items() if nb is not report}
-    pages |= {"method": "Method"} if report else {}
+    pages = page_titles(executed, report, has_films)
     makers: dict[str, Callable[[], str]] = {
         f"{stage}.html": partial(stage_page, nb, stage, pages, run.id)
         for stage, nb in executed.items()
@@ -301,6 +313,27 @@ def page_makers(
         makers["dashboard.html"] = partial(dashboard_page, run, pages)
     makers["index.html"] = partial(report_page, report, run, facts, pages)
     return makers
+
+# %% ../../nbs/8_runs/85_site.ipynb #85sit986
+def page_values(
+    run: Run,
+    executed: Mapping[str, "NotebookNode"],  # notebooks by stage
+    report: "NotebookNode | None",  # that of the report; None if the run has none
+    has_films: bool,  # whether the run has a dashboard
+) -> dict[str, Any]:
+    "All that a page shows, as values of JSON, by file name; only pages without times of the run."
+    values: dict[str, Any] = {
+        f"{stage}.html": [heading(nb, stage), visible_cells(nb), failure_reason(nb)]
+        for stage, nb in executed.items()
+        if nb is not report
+    }
+    if executed:
+        values["dictionary.html"] = None
+    if has_films:
+        tables = [file_sha256(run.path(table)) for table in (MOVIES, CREDITS)]
+        values["dashboard.html"] = [tables, carries_collections(read_counts(run))]
+    pages = page_titles(executed, report, has_films)
+    return {name: [pages, shown] for name, shown in values.items()}
 
 # %% ../../nbs/8_runs/85_site.ipynb #d569a738
 def render_run(
@@ -321,9 +354,18 @@ def render_run(
     for name, text in described.items():
         write_text(run.report / name, text)
     write_text(run.report / CHECKSUM_FILE, checksums(run.report))
+    values, marks = page_values(run, executed, report, has_films), {}
+    names = dict.fromkeys(r.copied_from for r in stage_records(run) if r.copied_from)
+    earlier = [Run(name, run.home) for name in names]
     for name, make in page_makers(run, facts, executed, report, has_films).items():
         look()
-        write_text(run.report / name, make())
+        mark = page_mark(name, values[name]) if name in values else ""
+        text = (repeated_page(run, name, mark, earlier) if mark else None) or make()
+        write_text(run.report / name, text)
+        if mark:
+            marks[name] = mark, text_digest(text)
+    if marks and run.tables.is_dir():
+        write_text(run.tables / PAGE_MARKS, json.dumps(marks, indent=1))
     return run.report / "index.html"
 
 # %% ../../nbs/8_runs/85_site.ipynb #e65f1707
