@@ -12,8 +12,9 @@ from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.reach import Module, Package, installed_package, reach
 from tmdb_analysis.core.records import stage_records
 from tmdb_analysis.core.settings import UsageError, settings
+from tmdb_analysis.runs.history import compare_runs
 from tmdb_analysis.runs.plan import Planner, Proofs, differences, proved_versions
-from tmdb_analysis.runs.site import notebook_html
+from tmdb_analysis.runs.site import notebook_html, stage_page
 from tmdb_analysis.use.cli import main
 
 SOURCE = "from tmdb_analysis.kpis.mine import number\nnumber(films)"
@@ -182,6 +183,59 @@ def test_a_changed_function_runs_what_reaches_it(
     found = planned(first)
     assert expected in found and found[expected][0].startswith("code: ")
     assert "changed" in found[expected][0]
+
+
+def test_what_code_reaches_is_kept_only_for_the_same_code(first, monkeypatch):
+    chosen, path = settings(home=first, source="sample"), first / "data/cache/reach.json"
+    path.unlink(missing_ok=True)
+    found = Proofs(chosen).reached
+    kept = path.read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr("tmdb_analysis.runs.plan.reach", lambda *_: pytest.fail("parsed again"))
+        assert Proofs(chosen).reached == found
+    for damaged in ("", "[]", kept[:-9], kept.replace('"key": "', '"key": "0')):
+        path.write_text(damaged)
+        assert Proofs(chosen).reached == found and path.read_text() == kept
+
+
+def pages_of(home: Path, name: str) -> dict[str, str]:
+    "The pages of a run without its name in their titles, apart from the two that tell of the run."
+    paths = (home / "reports" / name).glob("*.html")
+    texts = {
+        path.name: path.read_text().replace(f" · {name}</title>", "</title>") for path in paths
+    }
+    return {n: t for n, t in texts.items() if not n.startswith(("index", "method", "diff_"))}
+
+
+def test_an_unchanged_run_takes_over_pages_that_nobody_changed(first, tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    shutil.copytree(first, home)
+    words, made = ["demo", "--home", str(home), "--run-id"], []
+
+    def noted(nb, stage, *rest):
+        made.append(stage)
+        return stage_page(nb, stage, *rest)
+
+    monkeypatch.setattr("tmdb_analysis.runs.site.stage_page", noted)
+    changed = home / "reports/first/42_rankings.html"
+    changed.write_text(changed.read_text().replace("</h1>", "!</h1>"))
+    assert main([*words, "again"]) == 0
+    assert made == ["42_rankings"]
+    for run_id in ("first", "again"):
+        (home / f"data/tables/{run_id}/pages.json").unlink()
+    assert main([*words, "anew"]) == 0
+    assert len(made) == 15
+    pages = pages_of(home, "anew")
+    assert (
+        len(pages) == 17 and pages == pages_of(home, "again") and pages != pages_of(home, "first")
+    )
+    comparison = compare_runs(Run("first", home), Run("again", home))
+    for path in [*home.glob("*/first/kpis/*.parquet"), *home.glob("data/tables/first/*.parquet")]:
+        content = path.read_bytes()  # the same rows in other files: the long way
+        path.unlink()
+        path.write_bytes(content)
+    assert compare_runs(Run("first", home), Run("again", home)) == comparison
+    assert comparison["kpis"]["genres"]["parts"] == [] and len(comparison["kpis"]) > 40
 
 
 def page_words(text: str) -> str:

@@ -6,8 +6,8 @@
 __all__ = ['NEW_USER', 'NEW_NETWORK', 'SET_FLAGS', 'IS_UP', 'ANYBODY', 'LINKED_CODE', 'OWNER', 'NO_LOGIN', 'STOP',
            'STOP_PATIENCE', 'enter_private_network', 'can_isolate', 'private_socket', 'socket_address',
            'user_id_of_caller', 'copy_bytes', 'relay_callers', 'run_isolated', 'isolation_command', 'linked_command',
-           'environment_variables', 'delete_abandoned', 'own_folder', 'other_users', 'ask_to_stop', 'stop_if_asked',
-           'end_now', 'end_if_hanging', 'set_handler', 'stoppable', 'raise_again']
+           'environment_variables', 'is_in_use', 'is_left_over', 'delete_abandoned', 'own_folder', 'other_users',
+           'ask_to_stop', 'stop_if_asked', 'end_now', 'end_if_hanging', 'set_handler', 'stoppable', 'raise_again']
 
 # %% ../../nbs/0_core/01_processes.ipynb #5e1a0003
 import ctypes
@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -184,17 +185,46 @@ def environment_variables(
 OWNER = "owner.lock"  # file in a temporary folder, locked by the process that uses it
 
 
+def is_in_use(
+    folder: Path,
+) -> bool:
+    "Whether a process works in a folder or has a file of it open; true if that cannot be seen."
+    links = [link for kind in ("cwd", "fd/*") for link in Path("/proc").glob(f"[0-9]*/{kind}")]
+    for link in links:
+        with suppress(OSError):  # a process of another user, or one that has just ended
+            if Path(os.readlink(link)).is_relative_to(folder):
+                return True
+    return not links
+
+
+def is_left_over(
+    folder: Path,  # a temporary folder
+    seconds: float = 86_400,  # how long nothing in it has changed
+) -> bool:
+    "Whether a folder of this user has no lock file, is old, and is in no process's use."
+    if (folder / OWNER).exists() or folder.is_symlink() or not folder.is_dir():
+        return False
+    times = [path.lstat().st_mtime for path in (folder, *folder.rglob("*"))]
+    is_old = time.time() - max(times) > seconds
+    return folder.stat().st_uid == os.getuid() and is_old and not is_in_use(folder)
+
+
 def delete_abandoned(
     prefix: str,  # of the names of the folders
 ) -> int:
     "Delete the temporary folders of processes of this user that have ended; gives their number."
     count = 0
-    for path in Path(tempfile.gettempdir()).glob(f"{prefix}*/{OWNER}"):
-        with suppress(OSError), open(path, "rb") as lock:  # another process deletes it, or holds it
-            if os.fstat(lock.fileno()).st_uid == os.getuid():
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path.parent, ignore_errors=True)
+    for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        with suppress(OSError):  # another process deletes it, or holds it
+            if is_left_over(folder):
+                shutil.rmtree(folder, ignore_errors=True)
                 count += 1
+                continue
+            with open(folder / OWNER, "rb") as lock:
+                if os.fstat(lock.fileno()).st_uid == os.getuid():
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+                    count += 1
     return count
 
 

@@ -68,6 +68,7 @@ class StageRecord(Record):
         str, dict[str, JsonValue]
     ] = {}  # all that its numbers depend on, by kind; see 88_plan
     copied_from: str | None = None  # the run whose files it took over unchanged
+    cleaned_run: str = ""  # the run on all films whose tables it read instead of the records
 
     def line(self, number: int, count: int) -> str:
         "A line for a terminal about a stage that has ended, the `number`-th of `count`."

@@ -11,7 +11,7 @@ __all__ = ['BLANK', 'NO_TEXT', 'BY_NAME', 'DETAIL_COLUMNS', 'AMOUNTS', 'MONEY_FL
            'with_credible_times', 'estimated_data_date', 'with_data_date', 'data_date_source', 'best_first',
            'cluster_id', 'instalment', 'fewest_known_columns', 'is_after_data', 'drop_conditions', 'with_verdicts',
            'candidates', 'movies', 'dropped_records', 'apply_scope', 'credits', 'collections', 'unknown_counts',
-           'rows_by_rule']
+           'rows_by_rule', 'stored_verdicts']
 
 # %% ../../nbs/2_films/23_clean.ipynb #a91b04c0
 from collections.abc import Iterable, Sequence
@@ -565,6 +565,28 @@ def rows_by_rule(
     counts: dict[str, Any] = {r["rule"]: r["count"] for r in rows}
     rules = [*DROP_RULES, OUTSIDE] if OUTSIDE in counts else DROP_RULES
     return {rule: counts.get(rule, 0) for rule in rules}
+
+# %% ../../nbs/2_films/23_clean.ipynb #23sto902
+def stored_verdicts(
+    films: DataFrame,  # MOVIES contract, of a run on all films
+    dropped: DataFrame,  # DROPPED contract, of the same run
+    raw: DataFrame,  # RAW contract, from which they were made
+    **scope: Any,  # parameters of `is_in_scope`
+) -> DataFrame:
+    "What `with_verdicts` and `apply_scope` gave, as far as the tables and `candidates` need it."
+    id, within = OUTSIDE.replace(" ", "_"), is_in_scope(**scope)
+    inside = films.filter(within).withColumns(
+        {"rule": F.lit(None).cast("string"), "reasons": F.array().cast("array<string>")}
+    )
+    outside = films.filter(~within).withColumns(
+        {"rule": F.lit(OUTSIDE), "reasons": F.array(F.lit(id))}
+    )
+    broken = dropped.filter(F.col("rule") == BREAKS).select("seq")
+    odd = raw.join(broken, "seq", "left_semi").transform(with_values).transform(with_features)
+    values = [c for c in odd.columns if c in MOVIES.columns and c not in DROPPED.columns]
+    dropped = dropped.join(odd.select("seq", *values), "seq", "left")
+    films = inside.unionByName(outside).join(raw.select("seq", "origin"), "seq")
+    return films.unionByName(dropped, allowMissingColumns=True)
 
 # %% ../../nbs/2_films/23_clean.ipynb #c2300002
 FILMS_VERSION = 3  # of the rules of this chapter

@@ -77,6 +77,7 @@ from .share import FILE_OPTIONS, input_digests
 from .site import draw_before_report, render_home, render_run
 from tmdb_analysis.runs.stages import (
     MEMORY_ADVICE,
+    PLANNED,
     Kernel,
     execute_stage,
     failed_heading,
@@ -243,9 +244,12 @@ def run_stage(
         if not is_answering(address, 10):
             raise TmdbError(f"the engine is gone before {chapter}: {MEMORY_ADVICE}")
         lean, parameters = without_lessons(nb), stage_parameters(nb, settings)
+        parameters |= record.model_dump(include=parameters.keys() & PLANNED)
         execute_stage(chapter, lean, parameters, run, kernel, films_so_far(run))
         record.counts = read_counts(run).get(record.name, {})
         record.status, record.summary = "ok", count_summary(record.counts)
+        if record.cleaned_run:
+            record.summary = f"from run {record.cleaned_run}; {record.summary}"
         written = [name for name, mark in file_marks(run).items() if mark != before.get(name)]
         record.wrote = {name: file_sha256(stage_file(run, name)) for name in sorted(written)}
     except BaseException as e:

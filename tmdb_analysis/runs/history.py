@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from ..core import schema
 from ..core.home import Run
-from ..core.records import RunRecord, TableDefinition
+from ..core.records import RunRecord, TableDefinition, has_same_films
 from ..core.settings import TmdbError
 from ..core.store import pipe_joined
 from ..kpis.registry import all_kpis
@@ -415,6 +415,12 @@ def kpi_changes(
         if why := why_not_comparable(name, *facts):
             return {"apart": why}
         most = shared_rows(name, facts)
+        paths = [run.report / "kpis" / f"{name}.parquet" for run in (before, after)]
+        if all(path.is_file() for path in paths) and paths[0].samefile(paths[1]):
+            n = pq.read_metadata(paths[0]).num_rows
+            n = n if most is None else min(n, most)
+            nothing: dict[str, Any] = {w: [] for w in ("changes", "moves", "new", "vanished")}
+            return {"apart": None, "first": most, "before": n, "after": n, **nothing}
         rows = (read_rows(run, name)[:most] for run in (before, after))
         return {"apart": None, "first": most, **table_changes(name, *rows)}
     except TmdbError as e:
@@ -442,7 +448,11 @@ def compare_runs(before: Run, after: Run) -> dict[str, Any]:
         why, films = str(e), None
     if films is None:
         return result | {"films": {"apart": why}, "totals": [], "kpis": kpis}
+    changed = not has_same_films(before, after.path(schema.MOVIES))
     for name in (name for name in GROUP_COLUMNS if name in kpis and not kpis[name]["apart"]):
+        if not changed:
+            kpis[name]["parts"] = []
+            continue
         each = change_parts(films_by_group(films[0], name), films_by_group(films[1], name), "group")
         kpis[name]["parts"] = [row for row in each if row["change"] != 0]
     totals = change_parts(*films)

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['Reached', 'PROVED_PACKAGES', 'all_texts', 'may_read', 'package_files', 'depends_on_day', 'proved_versions',
            'differences', 'shown_value', 'runs_to_reuse', 'EarlierRun', 'earlier_run', 'file_faults', 'link_file',
-           'renamed_notebook', 'reuse_stage', 'proved_parameters', 'comparison_mark', 'Proofs', 'Planner', 'plan_lines']
+           'renamed_notebook', 'reuse_stage', 'proved_parameters', 'comparison_mark', 'stage_module', 'Proofs',
+           'Planner', 'plan_lines']
 
 # %% ../../nbs/8_runs/88_plan.ipynb #89pla002
 import hashlib
@@ -15,6 +16,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,7 +25,18 @@ from pathlib import Path
 from typing import Any
 
 from ..core.home import Run, finished_runs, is_scoped, write_text
-from ..core.reach import Facts, Module, installed_package, reach, run_source, run_words
+from tmdb_analysis.core.reach import (
+    Facts,
+    Module,
+    ReachedCode,
+    installed_package,
+    reach,
+    reach_as_json,
+    reach_from_json,
+    reach_key,
+    run_source,
+    run_words,
+)
 from tmdb_analysis.core.records import (
     SELECTION_PARAMETERS,
     StageRecord,
@@ -37,7 +50,7 @@ from ..core.schema import MOVIES
 from ..core.settings import SCOPE, Settings, TmdbError, UsageError, book, name_hint
 from .catalog import read_facts
 from .share import FILE_OPTIONS, input_digests
-from .stages import stage_parameters, stages
+from .stages import PLANNED, stage_parameters, stages
 from ..tmdb.ledger import file_sha256
 from ..tmdb.sources import source_named, source_of
 
@@ -231,7 +244,7 @@ def proved_parameters(
     names: set[str] = set()
     if ("search.why", "run_parameters") in reached:  # it reads all of them from run.json
         names = {name for stage in chain for name in stage_parameters(stage, settings)}
-        names -= {"source", *FILE_OPTIONS}
+        names -= {"source", *FILE_OPTIONS, *PLANNED}
     if ("core.records", "question") in reached:
         names |= {"source", "input", *SELECTION_PARAMETERS}
     if source_named(values.get("source")).fetches:
@@ -240,8 +253,7 @@ def proved_parameters(
     for name in values.keys() & FILE_OPTIONS.keys():
         given = values[name] if isinstance(values[name], list) else [values[name]]
         values[name] = [Path(p).name for p in given if p]
-    values.pop("run_id", None)
-    return values
+    return {name: value for name, value in values.items() if name not in ("run_id", *PLANNED)}
 
 
 def comparison_mark(
@@ -258,6 +270,15 @@ def comparison_mark(
     return f"{before.id} {hashlib.sha256(f'{films} {asked}'.encode()).hexdigest()[:16]}"
 
 # %% ../../nbs/8_runs/88_plan.ipynb #88pla961
+def stage_module(
+    chapter: str,  # such as `42_rankings`
+    nb: Any,  # its notebook
+) -> Module:
+    "The code that a run executes of a stage, as a module."
+    path = next((book() / "nbs").glob(f"*/{chapter}.ipynb"))
+    return Module(f"{path.parent.name[2:]}.{chapter[3:]}", run_source(nb.cells))
+
+
 @dataclass
 class Proofs:
     "What the numbers of each stage of a run depend on."
@@ -280,13 +301,26 @@ class Proofs:
         "The versions that a number or a figure can depend on."
         return proved_versions()
 
+    @cached_property
+    def reached(self) -> dict[str, ReachedCode]:
+        "What the code of each stage reaches; also kept in the home, because it takes long to find."
+        starts = {chapter: stage_module(chapter, nb) for chapter, nb in self.chain.items()}
+        key, data = reach_key(starts, self.package), self.settings.pipeline.home / "data"
+        path = data / "cache" / "reach.json"
+        with suppress(OSError, ValueError):
+            return reach_from_json(path.read_text(encoding="utf-8"), key)
+        found = {chapter: reach(start, self.package) for chapter, start in starts.items()}
+        with suppress(OSError):  # a plan may be made for a home that nobody can write to
+            if data.is_dir():
+                path.parent.mkdir(exist_ok=True)
+                write_text(path, reach_as_json(found, key))
+        return found
+
     def fixed(self, chapter: str) -> tuple[dict[str, Any], Reached, set[str]]:
         "What a stage depends on besides earlier stages and runs, what it reaches, the texts in it."
         if chapter not in self.found:
             nb = self.chain[chapter]
-            path = next((book() / "nbs").glob(f"*/{chapter}.ipynb"))
-            module = f"{path.parent.name[2:]}.{chapter[3:]}"
-            reached = reach(Module(module, run_source(nb.cells)), self.package)
+            reached = self.reached[chapter]
             texts = all_texts(reached)
             values = proved_parameters(nb, self.chain.values(), self.settings, reached)
             own = stage_parameters(nb, self.settings)
@@ -360,12 +394,16 @@ class Planner:
         chapter: str,
         wrote: Mapping[str, str | None],  # by earlier stages: file -> SHA-256; None: again
         source: EarlierRun,
+        whole: bool = False,  # as if this run were on all films
     ) -> list[str]:
         "Why a stage cannot be reused from an earlier run, or kept; [] if it can."
         before = source.records.get(chapter)
         if before is None or not before.proof:
             return [f"run {source.run.id} has no proof of this stage"]
         now = self.proofs.proof(chapter, wrote, source.run)
+        if whole:
+            scope = {name: SCOPE[name] for name in SCOPE.keys() & now["parameters"].keys()}
+            now = now | {"parameters": now["parameters"] | scope}
         found = [
             reason
             for kind in ("parameters", "versions", "conditions", "code", "files", "reads")
@@ -393,6 +431,15 @@ class Planner:
                 return source, []
             found = found or reasons
         return None, found or ["there is no finished run to reuse"]
+
+    def cleaned_run(self, chapter: str, wrote: Mapping[str, str | None]) -> str:
+        """The id of a run on all films whose tables a stage on some films can read instead of the
+        records; empty without one."""
+        own = stage_parameters(self.chain[chapter], self.settings)
+        if "cleaned_run" not in own or not is_scoped({"parameters": own}):
+            return ""
+        found = (s.run.id for s in self.sources if not self.reasons(chapter, wrote, s, whole=True))
+        return "" if self.forced_by(chapter) else next(found, "")
 
     def plan(self) -> dict[str, list[str]]:
         "Why each stage must run, in order; [] for one that is reused. Raises `UsageError`."
@@ -436,6 +483,7 @@ class Planner:
             raise TmdbError(f"{chapter} must run too ({reasons[0]}): {advice}")
         record = new_record(chapter)
         record.proof = self.proofs.proof(chapter, wrote, run)
+        record.cleaned_run = self.cleaned_run(chapter, wrote)
         return record
 
 # %% ../../nbs/8_runs/88_plan.ipynb #89pla025

@@ -6,9 +6,11 @@
 __all__ = ['TIMESTAMP', 'CHECKSUM_FILE', 'LISTED_MEASURES', 'notebook_html', 'stage_page', 'value_words', 'size_words',
            'downloads', 'checksums', 'recorded_stages', 'compared_with', 'run_details', 'failure_box', 'first_screen',
            'method_page', 'report_page', 'notebooks', 'dashboard_page', 'pointer_page', 'page_titles', 'stage_makers',
-           'page_makers', 'has_dashboard', 'draw_before_report', 'render_run', 'status_words', 'run_row', 'render_home']
+           'page_makers', 'has_dashboard', 'draw_before_report', 'page_values', 'render_run', 'status_words', 'run_row',
+           'render_home']
 
 # %% ../../nbs/8_runs/85_site.ipynb #f2788d82
+import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -42,6 +44,7 @@ from tmdb_analysis.pages.page import (
     safe_html,
     visible_cells,
 )
+from ..pages.reuse import PAGE_MARKS, page_mark, repeated_page, text_digest
 from tmdb_analysis.runs.cards import (
     CARD_MEASURES,
     CardMeasure,
@@ -57,6 +60,7 @@ from tmdb_analysis.runs.catalog import (
     read_facts,
 )
 from .share import provenance
+from ..tmdb.ledger import file_sha256
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -316,17 +320,17 @@ def page_makers(
     run: Run,
     facts: RunRecord,  # content of run.json
     executed: Mapping[str, "NotebookNode"],  # notebooks by stage
-    report: "NotebookNode | None",  # that of the report; None if the run has none
+    report: str | None,  # stage of the report, which is the front page; None without a report
     has_films: bool,  # whether the run has a dashboard
 ) -> dict[str, Callable[[], str]]:
     "For each page of a run, by file name, the function that makes its HTML; index.html is last."
-    pages = page_titles(executed, "68_report" if report else None, has_films)
+    pages = page_titles(executed, report, has_films)
     makers = stage_makers(run, executed, pages)
     if report:
-        stage = next(stage for stage, nb in executed.items() if nb is report)
-        makers[f"{stage}.html"] = partial(pointer_page, report, stage, pages, run.id)
+        makers[f"{report}.html"] = partial(pointer_page, executed[report], pages, run.id)
         makers["method.html"] = partial(method_page, run, facts, pages)
-    makers["index.html"] = partial(report_page, report, run, facts, pages)
+    front = executed[report] if report else None
+    makers["index.html"] = partial(report_page, front, run, facts, pages)
     return makers
 
 # %% ../../nbs/8_runs/85_site.ipynb #aace0001
@@ -347,6 +351,27 @@ def draw_before_report(
         drawn[name] = make()
     return drawn
 
+# %% ../../nbs/8_runs/85_site.ipynb #85sit986
+def page_values(
+    run: Run,
+    executed: Mapping[str, "NotebookNode"],  # notebooks by stage
+    report: str | None,  # stage of the report; None without a report
+    has_films: bool,  # whether the run has a dashboard
+) -> dict[str, Any]:
+    "All that a page shows, as values of JSON, by file name; only pages without times of the run."
+    values: dict[str, Any] = {
+        f"{stage}.html": [heading(nb, stage), visible_cells(nb), failure_reason(nb)]
+        for stage, nb in executed.items()
+        if stage != report
+    }
+    if executed:
+        values["dictionary.html"] = None
+    if has_films:
+        tables = [file_sha256(run.path(table)) for table in (MOVIES, CREDITS)]
+        values["dashboard.html"] = [tables, carries_collections(read_counts(run))]
+    pages = page_titles(executed, report, has_films)
+    return {name: [pages, shown] for name, shown in values.items()}
+
 # %% ../../nbs/8_runs/85_site.ipynb #d569a738
 def render_run(
     run: Run,
@@ -360,18 +385,27 @@ def render_run(
     facts = facts or read_facts(run.report)
     executed = {} if front_only else notebooks(run)
     # Chapters of earlier versions had other numbers.
-    report = next((nb for stage, nb in executed.items() if stage.endswith("_report")), None)
-    if report and failure_reason(report):
+    report = next((stage for stage in executed if stage.endswith("_report")), None)
+    if report and failure_reason(executed[report]):
         report = None
     has_films = has_dashboard(run) and not front_only
     described = {} if front_only else description_files(run.report, run.id)
     for name, text in described.items():
         write_text(run.report / name, text)
     write_text(run.report / CHECKSUM_FILE, checksums(run.report))
-    ready = (drawn or {}) if report else {}
+    values, marks = page_values(run, executed, report, has_films), {}
+    names = dict.fromkeys(r.copied_from for r in stage_records(run) if r.copied_from)
+    ready, earlier = (drawn or {}) if report else {}, [Run(name, run.home) for name in names]
     for name, make in page_makers(run, facts, executed, report, has_films).items():
         look()
-        write_text(run.report / name, ready.get(name) or make())
+        mark = page_mark(name, values[name]) if name in values else ""
+        text = ready.get(name) or (repeated_page(run, name, mark, earlier) if mark else None)
+        text = text or make()
+        write_text(run.report / name, text)
+        if mark:
+            marks[name] = mark, text_digest(text)
+    if marks and run.tables.is_dir():
+        write_text(run.tables / PAGE_MARKS, json.dumps(marks, indent=1))
     return run.report / "index.html"
 
 # %% ../../nbs/8_runs/85_site.ipynb #e65f1707
