@@ -327,7 +327,7 @@ def page_makers(
     pages = page_titles(executed, report, has_films)
     makers = stage_makers(run, executed, pages)
     if report:
-        makers[f"{report}.html"] = partial(pointer_page, executed[report], pages, run.id)
+        makers[f"{report}.html"] = partial(pointer_page, executed[report], report, pages, run.id)
         makers["method.html"] = partial(method_page, run, facts, pages)
     front = executed[report] if report else None
     makers["index.html"] = partial(report_page, front, run, facts, pages)
@@ -399,8 +399,8 @@ def render_run(
     for name, make in page_makers(run, facts, executed, report, has_films).items():
         look()
         mark = page_mark(name, values[name]) if name in values else ""
-        text = ready.get(name) or (repeated_page(run, name, mark, earlier) if mark else None)
-        text = text or make()
+        again = repeated_page(run, name, mark, earlier) if mark and name not in ready else None
+        text = ready.get(name) or again or make()
         write_text(run.report / name, text)
         if mark:
             marks[name] = mark, text_digest(text)
