@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['TIMESTAMP', 'CHECKSUM_FILE', 'LISTED_MEASURES', 'notebook_html', 'stage_page', 'value_words', 'size_words',
            'downloads', 'checksums', 'recorded_stages', 'compared_with', 'run_details', 'failure_box', 'first_screen',
-           'method_page', 'report_page', 'notebooks', 'dashboard_page', 'pointer_page', 'page_makers', 'render_run',
-           'status_words', 'run_row', 'render_home']
+           'method_page', 'report_page', 'notebooks', 'usable_films', 'dashboard_page', 'pointer_page', 'page_makers',
+           'render_run', 'status_words', 'run_row', 'render_home']
 
 # %% ../../nbs/8_runs/85_site.ipynb #f2788d82
 import re
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.home import Run, read_counts, scope_words, write_text
 from ..core.records import RunRecord, StageLine, StageRecord, stage_records
-from ..core.schema import CREDITS, MOVIES
+from ..core.schema import COHORT, CREDITS, MOVIES
 from ..core.settings import TmdbError
 from ..core.store import read_arrow, read_kpi
 from ..films.clean import OUTSIDE
@@ -251,17 +251,41 @@ def notebooks(run: Run) -> dict[str, "NotebookNode"]:
             continue
     return found
 
+# %% ../../nbs/8_runs/85_site.ipynb #85sit953
+def usable_films(
+    run: Run,
+) -> tuple[list[int], list[str]]:
+    """The ids of the films with usable budget and revenue, and the rules that they meet; both are
+    empty for a run that stopped before it chose them."""
+    try:
+        ids = read_arrow(COHORT, run, ["id"])["id"].to_pylist()
+        return ids, list(read_kpi("money_funnel", run)["rule"][1:])
+    except (TmdbError, OSError):
+        return [], []
+
 # %% ../../nbs/8_runs/85_site.ipynb #85sit950
 def dashboard_page(
     run: Run,  # with films and credits
+    facts: RunRecord,  # content of run.json
     pages: Mapping[str, str],  # stage -> title, of the stages that have a page
 ) -> str:
     "The dashboard of a run as HTML."
-    movies = read_arrow(MOVIES, run, FILM_COLUMNS)
-    credits = read_arrow(CREDITS, run, DIRECTOR_COLUMNS)
-    cache = run.home / "data" / "cache"
-    measured = carries_collections(read_counts(run))
-    return dashboard_html(movies, credits, pages, run.id, cache, measured=measured)
+    usable, rules = usable_films(run)
+    smallest = [
+        int(facts.parameters.get(name, 0))
+        for name in ("money_min_budget_usd", "money_min_revenue_usd")
+    ]
+    return dashboard_html(
+        read_arrow(MOVIES, run, FILM_COLUMNS),
+        read_arrow(CREDITS, run, DIRECTOR_COLUMNS),
+        pages,
+        run.id,
+        run.home / "data" / "cache",
+        usable,
+        rules,
+        limits=(smallest[0], smallest[1]),
+        measured=carries_collections(read_counts(run)),
+    )
 
 # %% ../../nbs/8_runs/85_site.ipynb #85sit981
 def pointer_page(
@@ -298,7 +322,7 @@ def page_makers(
         makers["66_report.html"] = partial(pointer_page, report, pages, run.id)
         makers["method.html"] = partial(method_page, run, facts, pages)
     if has_films:
-        makers["dashboard.html"] = partial(dashboard_page, run, pages)
+        makers["dashboard.html"] = partial(dashboard_page, run, facts, pages)
     makers["index.html"] = partial(report_page, report, run, facts, pages)
     return makers
 
