@@ -104,6 +104,7 @@ function showMoneyIn(unit) {
     film.revenue = toUsd(data.revenue[film.place]);
     const edge = film.budget === null ? "unknown" : bandOf(film.budget);
     film.band = edge;
+    film.tips = {};
     film.budget_text = asUsd(film.budget);
     film.revenue_text = asUsd(film.revenue);
   }
@@ -226,7 +227,8 @@ function restoreForm() {
       const asked = params.get(field.name);
       field.checked = field.value === (values.includes(asked) ? asked : DEFAULTS[field.name]);
     } else {
-      field.value = params.get(field.name) ?? "";
+      const value = params.get(field.name) ?? "";
+      field.value = field.type === "number" && Number.isNaN(Number(value)) ? "" : value;
       if (field.selectedIndex < 0) field.selectedIndex = 0;
     }
   }
@@ -337,17 +339,22 @@ function divide(rows, isInside) {
   return { drawn, outside: drawn.length < rows.length ? rows.filter((r) => !isInside(r)) : [] };
 }
 
-const DOT_FIELDS = (
-  "id place title year kind budget revenue rating popularity doubt director " +
-  "budget_text revenue_text roi_text rating_text votes_text popularity_text"
-).split(" ");
+// The details of a dot are one object, because Vega would evaluate each of its parts for each dot.
+function tipOf(film, columns) {
+  return Object.fromEntries(columns.map(({ field, title }) => [title, film[field] ?? DASH]));
+}
 
-function filmRows(rows, ...axes) {
-  const limits = axes.map((name) => [name, axisLimits(rows, name)]);
-  const copies = rows.map((film) =>
-    Object.fromEntries(DOT_FIELDS.map((field) => [field, film[field]])),
+function filmRows(rows, name, [x, y], axes) {
+  const { columns } = charts[name];
+  const limits = axes.map((axis) => [axis, axisLimits(rows, axis)]);
+  const { drawn, outside } = divide(rows, (film) =>
+    limits.every(([axis, ends]) => isWithin(ends, film[axis])),
   );
-  return divide(copies, (film) => limits.every(([name, ends]) => isWithin(ends, film[name])));
+  const dots = drawn.map((film) => {
+    film.tips[name] ??= tipOf(film, columns);
+    return { place: film.place, kind: film.kind, [x]: film[x], [y]: film[y], tip: film.tips[name] };
+  });
+  return { drawn: dots, outside };
 }
 
 function returnRow(members, limits, more) {
@@ -451,12 +458,12 @@ function medianRows(rows) {
 }
 
 const rowMakers = {
-  money: (rows) => filmRows(rows, "budget", "revenue"),
+  money: (rows) => filmRows(rows, "money", ["budget", "revenue"], ["budget", "revenue"]),
   genres: genreRows,
   bands: bandRows,
   franchises: (rows) => totalRows(rows, "collection", (name) => name.replace(/ Collection$/, "")),
   directors: (rows) => totalRows(rows, "director", (name) => name),
-  ratings: (rows) => filmRows(rows, "popularity"),
+  ratings: (rows) => filmRows(rows, "ratings", ["popularity", "rating"], ["popularity"]),
   years: yearRows,
   medians: medianRows,
 };
@@ -467,6 +474,7 @@ const rowMakers = {
 
 const views = {};
 const shownRows = {}; // name of a chart: its rows
+const REACHED = 2.5; // times the budget, as the definition of the chart says
 const staleCharts = new Set();
 const chartsInSight = new Set();
 const figureOf = (name) => byId("chart-" + name);
@@ -497,14 +505,17 @@ function chartTheme() {
     rule: { color: colour("first") },
     range: { category: [colour("first"), colour("second")] },
     style: { limit: { color: colour("soft"), strokeWidth: 1 }, half: { strokeWidth: 3 } },
+    selection: { interval: { mark: { fill: colour("soft"), stroke: colour("soft") } } },
     legend: labels,
     axis: { ...labels, ...lines, labelOverlap: true, labelSeparation: 6, labelPadding: 5 },
     axisY: { labelLimit: 260 },
   };
 }
 
-// Labels of groups and years, and the legend of the two kinds of films, take clicks.
+// Labels of groups and years, and the legend of the two kinds of films, take clicks. The rectangle
+// of a range has no words for a screen reader.
 function takeClicks(spec) {
+  for (const mark of spec.marks) if (mark.name?.startsWith("brush_")) mark.aria = false;
   const clickable = { interactive: true, update: { cursor: { value: "pointer" } } };
   const isOfGroups = ({ scale }) =>
     spec.scales.some(({ name, type }) => name === scale && ["band", "point"].includes(type));
@@ -553,6 +564,17 @@ function showCaption(name) {
 
 const keysIn = (rows) => new Set(rows.map((row) => row.key)).size;
 
+// What Vega gets: the rows, and the ends of the lines of the chart of money.
+function datasetsOf(name, rows) {
+  if (name !== "money") return { films: rows };
+  const budgets = rows.map((row) => row.budget).toSorted(byNumber);
+  const ends = [budgets[0], budgets.at(-1)];
+  return {
+    films: rows,
+    ends: ends.map((budget) => ({ budget, even: budget, reached: REACHED * budget })),
+  };
+}
+
 // A chart without rows keeps its last picture, which is hidden.
 async function updateChart(name) {
   staleCharts.delete(name);
@@ -565,12 +587,8 @@ async function updateChart(name) {
   const view = views[name];
   if (!view) return embedChart(name, rows);
   if (charts[name].step) view.height(charts[name].step * keysIn(rows));
-  await view
-    .data(
-      "films",
-      rows.map((row) => ({ ...row })),
-    )
-    .runAsync();
+  for (const [source, values] of Object.entries(datasetsOf(name, rows))) view.data(source, values);
+  await view.runAsync();
 }
 
 // The charts are busy until all that are in sight show the selection.
@@ -588,7 +606,7 @@ async function embedChart(name, rows) {
   const height = step ? step * keysIn(rows) : spec.height;
   const { view } = await vegaEmbed(
     figureOf(name).querySelector(".chart"),
-    { ...spec, height, data: { name: "films", values: rows.map((row) => ({ ...row })) } },
+    { ...spec, height, datasets: datasetsOf(name, rows) },
     {
       mode: "vega-lite",
       ast: true,
@@ -725,7 +743,7 @@ function nameCell(cell, row, text) {
 }
 
 function fillTable(table, name, rows) {
-  const columns = tooltipOf(charts[name].spec);
+  const columns = charts[name].columns ?? tooltipOf(charts[name].spec);
   const isOfFilms = rows.some((row) => row.place !== undefined);
   const all = isOfFilms ? [...columns, { field: "doubt", title: "Reasons to check" }] : columns;
   table.replaceChildren();
@@ -945,16 +963,13 @@ filmTable = makeTable(params);
 update();
 await drawCharts();
 
-const sight = new IntersectionObserver(
-  (changes) => {
-    for (const { target, isIntersecting } of changes) {
-      if (isIntersecting) chartsInSight.add(chartOf(target));
-      else chartsInSight.delete(chartOf(target));
-    }
-    updateChartsInSight();
-  },
-  { rootMargin: "200px" },
-);
+const sight = new IntersectionObserver((changes) => {
+  for (const { target, isIntersecting } of changes) {
+    if (isIntersecting) chartsInSight.add(chartOf(target));
+    else chartsInSight.delete(chartOf(target));
+  }
+  updateChartsInSight();
+});
 for (const figure of document.querySelectorAll("figure")) sight.observe(figure);
 for (const details of document.querySelectorAll("figure details.numbers")) {
   details.addEventListener("toggle", () => showChartTable(chartOf(details)));
