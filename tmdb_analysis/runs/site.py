@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['TIMESTAMP', 'CHECKSUM_FILE', 'LISTED_MEASURES', 'notebook_html', 'stage_page', 'value_words', 'size_words',
            'downloads', 'checksums', 'recorded_stages', 'compared_with', 'run_details', 'failure_box', 'first_screen',
-           'method_page', 'report_page', 'notebooks', 'usable_films', 'dashboard_page', 'pointer_page', 'page_makers',
-           'render_run', 'status_words', 'run_row', 'render_home']
+           'method_page', 'report_page', 'notebooks', 'usable_films', 'dashboard_page', 'films_page', 'pointer_page',
+           'page_makers', 'render_run', 'status_words', 'run_row', 'render_home']
 
 # %% ../../nbs/8_runs/85_site.ipynb #f2788d82
 import re
@@ -26,6 +26,7 @@ from ..films.clean import OUTSIDE
 from ..films.cohort import carries_collections
 from ..pages.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard_html
 from ..pages.dictionary import description_files, dictionary_html
+from ..pages.films import SEARCH_COLUMNS, films_html
 from tmdb_analysis.pages.front import (
     data_sentences,
     front_html,
@@ -287,6 +288,17 @@ def dashboard_page(
         measured=carries_collections(read_counts(run)),
     )
 
+# %% ../../nbs/8_runs/85_site.ipynb #85sit956
+def films_page(
+    run: Run,  # with films and credits
+    saved: "NotebookNode",  # executed notebook of the saved searches
+    pages: Mapping[str, str],  # stage -> title, of the stages that have a page
+) -> str:
+    "The page of films and searches of a run as HTML."
+    movies = read_arrow(MOVIES, run, SEARCH_COLUMNS)
+    credits = read_arrow(CREDITS, run, DIRECTOR_COLUMNS)
+    return films_html(movies, credits, notebook_html(saved), pages, run.id)
+
 # %% ../../nbs/8_runs/85_site.ipynb #85sit981
 def pointer_page(
     report: "NotebookNode",  # executed report
@@ -323,6 +335,8 @@ def page_makers(
         makers["method.html"] = partial(method_page, run, facts, pages)
     if has_films:
         makers["dashboard.html"] = partial(dashboard_page, run, facts, pages)
+    if has_films and "51_search" in executed:
+        makers["51_search.html"] = partial(films_page, run, executed["51_search"], pages)
     makers["index.html"] = partial(report_page, report, run, facts, pages)
     return makers
 

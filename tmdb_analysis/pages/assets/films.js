@@ -291,8 +291,7 @@ function similarNames({ name, kind, value }) {
     const called = once("called", () => people.names.map(fold));
     for (const at of places) {
       for (const work of WORKS[name])
-        for (const who of data[work][at])
-          if (called[who].includes(wanted)) add(people.names[who]);
+        for (const who of data[work][at]) if (called[who].includes(wanted)) add(people.names[who]);
     }
   } else {
     for (const names of namesOf(name))
