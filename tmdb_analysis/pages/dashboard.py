@@ -238,7 +238,8 @@ def chart_specs(
     measured: bool = True,  # whether the data distinguish franchise and standalone films
 ) -> dict[str, dict[str, Any]]:
     """For each chart `title`, `definition`, `needs` (fields), `listed` (whether it has a table) and
-    `spec`, the Vega-Lite specification."""
+    `spec`, the Vega-Lite specification; and where it applies `step` (height of a group, pixels) and
+    `columns` (of the list of films)."""
     names = [name for name in CHART_NAMES if measured or name != "franchises"]
     kind = None if measured else encoding_without_kinds
     specs = {name: json.loads(asset(f"charts/{name}.json"), object_hook=kind) for name in names}

@@ -272,9 +272,9 @@ def dashboard_page(
 ) -> str:
     "The dashboard of a run as HTML."
     usable, rules = usable_films(run)
-    smallest = [
-        int(facts.parameters.get(name, 0))
-        for name in ("money_min_budget_usd", "money_min_revenue_usd")
+    names = "money_min_budget_usd", "money_min_revenue_usd"
+    limits = [
+        value if isinstance(value := facts.parameters.get(name), int) else 0 for name in names
     ]
     return dashboard_html(
         read_arrow(MOVIES, run, FILM_COLUMNS),
@@ -284,7 +284,7 @@ def dashboard_page(
         run.home / "data" / "cache",
         usable,
         rules,
-        limits=(smallest[0], smallest[1]),
+        limits=(limits[0], limits[1]),
         measured=carries_collections(read_counts(run)),
     )
 

@@ -331,7 +331,7 @@ function groupFilms(rows, keysOf) {
   return [...groups];
 }
 
-const keyOf = (name, n, id) => [name, n, id].join("\u001f");
+const keyOf = (name, n, id) => [name, countFormat.format(n), id].join("\u001f");
 
 // Drawn rows, and rows outside the axes.
 function divide(rows, isInside) {

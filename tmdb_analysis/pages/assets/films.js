@@ -466,6 +466,7 @@ function ask() {
   const text = box.value.trim();
   const hash = text ? "#" + new URLSearchParams({ q: text }) : "";
   history.replaceState(null, "", location.pathname + location.search + hash);
+  byId("asked").textContent = text; // in print, where the form is missing
   box.removeAttribute("aria-invalid");
   try {
     const question = readQuestion(text || "sort:-votes");
