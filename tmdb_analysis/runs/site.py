@@ -52,6 +52,7 @@ from tmdb_analysis.runs.catalog import (
     read_facts,
 )
 from .share import provenance
+from ..search.search import SAVED_SEARCHES
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -297,7 +298,13 @@ def films_page(
     "The page of films and searches of a run as HTML."
     movies = read_arrow(MOVIES, run, SEARCH_COLUMNS)
     credits = read_arrow(CREDITS, run, DIRECTOR_COLUMNS)
-    return films_html(movies, credits, notebook_html(saved), pages, run.id)
+    tables = run.report / "kpis"
+    asked = [
+        text
+        for name, text in SAVED_SEARCHES.items()
+        if (tables / f"{name}.parquet").is_file() and len(read_kpi(name, run))
+    ]
+    return films_html(movies, credits, notebook_html(saved), pages, run.id, asked)
 
 # %% ../../nbs/8_runs/85_site.ipynb #85sit981
 def pointer_page(

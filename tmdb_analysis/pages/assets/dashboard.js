@@ -526,7 +526,12 @@ function takeClicks(spec) {
     const pointed = { ...labels.update, ...clickable.update };
     axis.encode = { ...encode, labels: { ...labels, interactive: true, update: pointed } };
   }
-  for (const legend of spec.legends ?? []) {
+  const isOfKinds = ({ fill, stroke, shape }) =>
+    spec.scales.some(
+      ({ name, domain }) =>
+        [fill, stroke, shape].includes(name) && [domain].flat().includes("franchise"),
+    );
+  for (const legend of (spec.legends ?? []).filter(isOfKinds)) {
     const encode = legend.encode ?? {};
     const part = (name) => ({
       ...encode[name],
