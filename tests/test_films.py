@@ -43,6 +43,7 @@ QUESTIONS = [
     "decade:1930 sort:runtime",
     'writer:"stephen king"',
     'crew:"john williams" sort:-popularity',
+    'crew:"quentin tarantino" sort:year',
     'person:"clint eastwood" sort:year',
     "budget<1 sort:-budget",
     "spoken:Français year:-1979",
