@@ -28,8 +28,8 @@ def chromium():
 
 @pytest.fixture
 def visit(chromium):
-    """A function that opens a page; afterwards it must have asked for nothing and complained of
-    nothing."""
+    """A function that opens a page; afterwards it must have asked for nothing and written
+    nothing to the console."""
     contexts, wrong = [], []
 
     def opened(path: Path, address: str = "", **options):
@@ -37,7 +37,7 @@ def visit(chromium):
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda e: wrong.append(f"error {e}"))
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on("console", lambda m: wrong.append(f"{m.type} {m.text}"))
         page.on(
             "request",
             lambda r: (

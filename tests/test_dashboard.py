@@ -1,10 +1,12 @@
 "The dashboard: what is in the file, and what it does in a browser."
 
 import csv
+import gzip
 import json
 import re
 import statistics
 import time
+from base64 import b64decode
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
 
-from tmdb_analysis.core.schema import CREDITS, MOVIES
+from tmdb_analysis.core.schema import COHORT, CREDITS, MOVIES
 from tmdb_analysis.kpis.franchises import NO_COLLECTIONS_NOTE
 from tmdb_analysis.pages.dashboard import (
     DIRECTOR_COLUMNS,
@@ -71,6 +73,11 @@ def many(n: int) -> list[dict]:
     ]
 
 
+def money_known(rows: list[dict]) -> set[int]:
+    "The ids of the films with known budget and revenue."
+    return {f["id"] for f in rows if f["budget_musd"] and f["revenue_musd"]}
+
+
 ATTRIBUTION = "This product uses the TMDB API but is not endorsed or certified by TMDB."
 NOBODY = CREW.empty_table()
 
@@ -115,7 +122,8 @@ def hostile(place) -> Path:
 
 def held(html: str) -> dict:
     "The films in a page."
-    return json.loads(BeautifulSoup(html, "html.parser").find(id="data-films").string)
+    text = json.loads(BeautifulSoup(html, "html.parser").find(id="data-films").string)
+    return json.loads(gzip.decompress(b64decode(text)))
 
 
 def test_a_run_has_a_dashboard_that_its_pages_lead_to(demo):
@@ -155,6 +163,13 @@ def test_the_page_holds_the_films_of_the_run(demo):
     assert [sorted(names["genres"][g] for g in of) for of in told["genres"]] == [
         sorted(m["genres"] or []) for m in movies
     ]
+    for column, name in (("production_companies", "companies"), ("production_countries",) * 2):
+        short = name.removeprefix("production_")
+        assert [sorted(names[short][at] for at in of) for of in told[short]] == [
+            sorted(m[column] or []) for m in movies
+        ]
+    cohort = set(pq.read_table(demo.path(COHORT))["id"].to_pylist())
+    assert told["usable"] == [int(m["id"] in cohort) for m in movies]
     assert [None if f is None else names["franchises"][f][0] for f in told["franchise"]] == [
         m["collection_id"] for m in movies
     ]
@@ -190,23 +205,17 @@ def test_all_films_up_to_the_limit_then_a_stated_rule():
     everything, rule = films_for_dashboard(films(many(5000)))
     assert everything.num_rows == 5000 and rule == ""
     rows = many(5001)
-    some, rule = films_for_dashboard(films(rows))
-    ranked = sorted(
-        rows,
-        key=lambda f: (
-            f["budget_musd"] is None or f["revenue_musd"] is None,
-            -f["vote_count"],
-            f["id"],
-        ),
-    )
+    usable = money_known(rows)
+    some, rule = films_for_dashboard(films(rows), usable)
+    ranked = sorted(rows, key=lambda f: (f["id"] not in usable, -f["vote_count"], f["id"]))
     assert some["id"].to_pylist() == sorted(f["id"] for f in ranked[:5000])
-    known = sum(f["budget_musd"] is not None and f["revenue_musd"] is not None for f in rows)
+    known = len(usable)
     assert (
         "5,000 of the 5,001 films" in rule
         and f"({known:,} here)" in rule
         and f"({5000 - known:,} here)" in rule
     )
-    assert set(films_for_dashboard(films(rows[::-1]))[0]["id"].to_pylist()) == set(
+    assert set(films_for_dashboard(films(rows[::-1]), usable)[0]["id"].to_pylist()) == set(
         some["id"].to_pylist()
     )
 
@@ -271,13 +280,20 @@ def movies(demo) -> list[dict]:
     return pq.read_table(demo.path(MOVIES)).to_pylist()
 
 
+@pytest.fixture(scope="session")
+def usable(demo, movies) -> list[dict]:
+    "The films of the demo run with usable money."
+    cohort = set(pq.read_table(demo.path(COHORT))["id"].to_pylist())
+    return [m for m in movies if m["id"] in cohort]
+
+
 def n(page) -> str:
     "How many films the page says are chosen."
     return page.inner_text("#n")
 
 
-def test_filters_change_n_numbers_charts_and_table(board, movies):
-    everything = f"n = {len(movies)} of {len(movies)} films"
+def test_filters_change_n_numbers_charts_and_table(board, usable):
+    everything = f"n = {len(usable)} of {len(usable)} films with usable money"
     assert n(board) == everything
     before = board.inner_html("#chart-money .chart")
     board.fill("[name=from]", "1990")
@@ -285,10 +301,11 @@ def test_filters_change_n_numbers_charts_and_table(board, movies):
     board.click("summary:has-text('Genres')")
     board.check("[name=genre][value=Horror]")
     wanted = [
-        m for m in movies if 1990 <= m["release_year"] <= 1999 and "Horror" in (m["genres"] or [])
+        m for m in usable if 1990 <= m["release_year"] <= 1999 and "Horror" in (m["genres"] or [])
     ]
-    assert n(board) == f"n = {len(wanted)} of {len(movies)} films" and 0 < len(wanted) < len(movies)
-    roi = [m["roi"] for m in wanted if m["roi"] is not None]
+    assert n(board) == everything.replace(str(len(usable)), str(len(wanted)), 1)
+    assert 0 < len(wanted) < len(usable)
+    roi = [m["roi"] for m in wanted]
     assert (
         board.inner_text("#median-roi")
         == f"{statistics.median(roi):.2f}".rstrip("0").rstrip(".") + "×"
@@ -310,15 +327,36 @@ def test_filters_change_n_numbers_charts_and_table(board, movies):
 @pytest.mark.parametrize(
     "address,wanted",
     [
-        ("#franchise=yes", lambda m: m["collection_id"] is not None),
-        ("#franchise=no", lambda m: m["collection_id"] is None),
-        ("#votes=1000", lambda m: (m["vote_count"] or 0) >= 1000),
-        ("#language=ja", lambda m: m["original_language"] == "ja"),
+        ("#scope=all&franchise=yes", lambda m: m["collection_id"] is not None),
+        ("#scope=all&franchise=no", lambda m: m["collection_id"] is None),
+        ("#scope=all&votes=1000", lambda m: (m["vote_count"] or 0) >= 1000),
+        ("#scope=all&language=ja", lambda m: m["original_language"] == "ja"),
         (
-            "#budget=10&budget=unknown",
-            lambda m: m["budget_musd"] is None or 10 <= m["budget_musd"] < 50,
+            "#scope=all&dollars=nominal&budget=10&budget=unknown",
+            lambda m: m["budget_musd"] is None or 10 <= m["budget_musd"] < 40,
         ),
-        ("#genre=War&genre=Western", lambda m: {"War", "Western"} & set(m["genres"] or [])),
+        (
+            "#scope=all&genre=War&genre=Western",
+            lambda m: {"War", "Western"} & {*(m["genres"] or [])},
+        ),
+        ("#scope=all&rating_from=7&rating_to=7.5", lambda m: 7 <= (m["vote_average"] or 0) <= 7.5),
+        (
+            "#scope=all&dollars=nominal&budget_from=10&revenue_to=20",
+            lambda m: (m["budget_musd"] or 0) >= 10 and 0 < (m["revenue_musd"] or 0) <= 20,
+        ),
+        (
+            "#scope=all&director=steven+spielberg",
+            lambda m: "Steven Spielberg" in (m["director"] or []),
+        ),
+        (
+            "#scope=all&company=pixar+anim",
+            lambda m: any("Pixar Anim" in name for name in m["production_companies"] or []),
+        ),
+        ("#scope=all&country=Germany", lambda m: "Germany" in (m["production_countries"] or [])),
+        (
+            "#scope=all&collection=Star+Wars+Collection",
+            lambda m: m["belongs_to_collection"] == "Star Wars Collection",
+        ),
     ],
 )
 def test_the_address_holds_the_question(visit, demo, movies, address, wanted):
@@ -332,13 +370,14 @@ def test_the_address_holds_the_question(visit, demo, movies, address, wanted):
 
 def test_an_address_that_asks_nonsense_does_no_harm(visit, demo, movies):
     page = visit(
-        demo.report / "dashboard.html", "#language=%3Cscript%3E&from=abc&genre=No&sort=x.y&budget=7"
+        demo.report / "dashboard.html",
+        "#language=%3Cscript%3E&from=abc&genre=No&sort=x.y&budget=7&dollars=x&scope=all",
     )
     assert n(page) == f"n = {len(movies)} of {len(movies)} films"
 
 
 def test_an_empty_selection_says_so(visit, demo, movies):
-    page = visit(demo.report / "dashboard.html", "#from=2150")
+    page = visit(demo.report / "dashboard.html", "#scope=all&from=2150")
     assert n(page) == f"n = 0 of {len(movies)} films"
     assert "No film matches" in page.inner_text(
         "#active-filters"
@@ -359,14 +398,17 @@ def test_a_chart_without_data_says_so(visit, place):
 def test_films_without_collections_have_no_franchise_filter_and_are_of_one_kind(visit, place):
     path = place / "collections.html"
     rows = films(
-        [film(1, budget_musd=1.0, revenue_musd=3.0), film(2, budget_musd=2.0, revenue_musd=1.0)]
+        [
+            film(1, release_year=2000, budget_musd=1.0, revenue_musd=3.0),
+            film(2, release_year=2000, budget_musd=2.0, revenue_musd=1.0),
+        ]
     )
     path.write_text(
         dashboard_html(rows, NOBODY, {}, "none", place, measured=False), encoding="utf-8"
     )
     page = visit(path)
     assert page.inner_text(".rule[role=note]") == NO_COLLECTIONS_NOTE
-    assert page.locator("[name=franchise], #chart-franchises").count() == 0
+    assert page.locator("[name=franchise], [name=collection], #chart-franchises").count() == 0
     money = page.locator("#chart-money")
     until(lambda: money.locator("path[aria-roledescription=point]").count() == 2)
     assert money.locator(".role-legend").count() == 0
@@ -380,9 +422,14 @@ def test_a_run_with_one_genre_can_be_filtered_by_it(visit, place):
     assert n(page) == "n = 1 of 2 films" and page.inner_text("#active-filters") == "Drama"
 
 
-def test_the_table_is_searched_sorted_and_kept_in_the_address(board, movies):
-    board.fill("input[type=search]", "star wars")
-    until(lambda: "search=star" in board.evaluate("location.hash"))
+def test_the_search_filters_table_and_charts_and_is_kept_in_the_address(board, usable):
+    board.fill("input[type=search]", "STAR wars")
+    found = [m for m in usable if "star wars" in words_of(m)]
+    assert n(board) == f"n = {len(found)} of {len(usable)} films with usable money"
+    board.locator("#chart-money").scroll_into_view_if_needed()
+    dots = board.locator("#chart-money path[aria-roledescription=point]")
+    until(lambda: 0 < dots.count() <= len(found))
+    until(lambda: "search=STAR" in board.evaluate("location.hash"))
     assert all(
         "star wars" in row.lower() for row in board.locator("#table tbody tr").all_inner_texts()
     )
@@ -394,13 +441,13 @@ def test_the_table_is_searched_sorted_and_kept_in_the_address(board, movies):
     assert (
         years == sorted(years)
         and len(years) > 1
-        and board.input_value("input[type=search]") == "star wars"
+        and board.input_value("input[type=search]") == "STAR wars"
     )
 
 
 @pytest.mark.parametrize("way,first", [("asc", min), ("desc", max)])
 def test_unknown_sorts_last_in_both_directions(visit, demo, movies, way, first):
-    page = visit(demo.report / "dashboard.html", f"#sort=rating.{way}")
+    page = visit(demo.report / "dashboard.html", f"#scope=all&sort=rating.{way}")
     shown = page.locator("#table tbody td:nth-child(10)").all_inner_texts()
     assert float(shown[0]) == pytest.approx(
         first(m["vote_average"] for m in movies if m["vote_average"]), abs=0.01
@@ -409,7 +456,7 @@ def test_unknown_sorts_last_in_both_directions(visit, demo, movies, way, first):
 
 
 def test_the_download_is_the_selection_and_no_cell_is_a_formula(visit, hostile, place):
-    page = visit(hostile, "#sort=year.asc")
+    page = visit(hostile, "#dollars=nominal&sort=year.asc")
     with page.expect_download() as got:
         page.click("button:has-text('CSV')")
     got.value.save_as(place / "films.csv")
@@ -423,8 +470,11 @@ def test_hostile_names_are_only_shown(visit, hostile):
     page = visit(hostile)
     assert (
         page.evaluate("window.hit") is None
-        and not page.locator("#table img, #table script, #table a[href]").count()
+        and not page.locator("#table img, #table script").count()
     )
+    links = page.eval_on_selector_all("#table a", "all => all.map(a => a.href)")
+    assert len(links) == len(HOSTILE)
+    assert all(re.fullmatch(r"https://www\.themoviedb\.org/movie/\d+", link) for link in links)
     shown = page.locator("#table tbody td:first-child").all_inner_texts()
     assert sorted(" ".join(t.split()) for t in shown) == sorted(
         " ".join(t.split()) for t in HOSTILE
@@ -432,29 +482,30 @@ def test_hostile_names_are_only_shown(visit, hostile):
     for mark in page.locator("#chart-money path[aria-roledescription=point]").all():
         mark.hover(force=True)
     page.wait_for_selector("#vg-tooltip-element.visible")
-    for summary in page.locator("figure summary").all():
+    for summary in page.locator("details.numbers summary").all():
         summary.click()
     assert sorted(row[0] for row in behind(page, "franchises")[1:]) == sorted(
         " ".join(t.split()) for t in HOSTILE
     )
     assert (
         page.evaluate("window.hit") is None
-        and not page.locator("#vg-tooltip-element img, figure td *").count()
+        and not page.locator("#vg-tooltip-element img, figure td img, figure td script").count()
     )
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def behind(page, chart: str) -> list[list[str]]:
     "The table behind a chart, in text: its heads and its rows."
-    rows = page.locator(f"#chart-{chart} details tr").all()
+    rows = page.locator(f"#chart-{chart} details.numbers tr").all()
     return [[cell.strip() for cell in row.locator("th, td").all_inner_texts()] for row in rows]
 
 
 def test_the_numbers_behind_a_chart_are_those_of_its_films_and_follow_the_filters(board, movies):
-    assert board.locator("figure").count() - board.locator("figure details").count() == 2, (
+    assert board.locator("figure").count() - board.locator("details.numbers").count() == 2, (
         "single films are in the table"
     )
-    for summary in board.locator("figure summary").all():
+    board.check("[name=scope][value=all]")
+    for summary in board.locator("details.numbers summary").all():
         summary.click()
     for chosen in (movies, [m for m in movies if (m["release_year"] or 0) >= 2000]):
         returns = [
@@ -465,6 +516,8 @@ def test_the_numbers_behind_a_chart_are_those_of_its_films_and_follow_the_filter
             for genre in {genre for genre, _ in returns}
         }
         until(lambda films=films: len(behind(board, "genres")) == len(films) + 1)
+        board.locator("#chart-years").scroll_into_view_if_needed()
+        until(lambda: board.get_attribute("#charts", "aria-busy") == "false")
         heads, *rows = behind(board, "genres")
         assert heads == ["Name", "Films", "Median return", "Middle half"]
         assert {(name, int(n)) for name, n, *_ in rows} == {
@@ -483,13 +536,121 @@ def test_the_numbers_behind_a_chart_are_those_of_its_films_and_follow_the_filter
             board.fill("[name=from]", "2000")
 
 
-def test_a_click_on_a_chart_filters(board, movies):
-    board.locator("#chart-genres path[aria-roledescription=point]").first.click(force=True)
-    assert (
-        len(board.eval_on_selector_all("[name=genre]:checked", "boxes => boxes.map(b => b.value)"))
-        == 1
-    )
-    assert n(board) != f"n = {len(movies)} of {len(movies)} films"
+def scroll_to(page, chart: str):
+    "A chart, in sight and drawn."
+    figure = page.locator(f"#chart-{chart}")
+    figure.scroll_into_view_if_needed()
+    until(lambda: page.get_attribute("#charts", "aria-busy") == "false")
+    return figure
+
+
+MARK, LABEL = "path[aria-roledescription={}]", ".role-axis-label text"
+
+
+@pytest.mark.parametrize(
+    "chart,mark,words,filters",
+    [
+        ("genres", MARK.format("point"), "", r"^genre=[\w+]+$"),
+        ("genres", LABEL, "Animation", "^genre=Animation$"),
+        ("bands", MARK.format("point"), "", "^budget=0$"),
+        ("bands", LABEL, "below", "^budget=0$"),
+        ("franchises", MARK.format("bar"), "", "^collection=Star"),
+        ("franchises", LABEL, "Star Wars", "^collection=Star"),
+        ("directors", LABEL, "Steven", "^director=Steven"),
+        ("money", ".role-legend-label text", "standalone", "^franchise=no$"),
+        ("years", MARK.format("'rect mark'"), "", r"^from=(\d+)&to=\1$"),
+        ("years", LABEL, "1980", "^from=1980&to=1980$"),
+        ("medians", MARK.format("point"), "", r"^from=(\d+)&to=\1$"),
+    ],
+)
+def test_a_click_on_a_mark_or_label_filters(board, chart, mark, words, filters):
+    figure = scroll_to(board, chart)
+    target = figure.locator(mark, has_text=words) if words else figure.locator(mark)
+    target.first.scroll_into_view_if_needed()
+    box = target.first.bounding_box()
+    board.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    until(lambda: re.search(filters, board.evaluate("location.hash.slice(1)")), 5)
+    board.click("#reset")
+    until(lambda: board.evaluate("location.hash") == "")
+
+
+def test_a_second_click_undoes_the_first(board):
+    figure = scroll_to(board, "genres")
+    figure.locator(".role-axis-label text", has_text="Horror").click()
+    until(lambda: "genre=" in board.evaluate("location.hash"))
+    until(lambda: board.get_attribute("#charts", "aria-busy") == "false")
+    chosen = board.eval_on_selector("[name=genre]:checked", "box => box.value")
+    label = figure.locator(".role-axis-label text", has_text=f"{chosen} (")
+    label.first.click()
+    until(lambda: board.evaluate("location.hash") == "")
+
+
+def test_a_click_on_a_film_shows_the_film(board):
+    figure = scroll_to(board, "money")
+    figure.locator("path[aria-roledescription=point]").first.click(force=True)
+    link = figure.locator(".picked a")
+    until(lambda: link.count() == 1)
+    assert link.get_attribute("href").startswith("https://www.themoviedb.org/movie/")
+    assert "budget $" in figure.locator(".picked").inner_text()
+
+
+def drag(page, figure, start: tuple, end: tuple) -> None:
+    "Drag over the plot of a chart, from and to shares of its width and height."
+    box = figure.locator(".chart svg .root > g > .background").first.bounding_box()
+    at = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in (start, end)]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    page.mouse.move(*at[1], steps=5)
+    page.mouse.up()
+
+
+def test_a_range_drawn_over_money_or_years_filters(board, usable):
+    drag(board, scroll_to(board, "years"), (0.6, 0.2), (0.8, 0.8))
+    until(lambda: board.input_value("[name=to]") != "")
+    first, last = (int(board.input_value(f"[name={end}]")) for end in ("from", "to"))
+    found = [m for m in usable if first <= m["release_year"] <= last]
+    assert 1960 < first < last < 2019 and 0 < len(found) < len(usable)
+    assert n(board).startswith(f"n = {len(found)} of")
+    board.click("#reset")
+    drag(board, scroll_to(board, "money"), (0.5, 0.1), (0.9, 0.6))
+    until(lambda: board.input_value("[name=budget_from]") != "")
+    ends = {
+        name: float(board.input_value(f"[name={name}]"))
+        for name in ("budget_from", "budget_to", "revenue_from", "revenue_to")
+    }
+    assert 0 < ends["budget_from"] < ends["budget_to"]
+    assert 0 < ends["revenue_from"] < ends["revenue_to"]
+    few = int(n(board).split()[2])
+    assert 0 < few < len(usable)
+
+
+def test_the_names_behind_a_chart_filter_by_keyboard(board):
+    figure = scroll_to(board, "directors")
+    figure.locator("details.numbers summary").focus()
+    board.keyboard.press("Enter")
+    button = figure.locator("td button").first
+    name = button.inner_text()
+    button.focus()
+    board.keyboard.press("Enter")
+    until(lambda: board.input_value("[name=director]") == name)
+    assert board.evaluate("document.activeElement.textContent") == name, "the focus stays"
+
+
+def test_names_are_suggested_and_a_part_is_enough(board, usable):
+    board.focus("[name=director]")
+    names = board.eval_on_selector_all("#list-director option", "all => all.map(o => o.value)")
+    assert len(names) > 500 and len(set(names)) == len(names)
+    board.fill("[name=director]", "spielb")
+    found = [m for m in usable if any("Spielberg" in d for d in m["director"] or [])]
+    assert n(board).startswith(f"n = {len(found)} of ") and len(found) > 3
+
+
+def words_of(movie: dict) -> str:
+    "What the search of the table looks in."
+    parts = [movie["title"], movie["release_year"], movie["belongs_to_collection"]]
+    return " ".join(
+        map(str, [*parts, *(movie["genres"] or []), *(movie["director"] or [])])
+    ).lower()
 
 
 @pytest.mark.parametrize("width", [320, 390, 820, 1600])
@@ -504,7 +665,7 @@ def test_axe_finds_nothing(visit, demo, scheme):
         "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
     )
     page = visit(demo.report / "dashboard.html", color_scheme=scheme)
-    for summary in page.locator("summary").all():
+    for summary in page.locator("details:not([hidden]) > summary").all():
         summary.click()
     found = axe.Axe().run(page).response["violations"]
     assert not [(v["id"], v["nodes"][0]["html"][:200]) for v in found]
@@ -524,9 +685,9 @@ def test_dark_is_dark(visit, demo):
     assert not page.eval_on_selector("body", dark)
 
 
-def test_everything_is_reached_by_keyboard(board, movies):
+def test_everything_is_reached_by_keyboard(board, usable):
     reached = []
-    for _ in range(60):
+    for _ in range(70):
         board.keyboard.press("Tab")
         reached.append(
             board.evaluate(
@@ -541,7 +702,10 @@ def test_everything_is_reached_by_keyboard(board, movies):
         "votes",
         "franchise",
         "director",
+        "company",
+        "country",
         "language",
+        "search",
         "Download as CSV",
     ):
         assert wanted in reached, wanted
@@ -552,7 +716,8 @@ def test_everything_is_reached_by_keyboard(board, movies):
     board.keyboard.press("ArrowDown")
     assert (
         n(board)
-        == f"n = {sum(m['collection_id'] is not None for m in movies)} of {len(movies)} films"
+        == f"n = {sum(m['collection_id'] is not None for m in usable)} of {len(usable)} films"
+        " with usable money"
     )
 
 
@@ -565,8 +730,10 @@ def test_the_skip_link_keeps_the_question(visit, demo):
 
 def test_five_thousand_films_answer_at_once(visit, place):
     path = place / "large.html"
-    path.write_text(dashboard_html(films(many(5001)), NOBODY, {}, "large", place), encoding="utf-8")
-    page = visit(path)
+    rows = many(5001)
+    html = dashboard_html(films(rows), NOBODY, {}, "large", place, money_known(rows))
+    path.write_text(html, encoding="utf-8")
+    page = visit(path, "#scope=all")
     assert n(page) == "n = 5,000 of 5,000 films" and "5,000 of the 5,001" in page.inner_text(
         ".rule"
     )
@@ -574,4 +741,98 @@ def test_five_thousand_films_answer_at_once(visit, place):
     page.fill("[name=votes]", "2500")
     until(lambda: n(page) != "n = 5,000 of 5,000 films")
     print(f"a filter over 5,000 films: {time.monotonic() - start:.2f} s")
-    assert path.stat().st_size < 3_000_000
+    assert path.stat().st_size < 2_500_000
+
+
+# ---- dashboard and report
+
+
+def kpi(demo, name: str) -> list[dict]:
+    "A KPI table of the report, as its CSV file has it."
+    with (demo.report / "kpis" / f"{name}.csv").open(encoding="utf-8", newline="") as f:
+        return list(csv.DictReader(f))
+
+
+def shown(text: str) -> float:
+    "The number that a text of the page shows."
+    number = re.fullmatch(r"\$?([\d.,]+)([kMB]?)[×%]?", text)
+    unit = {"": 1, "k": 1e3, "M": 1e6, "B": 1e9}[number[2]]
+    return float(number[1].replace(",", "")) * unit
+
+
+def test_the_dashboard_opens_with_the_numbers_of_the_report(board, demo):
+    money = {row["measure"]: row for row in kpi(demo, "money")}
+    for measure, card, scale in (
+        ("median_return", "median-roi", 1),
+        ("grossed_budget", "even", 100),
+        ("median_real_revenue", "median-revenue", 1e6),
+        ("median_real_budget", "median-budget", 1e6),
+    ):
+        value = float(money[measure]["value"]) * scale
+        assert shown(board.inner_text(f"#{card}")) == pytest.approx(value, rel=0.006), measure
+        assert board.inner_text(f"#{card}-n") == f"n = {money[measure]['n']}", measure
+    assert n(board).startswith(f"n = {kpi(demo, 'money_funnel')[-1]['films']} of ")
+    assert money["median_real_revenue"]["unit"].endswith(
+        board.locator("#median-revenue ~ .words .dollars").inner_text().removesuffix(" dollars")
+    )
+    for summary in board.locator("details.numbers summary").all():
+        summary.click()
+    genres = {row["genre"]: row for row in kpi(demo, "genre_returns")}
+    rows = behind(board, "genres")[1:]
+    assert len(rows) == len(genres)
+    for name, films, middle, _ in rows:
+        assert films == genres[name]["n_return"], name
+        assert shown(middle) == pytest.approx(float(genres[name]["median_return"]), rel=0.006), name
+    years = {row["year"]: row for row in kpi(demo, "yearly_money")}
+    scroll_to(board, "medians")
+    revenues = [row for row in behind(board, "medians")[1:] if row[1] == "revenue"]
+    assert len(revenues) == sum(int(row["n_real_revenue"]) > 0 for row in years.values())
+    for year, _, middle, films in revenues:
+        assert films == years[year]["n_real_revenue"], year
+        value = float(years[year]["median_real_revenue_musd"]) * 1e6
+        assert shown(middle) == pytest.approx(value, rel=0.006), year
+
+
+def test_the_switches_lead_to_the_rankings_of_the_report(visit, demo, movies):
+    page = visit(demo.report / "dashboard.html", "#scope=all&dollars=nominal")
+    assert n(page) == f"n = {len(movies)} of {len(movies)} films"
+    totals = {row["director"]: row for row in kpi(demo, "directors")}
+    scroll_to(page, "directors").locator("details.numbers summary").click()
+    for name, _, sum_, _ in behind(page, "directors")[1:]:
+        total = float(totals[name]["total_revenue_musd"]) * 1e6
+        assert shown(sum_) == pytest.approx(total, rel=0.006), name
+    assert "nominal dollars" in page.inner_text("#chart-money figcaption")
+    page.check("[name=dollars][value=real]")
+    until(lambda: "2025 dollars" in page.inner_text("#chart-money figcaption"))
+
+
+def test_junk_is_listed_and_does_not_shape_the_axes(visit, place):
+    rows = many(300)
+    for row in rows:
+        row |= {"budget_musd": 20.0 + row["id"] % 40, "revenue_musd": 50.0 + row["id"] % 90}
+    rows[0] |= {"title": "A dollar", "budget_musd": 1e-6, "doubts": ["budget below 1,000 USD"]}
+    rows[1] |= {"title": "A typing error", "revenue_musd": 5e7}
+    rows[2] |= {"title": "Lonely", "genres": ["Alone"], "budget_musd": 1e-5, "revenue_musd": 10.0}
+    path = place / "junk.html"
+    html = dashboard_html(films(rows), NOBODY, {}, "junk", place)
+    path.write_text(html, encoding="utf-8")
+    page = visit(path, "#dollars=nominal")
+    money = page.locator("#chart-money")
+    assert money.locator("path[aria-roledescription=point]").count() == 297
+    assert money.locator("details.outside summary").inner_text() == "3 films lie outside the axes"
+    assert "n = 300 films" in money.inner_text()
+    money.locator("details.outside summary").click()
+    listed = [row.inner_text() for row in money.locator("details.outside tbody tr").all()]
+    assert len(listed) == 3 and "budget below 1,000 USD" in listed[0]
+    assert not [
+        t for t in money.locator(".role-axis-label text").all_inner_texts() if t in ("$1", "$50T")
+    ]
+    genres = page.locator("#chart-genres")
+    assert "Alone" not in genres.locator(".chart").inner_text()
+    assert "outside the axes" in genres.locator("details.outside summary").inner_text()
+
+
+def test_without_motion_nothing_moves(visit, demo):
+    page = visit(demo.report / "dashboard.html", reduced_motion="reduce")
+    moving = "e => document.getAnimations().length"
+    assert page.eval_on_selector("html", moving) == 0

@@ -4,13 +4,16 @@
 
 # %% auto #0
 __all__ = ['FILM_COLUMNS', 'DIRECTOR_COLUMNS', 'CHART_NAMES', 'VEGA_EXPORTS', 'films_for_dashboard', 'directors_by_film',
-           'rounded_values', 'value_positions', 'page_data', 'value_counts', 'group_options', 'form_values',
-           'encoding_without_kinds', 'chart_specs', 'vega_script', 'datatables_assets', 'dashboard_html']
+           'rounded_values', 'value_positions', 'dollar_factors', 'named_positions', 'page_data', 'packed',
+           'value_counts', 'list_options', 'form_values', 'encoding_without_kinds', 'chart_specs', 'vega_script',
+           'datatables_assets', 'dashboard_html']
 
 # %% ../../nbs/7_pages/74_dashboard.ipynb #22ada1f3
+import gzip
 import json
 import re
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,32 +26,36 @@ import pyarrow as pa
 from ..core.home import write_text
 from ..core.settings import TmdbError
 from ..films.clean import id_of_name
+from ..films.cohort import consumer_prices
 from ..kpis.franchises import NO_COLLECTIONS_NOTE
+from ..kpis.genres import BUDGET_TIERS
 from .page import asset, fill_template, html_page
 
 # %% ../../nbs/7_pages/74_dashboard.ipynb #19db4ee5
 FILM_COLUMNS = (
     "id title release_year genres collection_id belongs_to_collection original_language "
-    "budget_musd revenue_musd vote_count vote_average popularity"
+    "budget_musd revenue_musd vote_count vote_average popularity production_companies "
+    "production_countries doubts"
 ).split()
 
 
 def films_for_dashboard(
     movies: pa.Table,  # FILM_COLUMNS of the MOVIES contract
+    usable: Collection[int] = (),  # ids of the films with usable budget and revenue
     most: int = 5000,  # largest number of films in the page
 ) -> tuple[pa.Table, str]:
     """The films of the page, sorted by id, and the rule in words that selected them. The rule is
     empty if the page contains all films."""
     if movies.num_rows <= most:
         return movies.sort_by("id"), ""
-    frame = movies.select(["id", "budget_musd", "revenue_musd", "vote_count"]).to_pandas()
-    frame["unknown"] = frame[["budget_musd", "revenue_musd"]].isna().any(axis=1)
-    order = ["unknown", "vote_count", "id"]
+    frame = movies.select(["id", "vote_count"]).to_pandas()
+    frame["other"] = ~frame["id"].isin(list(usable))
+    order = ["other", "vote_count", "id"]
     ranked = frame.sort_values(order, ascending=[True, False, True], na_position="last")
-    chosen, money = ranked.index[:most], min(most, int((~frame["unknown"]).sum()))
+    chosen, money = ranked.index[:most], min(most, int((~frame["other"]).sum()))
     rule = (
         f"This page contains {most:,} of the {movies.num_rows:,} films of the run: "
-        f"first the films with known budget and revenue ({money:,} here), "
+        f"first the films with usable budget and revenue ({money:,} here), "
         f"then the others ({most - money:,} here). "
         f"In both groups, films with more votes come first; ties go to the smaller id. "
         f"All numbers below are about these {most:,} films. movies.csv contains all films."
@@ -96,11 +103,31 @@ def value_positions(
     different = sorted({v for v in values if v is not None})
     return different, {v: i for i, v in enumerate(different)}
 
+# %% ../../nbs/7_pages/74_dashboard.ipynb #74doll01
+def dollar_factors(
+    years: Collection[int | None],  # years of release
+) -> dict[str, Any]:
+    "The last `year` with consumer prices, and `factors`: its dollars for one dollar of each year."
+    prices = consumer_prices()
+    last = max(prices)
+    known = sorted({year for year in years if year in prices})
+    return {"year": last, "factors": {str(y): prices[last] / prices[y] for y in known}}
+
 # %% ../../nbs/7_pages/74_dashboard.ipynb #5a7a35aa
+def named_positions(
+    lists: Sequence[Sequence[str] | None],  # names of each film
+) -> tuple[list[str], list[list[int]]]:
+    "The distinct names, sorted, and the positions of the names of each film."
+    names, position = value_positions([name for of_film in lists for name in of_film or ()])
+    return names, [[position[name] for name in of_film or ()] for of_film in lists]
+
+
 def page_data(
     movies: pa.Table,  # FILM_COLUMNS of the MOVIES contract, only the films of the page
     credits: pa.Table,  # DIRECTOR_COLUMNS of the CREDITS contract
+    usable: Collection[int] = (),  # ids of the films with usable budget and revenue
     measured: bool = True,  # whether the data distinguish franchise and standalone films
+    limits: tuple[int, int] = (100_000, 1_000),  # smallest usable budget and revenue, USD
 ) -> dict[str, Any]:
     """The films as the page embeds them: a list per column in the order of `movies`, and `names`,
     the values to which positions refer."""
@@ -109,7 +136,9 @@ def page_data(
     credited = credited[credited["movie_id"].isin(film["id"])]
     keys = list(zip(credited["person_id"], credited["name"], strict=True))
     collections = zip(film["collection_id"], film["belongs_to_collection"], strict=True)
-    genres, genre = value_positions([g for of_film in film["genres"] for g in of_film or ()])
+    genres, genre = named_positions(film["genres"])
+    companies, company = named_positions(film["production_companies"])
+    countries, country = named_positions(film["production_countries"])
     people, person = value_positions(keys)
     franchises, _ = value_positions(
         [(i, name or f"Collection {i}") for i, name in collections if i is not None]
@@ -117,11 +146,16 @@ def page_data(
     franchise = {i: position for position, (i, _) in enumerate(franchises)}
     positions = credited.assign(position=[person[key] for key in keys])
     directors = positions.groupby("movie_id")["position"].agg(list)
+    doubts = zip(film["id"], film["doubts"], strict=True)
+    usable = set(usable)
     return {
         "id": film["id"],
         "title": film["title"],
         "year": film["release_year"],
-        "genres": [[genre[g] for g in of_film or ()] for of_film in film["genres"]],
+        "usable": [int(id in usable) for id in film["id"]],
+        "genres": genre,
+        "companies": company,
+        "countries": country,
         "franchise": [franchise.get(i) for i in film["collection_id"]],
         "language": film["original_language"],
         "directors": [directors.get(i, []) for i in film["id"]],
@@ -130,9 +164,26 @@ def page_data(
         "votes": film["vote_count"],
         "rating": rounded_values(movies["vote_average"], 3),
         "popularity": rounded_values(movies["popularity"], 3),
+        "doubts": {str(id): ", ".join(reasons) for id, reasons in doubts if reasons},
+        "dollars": dollar_factors(film["release_year"]),
+        "limits": dict(zip(("budget", "revenue"), limits, strict=True)),
         "measured": measured,
-        "names": {"genres": genres, "franchises": franchises, "people": people},
+        "names": {
+            "genres": genres,
+            "companies": companies,
+            "countries": countries,
+            "franchises": franchises,
+            "people": people,
+        },
     }
+
+# %% ../../nbs/7_pages/74_dashboard.ipynb #74pack01
+def packed(
+    values: Any,  # numbers, texts, lists and objects; no NaN
+) -> str:
+    "Values as JSON, compressed with gzip, in base64. Equal values give equal text."
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 # %% ../../nbs/7_pages/74_dashboard.ipynb #60f39e4b
 def value_counts(
@@ -143,13 +194,13 @@ def value_counts(
     return sorted((value, int(n)) for value, n in series.items())
 
 
-def group_options(
-    named: list[tuple[int, str]],  # id and name
-    values: list[int | None],  # positions in `named`
-) -> list[tuple[int, str, int]]:
-    "Id, name and number of films of each group, sorted by name."
-    groups = [(*named[position], n) for position, n in value_counts(values)]
-    return sorted(groups, key=lambda group: (group[1].casefold(), group[0]))
+def list_options(
+    names: Sequence[str],
+    lists: Sequence[Sequence[int]],  # of each film, positions in `names`
+) -> list[tuple[str, int]]:
+    "Each name with its number of films, in the order of `names`."
+    counts = value_counts([position for of_film in lists for position in of_film])
+    return [(names[position], n) for position, n in counts]
 
 # %% ../../nbs/7_pages/74_dashboard.ipynb #6f757cef
 def form_values(
@@ -157,15 +208,15 @@ def form_values(
 ) -> dict[str, Any]:
     "The options of the form with their numbers of films, and first and last year."
     names, years = data["names"], [y for y in data["year"] if y is not None]
-    genres = value_counts([g for of_film in data["genres"] for g in of_film])
     return {
         "measured": data["measured"],
+        "films": len(data["id"]),
+        "usable": sum(data["usable"]),
+        "prices": data["dollars"]["year"],
         "years": (min(years), max(years)) if years else ("", ""),
-        "genres": [(names["genres"][i], n) for i, n in genres],
-        "franchises": group_options(names["franchises"], data["franchise"]),
-        "directors": group_options(
-            names["people"], [d for of_film in data["directors"] for d in of_film]
-        ),
+        "tiers": [(f"{low:g}", name) for name, (low, _) in BUDGET_TIERS.items()],
+        "genres": list_options(names["genres"], data["genres"]),
+        "countries": list_options(names["countries"], data["countries"]),
         "languages": value_counts(data["language"]),
     }
 
@@ -187,7 +238,8 @@ def chart_specs(
     measured: bool = True,  # whether the data distinguish franchise and standalone films
 ) -> dict[str, dict[str, Any]]:
     """For each chart `title`, `definition`, `needs` (fields), `listed` (whether it has a table) and
-    `spec`, the Vega-Lite specification."""
+    `spec`, the Vega-Lite specification; and where it applies `step` (height of a group, pixels) and
+    `columns` (of the list of films)."""
     names = [name for name in CHART_NAMES if measured or name != "franchises"]
     kind = None if measured else encoding_without_kinds
     specs = {name: json.loads(asset(f"charts/{name}.json"), object_hook=kind) for name in names}
@@ -236,22 +288,27 @@ def dashboard_html(
     pages: Mapping[str, str],  # name -> title, of the pages of the run
     run_id: str,  # as in reports/<run_id>
     place: Path,  # folder of the cached bundle of Vega
+    usable: Collection[int] = (),  # ids of the films with usable budget and revenue
+    rules: Sequence[str] = (),  # what such a film meets, in words
+    limits: tuple[int, int] = (100_000, 1_000),  # smallest usable budget and revenue, USD
     most: int = 5000,  # largest number of films in the page
     measured: bool = True,  # whether the data distinguish franchise and standalone films
 ) -> str:
     "The complete HTML page of the dashboard."
-    films, rule = films_for_dashboard(movies, most)
-    data, charts = page_data(films, credits, measured), chart_specs(measured)
-    rule = " ".join(filter(None, [rule, "" if measured else NO_COLLECTIONS_NOTE]))
+    films, rule = films_for_dashboard(movies, usable, most)
+    data, charts = page_data(films, credits, usable, measured, limits), chart_specs(measured)
+    note = " ".join(filter(None, [rule, "" if measured else NO_COLLECTIONS_NOTE]))
     table, css = datatables_assets()
+    values = form_values(data)
     return html_page(
         "Dashboard",
-        "Filter the films, point at the charts, sort the table. The URL saves your filters.",
-        fill_template("dashboard.html.j2", rule=rule, charts=charts, **form_values(data)),
+        "Filter the films, click and drag in the charts, sort the table. "
+        "The URL saves your filters.",
+        fill_template("dashboard.html.j2", rule=note, rules=rules, charts=charts, **values),
         "dashboard",
         pages,
         run_id,
         style=css + asset("dashboard.css"),
         scripts=[vega_script(place), table, asset("dashboard.js")],
-        data={"data-films": data, "data-charts": charts},
+        data={"data-films": packed(data), "data-charts": charts},
     )

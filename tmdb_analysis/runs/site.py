@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['TIMESTAMP', 'CHECKSUM_FILE', 'LISTED_MEASURES', 'notebook_html', 'stage_page', 'value_words', 'size_words',
            'downloads', 'checksums', 'recorded_stages', 'compared_with', 'run_details', 'failure_box', 'first_screen',
-           'method_page', 'report_page', 'notebooks', 'dashboard_page', 'pointer_page', 'page_titles', 'stage_makers',
-           'page_makers', 'has_dashboard', 'draw_before_report', 'page_values', 'render_run', 'status_words', 'run_row',
-           'render_home']
+           'method_page', 'report_page', 'notebooks', 'usable_films', 'money_limits', 'dashboard_page', 'films_page',
+           'pointer_page', 'page_titles', 'stage_makers', 'page_makers', 'has_dashboard', 'draw_before_report',
+           'page_values', 'render_run', 'status_words', 'run_row', 'render_home']
 
 # %% ../../nbs/8_runs/85_site.ipynb #f2788d82
 import json
@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.home import Run, read_counts, scope_words, write_text
 from ..core.records import RunRecord, StageLine, StageRecord, stage_records
-from ..core.schema import CREDITS, MOVIES
+from ..core.schema import COHORT, CREDITS, MOVIES
 from ..core.settings import TmdbError
 from ..core.store import read_arrow, read_kpi
 from ..films.clean import OUTSIDE
 from ..films.cohort import carries_collections
 from ..pages.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard_html
 from ..pages.dictionary import description_files, dictionary_html
+from ..pages.films import SEARCH_COLUMNS, films_html
 from tmdb_analysis.pages.front import (
     data_sentences,
     front_html,
@@ -60,6 +61,7 @@ from tmdb_analysis.runs.catalog import (
     read_facts,
 )
 from .share import provenance
+from ..search.search import SAVED_SEARCHES
 from ..tmdb.ledger import file_sha256
 
 if TYPE_CHECKING:
@@ -261,17 +263,63 @@ def notebooks(run: Run) -> dict[str, "NotebookNode"]:
             continue
     return found
 
+# %% ../../nbs/8_runs/85_site.ipynb #85sit953
+def usable_films(
+    run: Run,
+) -> tuple[list[int], list[str]]:
+    """The ids of the films with usable budget and revenue, and the rules that they meet; both are
+    empty for a run that stopped before it chose them."""
+    try:
+        ids = read_arrow(COHORT, run, ["id"])["id"].to_pylist()
+        return ids, list(read_kpi("money_funnel", run)["rule"][1:])
+    except (TmdbError, OSError):
+        return [], []
+
 # %% ../../nbs/8_runs/85_site.ipynb #85sit950
+def money_limits(
+    facts: RunRecord,  # content of run.json
+) -> tuple[int, int]:
+    "The smallest usable budget and revenue of a run, in USD; 0 if unknown."
+    names = "money_min_budget_usd", "money_min_revenue_usd"
+    low, high = (facts.parameters.get(name) for name in names)
+    return low if isinstance(low, int) else 0, high if isinstance(high, int) else 0
+
+
 def dashboard_page(
     run: Run,  # with films and credits
+    facts: RunRecord,  # content of run.json
     pages: Mapping[str, str],  # stage -> title, of the stages that have a page
 ) -> str:
     "The dashboard of a run as HTML."
-    movies = read_arrow(MOVIES, run, FILM_COLUMNS)
+    usable, rules = usable_films(run)
+    return dashboard_html(
+        read_arrow(MOVIES, run, FILM_COLUMNS),
+        read_arrow(CREDITS, run, DIRECTOR_COLUMNS),
+        pages,
+        run.id,
+        run.home / "data" / "cache",
+        usable,
+        rules,
+        limits=money_limits(facts),
+        measured=carries_collections(read_counts(run)),
+    )
+
+# %% ../../nbs/8_runs/85_site.ipynb #85sit956
+def films_page(
+    run: Run,  # with films and credits
+    saved: "NotebookNode",  # executed notebook of the saved searches
+    pages: Mapping[str, str],  # stage -> title, of the stages that have a page
+) -> str:
+    "The page of films and searches of a run as HTML."
+    movies = read_arrow(MOVIES, run, SEARCH_COLUMNS)
     credits = read_arrow(CREDITS, run, DIRECTOR_COLUMNS)
-    cache = run.home / "data" / "cache"
-    measured = carries_collections(read_counts(run))
-    return dashboard_html(movies, credits, pages, run.id, cache, measured=measured)
+    tables = run.report / "kpis"
+    asked = [
+        text
+        for name, text in SAVED_SEARCHES.items()
+        if (tables / f"{name}.parquet").is_file() and len(read_kpi(name, run))
+    ]
+    return films_html(movies, credits, notebook_html(saved), pages, run.id, asked)
 
 # %% ../../nbs/8_runs/85_site.ipynb #85sit981
 def pointer_page(
@@ -298,6 +346,7 @@ def page_titles(
 
 def stage_makers(
     run: Run,
+    facts: RunRecord,  # content of run.json
     executed: Mapping[str, "NotebookNode"],  # notebooks by stage
     pages: Mapping[str, str],  # from `page_titles`
 ) -> dict[str, Callable[[], str]]:
@@ -312,7 +361,9 @@ def stage_makers(
             title, subtitle, dictionary_html(), "dictionary", pages, run.id
         )
     if "dashboard" in pages:
-        makers["dashboard.html"] = partial(dashboard_page, run, pages)
+        makers["dashboard.html"] = partial(dashboard_page, run, facts, pages)
+    if "dashboard" in pages and "51_search" in executed:
+        makers["51_search.html"] = partial(films_page, run, executed["51_search"], pages)
     return makers
 
 # %% ../../nbs/8_runs/85_site.ipynb #08312e63
@@ -325,7 +376,7 @@ def page_makers(
 ) -> dict[str, Callable[[], str]]:
     "For each page of a run, by file name, the function that makes its HTML; index.html is last."
     pages = page_titles(executed, report, has_films)
-    makers = stage_makers(run, executed, pages)
+    makers = stage_makers(run, facts, executed, pages)
     if report:
         makers[f"{report}.html"] = partial(pointer_page, executed[report], report, pages, run.id)
         makers["method.html"] = partial(method_page, run, facts, pages)
@@ -344,9 +395,9 @@ def draw_before_report(
     look: Callable[[], None] = lambda: None,  # called before each page; may raise to stop
 ) -> dict[str, str]:
     "The HTML of each page that does not depend on the report: file name -> text."
-    executed, drawn = notebooks(run), {}
+    facts, executed, drawn = read_facts(run.report), notebooks(run), {}
     pages = page_titles(executed, "68_report", has_dashboard(run))
-    for name, make in stage_makers(run, executed, pages).items():
+    for name, make in stage_makers(run, facts, executed, pages).items():
         look()
         drawn[name] = make()
     return drawn
@@ -354,6 +405,7 @@ def draw_before_report(
 # %% ../../nbs/8_runs/85_site.ipynb #85sit986
 def page_values(
     run: Run,
+    facts: RunRecord,  # content of run.json
     executed: Mapping[str, "NotebookNode"],  # notebooks by stage
     report: str | None,  # stage of the report; None without a report
     has_films: bool,  # whether the run has a dashboard
@@ -368,7 +420,10 @@ def page_values(
         values["dictionary.html"] = None
     if has_films:
         tables = [file_sha256(run.path(table)) for table in (MOVIES, CREDITS)]
-        values["dashboard.html"] = [tables, carries_collections(read_counts(run))]
+        measured, limits = carries_collections(read_counts(run)), money_limits(facts)
+        values["dashboard.html"] = [tables, measured, usable_films(run), limits]
+        if "51_search.html" in values:
+            values["51_search.html"] = [tables, values["51_search.html"]]
     pages = page_titles(executed, report, has_films)
     return {name: [pages, shown] for name, shown in values.items()}
 
@@ -393,7 +448,7 @@ def render_run(
     for name, text in described.items():
         write_text(run.report / name, text)
     write_text(run.report / CHECKSUM_FILE, checksums(run.report))
-    values, marks = page_values(run, executed, report, has_films), {}
+    values, marks = page_values(run, facts, executed, report, has_films), {}
     names = dict.fromkeys(r.copied_from for r in stage_records(run) if r.copied_from)
     ready, earlier = (drawn or {}) if report else {}, [Run(name, run.home) for name in names]
     for name, make in page_makers(run, facts, executed, report, has_films).items():

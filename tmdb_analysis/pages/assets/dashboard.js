@@ -1,13 +1,22 @@
 // The script of the dashboard connects the form, the charts and the table.
 //
 // Vega draws the charts and DataTables makes the table. This script reads the form, selects the
-// films, updates charts and table, and keeps the URL. It is one module without a build step, in the
-// order in which it runs. It shows names from outside as text, never as HTML. The policy of the
-// page allows this script by its hash. The script creates no code from text and loads nothing.
+// films, computes the rows of the charts, updates charts and table, and keeps the URL. It is one
+// module without a build step, in the order in which it runs. It shows names from outside as text,
+// never as HTML. The policy of the page allows this script by its hash. The script creates no code
+// from text and loads nothing.
 
 const byId = (id) => document.getElementById(id);
 const readJson = (id) => JSON.parse(byId(id).textContent);
-const data = readJson("data-films");
+
+// The films are JSON, compressed with gzip, in base64.
+async function readPacked(id) {
+  const bytes = Uint8Array.from(atob(readJson(id)), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).json();
+}
+
+const data = await readPacked("data-films");
 const charts = readJson("data-charts");
 const form = byId("filters");
 
@@ -19,133 +28,256 @@ const compactFormat = new Intl.NumberFormat("en", {
   maximumSignificantDigits: 3,
 });
 const decimalFormat = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+const digitsFormat = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const countFormat = new Intl.NumberFormat("en");
 const orDash = (write) => (value) => (value === null ? DASH : write(value));
 const asUsd = orDash((value) => "$" + compactFormat.format(value));
 const asTimes = orDash((value) => decimalFormat.format(value) + "×");
+const asReturn = orDash((value) => digitsFormat.format(value) + "×");
 const asDecimal = orDash((value) => decimalFormat.format(value));
 const asCount = orDash((value) => countFormat.format(value));
+const filmCount = (n) => countFormat.format(n) + (n === 1 ? " film" : " films");
+const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
-// ---- Films. The page contains columns with money in million USD; charts and table need rows in
-// USD.
+// ---- Films. The page contains columns with money in million nominal USD. Charts and table need
+// rows in USD, nominal or in dollars of one year: the factors turn the ones into the others.
 
-const boxesOf = (name) => [...form.querySelectorAll(`input[name=${name}]`)];
+const boxesOf = (name) => [...form.querySelectorAll(`input[name=${name}][type=checkbox]`)];
 const budgetBoxes = boxesOf("budget");
 const boxLabel = (box) => box.nextSibling.data.trim();
 const bandEdges = budgetBoxes.map((box) => box.value).filter((value) => value !== "unknown");
-const toUsd = (millions) => (millions === null ? null : Math.round(millions * 1e6));
-const bandOf = (film) => (film.budget === null ? "unknown" : String(film.smallest));
+const languageNames = new Intl.DisplayNames(["en"], { type: "language" });
+const languageName = (code) => (/^[a-z]{2}$/.test(code) ? languageNames.of(code) : code);
+const filmUrl = (id) => "https://www.themoviedb.org/movie/" + id;
 
 function makeFilm(id, place) {
-  const budget = toUsd(data.budget[place]);
-  const revenue = toUsd(data.revenue[place]);
-  const directors = data.directors[place].map((at) => data.names.people[at]);
+  const directors = data.directors[place].map((at) => data.names.people[at][1]);
   const owner = data.franchise[place];
-  const [collection, franchise] = owner === null ? [null, null] : data.names.franchises[owner];
-  const edge = bandEdges.findLast((lowest) => lowest * 1e6 <= budget);
+  const franchise = owner === null ? null : data.names.franchises[owner][1];
+  const [budget, revenue] = [data.budget[place], data.revenue[place]];
   const film = {
     id,
     place,
+    usable: data.usable[place] === 1,
     title: data.title[place],
     year: data.year[place],
     language: data.language[place],
     genres: data.genres[place].map((at) => data.names.genres[at]),
-    collection,
+    countries: data.countries[place].map((at) => data.names.countries[at]),
     franchise,
-    kind: !data.measured ? "film" : collection === null ? "standalone" : "franchise",
-    people: directors.map(([person]) => person),
-    directors: directors.map(([, name]) => name),
-    director: directors.map(([, name]) => name).join(", ") || DASH,
-    budget,
-    revenue,
+    kind: !data.measured ? "film" : owner === null ? "standalone" : "franchise",
+    at: {
+      director: data.directors[place],
+      collection: owner === null ? [] : [owner],
+      company: data.companies[place],
+    },
+    directors,
+    director: directors.join(", ") || DASH,
     roi: budget && revenue !== null ? revenue / budget : null,
-    smallest: budget === null ? null : Number(edge),
     votes: data.votes[place],
     rating: data.rating[place],
     popularity: data.popularity[place],
+    doubt: data.doubts[id] ?? "",
   };
+  const words = [film.title, film.year, film.franchise, ...film.genres];
   return Object.assign(film, {
-    band: boxLabel(budgetBoxes.find((box) => box.value === bandOf(film))),
-    budget_text: asUsd(budget),
-    revenue_text: asUsd(revenue),
+    language_name: film.language && languageName(film.language),
+    words: fold([...words, ...directors].join(" ")),
     roi_text: asTimes(film.roi),
     rating_text: asDecimal(film.rating),
     votes_text: asCount(film.votes),
     popularity_text: asDecimal(film.popularity),
-    money: film.roi === null ? "money missing" : "money known",
   });
 }
 
 const films = data.id.map(makeFilm);
+let dollars = null; // nominal or real, as in the form
+
+function showMoneyIn(unit) {
+  if (unit === dollars) return false;
+  dollars = unit;
+  for (const film of films) {
+    const factor = unit === "nominal" ? 1 : (data.dollars.factors[film.year] ?? null);
+    const toUsd = (millions) =>
+      millions === null || factor === null ? null : Math.round(millions * factor * 1e6);
+    film.budget = toUsd(data.budget[film.place]);
+    film.revenue = toUsd(data.revenue[film.place]);
+    const edge = film.budget === null ? "unknown" : bandOf(film.budget);
+    film.band = edge;
+    film.tips = {};
+    film.budget_text = asUsd(film.budget);
+    film.revenue_text = asUsd(film.revenue);
+  }
+  return true;
+}
+
+function bandOf(budget) {
+  return bandEdges.findLast((lowest) => lowest * 1e6 <= budget) ?? bandEdges[0];
+}
+
+const dollarWords = () =>
+  dollars === "nominal" ? "nominal dollars" : data.dollars.year + " dollars";
 
 // ---- Filters. The hash of the URL stores the values of the form, so a link or a reload restores
 // them. Invalid parameters in a URL are ignored.
 
+let filmsInScope = films;
 let selectedFilms = films;
 let selectedPlaces = new Set();
+const fields = [...form.elements].filter((field) => field.name);
+const isOfForm = (field) => field.form === form;
 
 function formParams() {
   const filled = [...new FormData(form)].filter(([, value]) => value.trim() !== "");
-  return new URLSearchParams(filled);
+  const chosen = filled.filter(([name, value]) => value !== DEFAULTS[name]);
+  return new URLSearchParams(chosen);
 }
 
-function matcher(params) {
-  const bound = (name) => (params.has(name) ? Number(params.get(name)) : null);
-  const first = bound("from");
-  const last = bound("to");
-  const votes = bound("votes");
-  const genres = new Set(params.getAll("genre"));
-  const bands = new Set(params.getAll("budget"));
-  const franchise = params.get("franchise");
-  const director = params.get("director");
-  const language = params.get("language");
-  const inFranchise = (film) => {
-    if (!franchise) return true;
-    if (franchise === "yes") return film.collection !== null;
-    if (franchise === "no") return film.collection === null;
-    return film.collection === Number(franchise);
+// Names to type. A label leads to one person, franchise or company; other text to all whose names
+// contain it. The first of two equal names gets no number, so it leads to all of that name.
+function makePicker(named) {
+  const folded = named.map(([, name]) => fold(name));
+  const seen = new Map();
+  for (const name of folded) seen.set(name, (seen.get(name) ?? 0) + 1);
+  const labels = named.map(([id, name], at) => {
+    return seen.get(folded[at]) > 1 ? `${name} #${id}` : name;
+  });
+  const places = new Map(labels.map((label, at) => [fold(label), at]));
+  const wanted = (text) => {
+    const exact = places.get(fold(text));
+    if (exact !== undefined) return new Set([exact]);
+    const found = folded.flatMap((name, at) => (name.includes(fold(text)) ? [at] : []));
+    return new Set(found);
   };
-  return (film) =>
-    (first === null || (film.year !== null && film.year >= first)) &&
-    (last === null || (film.year !== null && film.year <= last)) &&
-    (votes === null || (film.votes !== null && film.votes >= votes)) &&
-    (!genres.size || film.genres.some((genre) => genres.has(genre))) &&
-    (!bands.size || bands.has(bandOf(film))) &&
-    (!language || film.language === language) &&
-    (!director || film.people.includes(Number(director))) &&
-    inFranchise(film);
+  return { labels, wanted };
+}
+
+const pickers = {
+  director: makePicker(data.names.people),
+  collection: makePicker(data.names.franchises),
+  company: makePicker(data.names.companies.map((name, at) => [at, name])),
+};
+
+function fillList(name) {
+  const list = byId("list-" + name);
+  if (list.childElementCount) return;
+  const counts = new Map();
+  for (const film of films)
+    for (const at of film.at[name]) counts.set(at, (counts.get(at) ?? 0) + 1);
+  const options = [...counts].toSorted(([a, n], [b, m]) => m - n || a - b);
+  const makeOption = ([at, n]) =>
+    Object.assign(document.createElement("option"), {
+      value: pickers[name].labels[at],
+      label: filmCount(n),
+    });
+  list.replaceChildren(...options.map(makeOption));
+}
+
+function between(params, name, valueOf) {
+  const [low, high] = ["_from", "_to"].map((end) => params.get(name + end));
+  if (low === null && high === null) return [];
+  const [first, last] = [low ?? -Infinity, high ?? Infinity].map(Number);
+  return [(film) => valueOf(film) !== null && valueOf(film) >= first && valueOf(film) <= last];
+}
+
+const millionsOf = (name) => (film) => (film[name] === null ? null : film[name] / 1e6);
+
+function matcher(params) {
+  const tests = [];
+  const first = Number(params.get("from") ?? -Infinity);
+  const last = Number(params.get("to") ?? Infinity);
+  if (params.has("from") || params.has("to"))
+    tests.push((film) => film.year !== null && film.year >= first && film.year <= last);
+  tests.push(
+    ...between(params, "rating", (film) => film.rating),
+    ...between(params, "budget", millionsOf("budget")),
+    ...between(params, "revenue", millionsOf("revenue")),
+  );
+  const votes = Number(params.get("votes"));
+  if (params.has("votes")) tests.push((film) => film.votes !== null && film.votes >= votes);
+  const genres = new Set(params.getAll("genre"));
+  if (genres.size) tests.push((film) => film.genres.some((genre) => genres.has(genre)));
+  const bands = new Set(params.getAll("budget"));
+  if (bands.size) tests.push((film) => bands.has(film.band));
+  for (const name of Object.keys(pickers)) {
+    if (!params.has(name)) continue;
+    const wanted = pickers[name].wanted(params.get(name).trim());
+    tests.push((film) => film.at[name].some((at) => wanted.has(at)));
+  }
+  const language = params.get("language");
+  if (language) tests.push((film) => film.language === language);
+  const country = params.get("country");
+  if (country) tests.push((film) => film.countries.includes(country));
+  const franchise = params.get("franchise");
+  if (franchise) tests.push((film) => (film.kind === "franchise") === (franchise === "yes"));
+  const words = fold(params.get("search") ?? "")
+    .split(/\s+/)
+    .filter(Boolean);
+  if (words.length) tests.push((film) => words.every((word) => film.words.includes(word)));
+  return (film) => tests.every((test) => test(film));
 }
 
 function restoreForm() {
   const params = new URLSearchParams(location.hash.slice(1));
-  for (const field of form.elements) {
+  for (const field of fields.filter(isOfForm)) {
     if (field.type === "checkbox") {
       field.checked = params.getAll(field.name).includes(field.value);
-    } else if (field.name) {
-      field.value = params.get(field.name) ?? "";
+    } else if (field.type === "radio") {
+      const values = fields.filter((each) => each.name === field.name).map((each) => each.value);
+      const asked = params.get(field.name);
+      field.checked = field.value === (values.includes(asked) ? asked : DEFAULTS[field.name]);
+    } else {
+      const value = params.get(field.name) ?? "";
+      field.value = field.type === "number" && Number.isNaN(Number(value)) ? "" : value;
       if (field.selectedIndex < 0) field.selectedIndex = 0;
     }
   }
   return params;
 }
 
+const DEFAULTS = Object.fromEntries(
+  fields
+    .filter((field) => field.type === "radio" && field.defaultChecked)
+    .map((field) => [field.name, field.value]),
+);
+
 function describeFilter(params, name) {
-  if (name === "from" || name === "to") return name + " " + params.get(name);
-  if (name === "votes") return "at least " + countFormat.format(params.get(name)) + " votes";
+  const value = params.get(name);
+  if (name === "from" || name === "to") return name + " " + value;
+  if (name === "votes") return "at least " + countFormat.format(value) + " votes";
+  if (name === "search") return `search “${value}”`;
+  const [, what, end] = /^(\w+)_(from|to)$/.exec(name) ?? [];
+  if (end) {
+    const amount = what === "rating" ? value : "$" + decimalFormat.format(value) + "M";
+    return `${what} ${end === "from" ? "from" : "to"} ${amount}`;
+  }
   const checked = boxesOf(name).filter((box) => box.checked);
   if (checked.length) return checked.map(boxLabel).join(" or ");
-  return form.elements[name].selectedOptions[0].text;
+  const field = form.elements[name];
+  if (field.selectedOptions) return field.selectedOptions[0].text.replace(/ \(\d+\)$/, "");
+  if (field.type === "text") return `${field.dataset.words} ${value}`;
+  const radio = fields.find((each) => each.name === name && each.value === value);
+  return boxLabel(radio).replace(/ \(.*$/, "");
 }
 
 // ---- Key numbers. Each is exact and covers the selected films in which the value is known.
 
-const median = (values) => (values[values.length >> 1] + values[(values.length - 1) >> 1]) / 2;
+const byNumber = (a, b) => a - b;
 const total = (values) => values.reduce((sum, value) => sum + value, 0);
 const grossedBudget = (returns) => returns.filter((value) => value >= 1).length / returns.length;
 
+// The quantile between two sorted values lies on the line between them.
+function quantile(sorted, share) {
+  const place = (sorted.length - 1) * share;
+  const below = Math.floor(place);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
+}
+const median = (sorted) => quantile(sorted, 0.5);
+
 function knownValues(name) {
   const values = selectedFilms.map((film) => film[name]).filter((value) => value !== null);
-  return values.toSorted((a, b) => a - b);
+  return values.toSorted(byNumber);
 }
 
 function showNumber(id, values, write) {
@@ -164,26 +296,190 @@ function showNumbers() {
   showNumber("median-rating", knownValues("rating"), (values) => asDecimal(median(values)));
 }
 
+// ---- Rows of the charts. A value far from all others does not stretch an axis: its film or group
+// is not drawn, and the page lists it below the chart. It counts in all numbers.
+
+const LIMITS = {
+  budget: [data.limits.budget, 1e11],
+  revenue: [data.limits.revenue, 1e11],
+  roi: [1e-3, 1e3],
+  popularity: [0, Infinity],
+};
+const FEW = 20; // values; with fewer, only LIMITS hold
+
+// From three times the middle half below it to three times the middle half above it, in logarithms.
+function axisLimits(rows, name) {
+  const [floor, ceiling] = LIMITS[name];
+  const values = rows.map((row) => row[name]).filter((value) => value > 0);
+  if (values.length < FEW) return [floor, ceiling];
+  const logs = values.map(Math.log10).toSorted(byNumber);
+  const [low, high] = [quantile(logs, 0.25), quantile(logs, 0.75)];
+  const reach = 3 * (high - low || 1);
+  return [Math.max(floor, 10 ** (low - reach)), Math.min(ceiling, 10 ** (high + reach))];
+}
+
+const isWithin = ([low, high], value) => value >= low && value <= high;
+
+function groupFilms(rows, keysOf) {
+  const groups = new Map();
+  for (const film of rows) {
+    for (const key of keysOf(film)) {
+      if (groups.has(key)) groups.get(key).push(film);
+      else groups.set(key, [film]);
+    }
+  }
+  return [...groups];
+}
+
+const keyOf = (name, n, id) => [name, countFormat.format(n), id].join("\u001f");
+
+// Drawn rows, and rows outside the axes.
+function divide(rows, isInside) {
+  const drawn = rows.filter(isInside);
+  return { drawn, outside: drawn.length < rows.length ? rows.filter((r) => !isInside(r)) : [] };
+}
+
+// The details of a dot are one object, because Vega would evaluate each of its parts for each dot.
+function tipOf(film, columns) {
+  return Object.fromEntries(columns.map(({ field, title }) => [title, film[field] ?? DASH]));
+}
+
+function filmRows(rows, name, [x, y], axes) {
+  const { columns } = charts[name];
+  const limits = axes.map((axis) => [axis, axisLimits(rows, axis)]);
+  const { drawn, outside } = divide(rows, (film) =>
+    limits.every(([axis, ends]) => isWithin(ends, film[axis])),
+  );
+  const dots = drawn.map((film) => {
+    film.tips[name] ??= tipOf(film, columns);
+    return { place: film.place, kind: film.kind, [x]: film[x], [y]: film[y], tip: film.tips[name] };
+  });
+  return { drawn: dots, outside };
+}
+
+function returnRow(members, limits, more) {
+  const values = members.map((film) => film.roi).toSorted(byNumber);
+  const [low, middle, high] = [0.25, 0.5, 0.75].map((share) => quantile(values, share));
+  const onAxis = (value) => Math.min(Math.max(value, limits[0]), limits[1]);
+  return {
+    ...more,
+    n: members.length,
+    median: middle,
+    low: onAxis(low),
+    high: onAxis(high),
+    middle: asReturn(middle),
+    half: `${asReturn(low)} to ${asReturn(high)}`,
+  };
+}
+
+const byMedian = (a, b) => b.median - a.median || (a.name < b.name ? -1 : 1);
+
+function genreRows(rows) {
+  const limits = axisLimits(rows, "roi");
+  const groups = groupFilms(rows, (film) => film.genres).map(([name, members]) => {
+    const choice = { field: "genre", value: name };
+    return returnRow(members, limits, { name, key: keyOf(name, members.length, name), choice });
+  });
+  return divide(groups.toSorted(byMedian), (group) => isWithin(limits, group.median));
+}
+
+function bandRows(rows) {
+  const limits = axisLimits(rows, "roi");
+  const groups = budgetBoxes.flatMap((box) => {
+    const inBand = rows.filter((film) => film.band === box.value);
+    const kinds = groupFilms(inBand, (film) => [film.kind]);
+    const name = boxLabel(box);
+    const choice = { field: "budget", value: box.value };
+    const shared = { name, key: name, choice };
+    const made = kinds.map(([kind, members]) => returnRow(members, limits, { ...shared, kind }));
+    return made.toSorted((a, b) => (a.kind < b.kind ? 1 : -1));
+  });
+  return divide(groups, (group) => isWithin(limits, group.median));
+}
+
+const MOST_GROUPS = 15;
+const byTotal = (a, b) => b.total - a.total || a.id - b.id;
+
+function totalRows(rows, field, shorten) {
+  const named = { collection: data.names.franchises, director: data.names.people }[field];
+  const groups = groupFilms(rows, (film) => film.at[field]).map(([at, members]) => {
+    const values = members.map((film) => film.revenue).toSorted(byNumber);
+    const [id, name] = [named[at][0], shorten(named[at][1])];
+    return {
+      name,
+      key: keyOf(name, members.length, id),
+      choice: { field, value: pickers[field].labels[at] },
+      id,
+      n: members.length,
+      total: total(values),
+      sum: asUsd(total(values)),
+      middle: asUsd(median(values)),
+    };
+  });
+  const { drawn, outside } = divide(groups.toSorted(byTotal), (group) =>
+    isWithin([0, 1e11], group.total),
+  );
+  return { drawn: drawn.slice(0, MOST_GROUPS), outside };
+}
+
+function yearRows(rows) {
+  const groups = groupFilms(rows, (film) => [film.year]).toSorted(([a], [b]) => a - b);
+  const drawn = groups.flatMap(([year, members]) => {
+    const choice = { field: "year", value: year };
+    const row = { name: year, year, choice, start: year - 0.5, end: year + 0.5 };
+    const known = members.filter((film) => film.roi !== null).length;
+    const parts = [
+      { ...row, money: "money known", n: known, bottom: 0, top: known },
+      {
+        ...row,
+        money: "money missing",
+        n: members.length - known,
+        bottom: known,
+        top: members.length,
+      },
+    ];
+    return parts.filter(({ n }) => n);
+  });
+  return { drawn, outside: [] };
+}
+
+function medianRows(rows) {
+  const limits = { budget: axisLimits(rows, "budget"), revenue: axisLimits(rows, "revenue") };
+  const groups = groupFilms(rows, (film) => [film.year]).toSorted(([a], [b]) => a - b);
+  const each = groups.flatMap(([year, members]) =>
+    ["revenue", "budget"].map((what) => {
+      const middle = median(members.map((film) => film[what]).toSorted(byNumber));
+      const choice = { field: "year", value: year };
+      const words = { middle: asUsd(middle), n: members.length };
+      return { name: year, year, what, choice, median: middle, ...words };
+    }),
+  );
+  return divide(each, (row) => isWithin(limits[row.what], row.median));
+}
+
+const rowMakers = {
+  money: (rows) => filmRows(rows, "money", ["budget", "revenue"], ["budget", "revenue"]),
+  genres: genreRows,
+  bands: bandRows,
+  franchises: (rows) => totalRows(rows, "collection", (name) => name.replace(/ Collection$/, "")),
+  directors: (rows) => totalRows(rows, "director", (name) => name),
+  ratings: (rows) => filmRows(rows, "ratings", ["popularity", "rating"], ["popularity"]),
+  years: yearRows,
+  medians: medianRows,
+};
+
 // ---- Charts. A filter redraws the visible charts at once, the others when they become visible.
 // Vega interprets its expressions instead of compiling them (`ast`), because the policy of the page
-// forbids creating code from text. Vega gets copies of the rows, because it writes its own fields
-// into them.
+// forbids creating code from text.
 
 const views = {};
+const shownRows = {}; // name of a chart: its rows
+const REACHED = 2.5; // times the budget, as the definition of the chart says
 const staleCharts = new Set();
 const chartsInSight = new Set();
 const figureOf = (name) => byId("chart-" + name);
 const chartOf = (element) => element.closest("figure").id.replace("chart-", "");
 const isDark = matchMedia("(prefers-color-scheme: dark)");
-
-// Vega logs errors only.
-const logger = {
-  error: (...parts) => {
-    console.error(...parts);
-    return logger;
-  },
-};
-for (const level of ["level", "warn", "info", "debug"]) logger[level] = () => logger;
 
 // Vega's configuration, in the colours of the style sheet.
 function chartTheme() {
@@ -209,122 +505,297 @@ function chartTheme() {
     rule: { color: colour("first") },
     range: { category: [colour("first"), colour("second")] },
     style: { limit: { color: colour("soft"), strokeWidth: 1 }, half: { strokeWidth: 3 } },
+    selection: { interval: { mark: { fill: colour("soft"), stroke: colour("soft") } } },
     legend: labels,
-    axis: { ...labels, ...lines, labelOverlap: true },
+    axis: { ...labels, ...lines, labelOverlap: true, labelSeparation: 6, labelPadding: 5 },
     axisY: { labelLimit: 260 },
   };
+}
+
+// Labels of groups and years, and the legend of the two kinds of films, take clicks. The rectangle
+// of a range has no words for a screen reader.
+function takeClicks(spec) {
+  for (const mark of spec.marks) if (mark.name?.startsWith("brush_")) mark.aria = false;
+  const clickable = { interactive: true, update: { cursor: { value: "pointer" } } };
+  const isOfGroups = ({ scale }) =>
+    spec.scales.some(({ name, type }) => name === scale && ["band", "point"].includes(type));
+  for (const axis of spec.axes ?? []) {
+    if (axis.labels === false || !(axis.format === "d" || isOfGroups(axis))) continue;
+    const encode = axis.encode ?? {};
+    const labels = encode.labels ?? {};
+    const pointed = { ...labels.update, ...clickable.update };
+    axis.encode = { ...encode, labels: { ...labels, interactive: true, update: pointed } };
+  }
+  const isOfKinds = ({ fill, stroke, shape }) =>
+    spec.scales.some(
+      ({ name, domain }) =>
+        [fill, stroke, shape].includes(name) && [domain].flat().includes("franchise"),
+    );
+  for (const legend of (spec.legends ?? []).filter(isOfKinds)) {
+    const encode = legend.encode ?? {};
+    const part = (name) => ({
+      ...encode[name],
+      interactive: true,
+      update: { ...encode[name]?.update, ...clickable.update },
+    });
+    legend.encode = { ...encode, labels: part("labels"), symbols: part("symbols") };
+  }
+  return spec;
 }
 
 const isKnown = (value) =>
   Array.isArray(value) ? value.length > 0 : value !== null && value !== 0;
 
-function chartRows(name) {
+function filmsOf(name) {
   const { needs } = charts[name];
-  const rows = selectedFilms.filter((film) => needs.every((field) => isKnown(film[field])));
-  return rows.map((film) => ({ ...film }));
+  return selectedFilms.filter((film) => needs.every((field) => isKnown(film[field])));
 }
 
 function showCaption(name) {
-  const count = chartRows(name).length;
+  const count = filmsOf(name).length;
   const figure = figureOf(name);
   const none = figure.querySelector(".none");
-  const words = count === 1 ? " film." : " films.";
-  figure.querySelector(".n").textContent = "n = " + countFormat.format(count) + words;
+  figure.querySelector(".definition").textContent = charts[name].definition.replaceAll(
+    "{dollars}",
+    dollarWords(),
+  );
+  figure.querySelector(".n").textContent = `n = ${filmCount(count)}.`;
   none.textContent = selectedFilms.length
     ? "No data for this selection."
     : "No film matches all filters.";
   none.hidden = count > 0;
-  figure.querySelector(".chart").classList.toggle("empty", count === 0);
+  if (!count) figure.querySelector(".chart").classList.add("empty");
 }
 
+const keysIn = (rows) => new Set(rows.map((row) => row.key)).size;
+
+// What Vega gets: the rows, and the ends of the lines of the chart of money.
+function datasetsOf(name, rows) {
+  if (name !== "money") return { films: rows };
+  const budgets = rows.map((row) => row.budget).toSorted(byNumber);
+  const ends = [budgets[0], budgets.at(-1)];
+  return {
+    films: rows,
+    ends: ends.map((budget) => ({ budget, even: budget, reached: REACHED * budget })),
+  };
+}
+
+// A chart without rows keeps its last picture, which is hidden.
 async function updateChart(name) {
   staleCharts.delete(name);
-  await views[name]?.data("films", chartRows(name)).runAsync();
+  shownRows[name] = rowMakers[name](filmsOf(name));
+  showOutside(name);
   showChartTable(name);
+  const rows = shownRows[name].drawn;
+  figureOf(name).querySelector(".chart").classList.toggle("empty", !rows.length);
+  if (!rows.length) return;
+  const view = views[name];
+  if (!view) return embedChart(name, rows);
+  if (charts[name].step) view.height(charts[name].step * keysIn(rows));
+  for (const [source, values] of Object.entries(datasetsOf(name, rows))) view.data(source, values);
+  await view.runAsync();
 }
 
+// The charts are busy until all that are in sight show the selection.
 function updateChartsInSight() {
-  requestAnimationFrame(() => {
-    const dueCharts = [...staleCharts].filter((name) => chartsInSight.has(name) && views[name]);
-    dueCharts.forEach(updateChart);
+  requestAnimationFrame(async () => {
+    const dueCharts = [...staleCharts].filter((name) => chartsInSight.has(name));
+    await Promise.all(dueCharts.map(updateChart));
+    const isBusy = [...staleCharts].some((name) => chartsInSight.has(name));
+    byId("charts").setAttribute("aria-busy", isBusy);
   });
 }
 
-async function drawChart(name) {
-  const spec = { ...charts[name].spec, data: { name: "films", values: chartRows(name) } };
-  views[name]?.finalize();
-  staleCharts.delete(name);
-  const { view } = await vegaEmbed(figureOf(name).querySelector(".chart"), spec, {
-    mode: "vega-lite",
-    ast: true,
-    actions: false,
-    logger,
-    config: chartTheme(),
-    tooltip: { theme: isDark.matches ? "dark" : "light" },
-    renderer: films.length > 1500 ? "canvas" : "svg",
-  });
+async function embedChart(name, rows) {
+  const { spec, step } = charts[name];
+  const height = step ? step * keysIn(rows) : spec.height;
+  const { view } = await vegaEmbed(
+    figureOf(name).querySelector(".chart"),
+    { ...spec, height, datasets: datasetsOf(name, rows) },
+    {
+      mode: "vega-lite",
+      ast: true,
+      actions: false,
+      config: chartTheme(),
+      patch: takeClicks,
+      tooltip: { theme: isDark.matches ? "dark" : "light" },
+      renderer: films.length > 1500 ? "canvas" : "svg",
+    },
+  );
   views[name] = view;
-  showChartTable(name);
-  const click = chartClicks[name];
-  if (click) view.addEventListener("click", (_, mark) => mark?.datum?.n && click(mark.datum));
+  view.addEventListener("click", (_, mark) => mark && clickMark(name, mark));
+  if (brushes[name]) watchBrush(name, view);
 }
 
 async function drawCharts() {
   document.documentElement.classList.toggle("dark", isDark.matches); // for DataTables
-  for (const name of Object.keys(charts)) await drawChart(name);
+  for (const name of Object.keys(charts)) {
+    views[name]?.finalize();
+    delete views[name];
+    await updateChart(name);
+  }
 }
 
-// A click on a group in a chart sets its filter in the form, or clears it.
-const chartClicks = {
-  genres: (group) => toggleFilter("genre", group.genres),
-  bands: (group) => toggleFilter("budget", group.smallest),
-  franchises: (group) => toggleFilter("franchise", group.group),
-  directors: (group) => toggleFilter("director", group.group),
-};
+// ---- Clicks and ranges. A click on a mark or a label of a group sets its filter in the form, or
+// clears it. A click on a film shows the film below the chart. A range that is drawn over a chart
+// becomes the two ends of a filter.
 
-function toggleFilter(name, value) {
-  const box = boxesOf(name).find((each) => each.value === String(value));
-  const list = form.elements[name];
-  if (box) box.checked = !box.checked;
-  else list.value = list.value === String(value) ? "" : value;
+function clickMark(name, { mark, datum }) {
+  if (!datum) return;
+  if (mark.role === "axis-label") {
+    const isYears = charts[name].needs.includes("year");
+    const row = shownRows[name].drawn.find((each) => each.key === datum.value);
+    if (row) choose(row.choice);
+    else if (isYears) choose({ field: "year", value: datum.value });
+  } else if (mark.role?.startsWith("legend")) {
+    const value = { franchise: "yes", standalone: "no" }[datum.value];
+    if (value) choose({ field: "franchise", value });
+  } else if (datum.choice) choose(datum.choice);
+  else if (datum.place !== undefined) showFilm(name, films[datum.place]);
+}
+
+function choose({ field, value }) {
+  const text = String(value);
+  if (field === "year") {
+    const isChosen = ["from", "to"].every((end) => form.elements[end].value === text);
+    for (const end of ["from", "to"]) form.elements[end].value = isChosen ? "" : text;
+  } else {
+    const box = boxesOf(field).find((each) => each.value === text);
+    const list = form.elements[field];
+    if (box) box.checked = !box.checked;
+    else list.value = list.value === text ? "" : text;
+  }
   update();
 }
 
-// ---- The numbers behind a chart. The table of a chart of groups contains the tooltips of its
-// marks, from top to bottom or from left to right, so table and chart cannot differ.
+const linkTo = (film) =>
+  Object.assign(document.createElement("a"), {
+    href: filmUrl(film.id),
+    rel: "noreferrer",
+    textContent: film.title,
+  });
 
-function groupMarks(item) {
-  const inner = (item.items ?? []).flatMap(groupMarks);
-  return item.tooltip?.Films === undefined ? inner : [item, ...inner];
+function showFilm(name, film) {
+  const facts = [
+    film.year ?? "year unknown",
+    film.director,
+    `budget ${film.budget_text}`,
+    `revenue ${film.revenue_text}`,
+    `return ${film.roi_text}`,
+    `rating ${film.rating_text} (${filmCount(film.votes ?? 0).replace(/film/, "vote")})`,
+    film.doubt && `check: ${film.doubt}`,
+  ];
+  const words = " · " + facts.filter(Boolean).join(" · ");
+  figureOf(name).querySelector(".picked").replaceChildren(linkTo(film), words);
 }
 
-function showChartTable(name) {
-  const details = figureOf(name).querySelector("details");
-  if (!details?.open || !views[name]) return;
-  const axis = charts[name].spec.encoding.y.type === "nominal" ? "y" : "x";
-  const marks = groupMarks(views[name].scenegraph().root);
-  marks.sort((a, b) => a[axis] - b[axis] || a.y - b.y);
-  // A group may have two marks with the same tooltip.
-  const keyed = marks.map(({ tooltip }) => [Object.values(tooltip).join("\u001f"), tooltip]);
-  const tooltips = [...new Map(keyed).values()];
-  const table = details.querySelector("table");
+const brushes = {
+  money: { budget: "budget", revenue: "revenue" },
+  years: { start: "year" },
+  medians: { year: "year" },
+};
+const inMillions = (usd) => Number((usd / 1e6).toPrecision(3));
+
+function setRange(what, [low, high]) {
+  if (what === "year") {
+    const [first, last] = [Math.ceil(low), Math.floor(high)];
+    const middle = Math.round((low + high) / 2);
+    form.elements.from.value = Math.min(first, middle);
+    form.elements.to.value = Math.max(last, middle);
+  } else {
+    form.elements[what + "_from"].value = inMillions(low);
+    form.elements[what + "_to"].value = inMillions(high);
+  }
+}
+
+function watchBrush(name, view) {
+  let ranges = {};
+  view.addSignalListener("brush", (_, value) => {
+    ranges = value;
+  });
+  // Vega ends its range when this event has gone through the chart.
+  view.addEventListener("pointerup", () =>
+    setTimeout(() => {
+      const found = Object.entries(brushes[name]).filter(([field]) => ranges[field]);
+      if (!found.length) return;
+      for (const [field, what] of found) setRange(what, ranges[field]);
+      ranges = {};
+      for (const side of ["brush_x", "brush_y"]) {
+        if (Object.hasOwn(view.getState().signals, side)) view.signal(side, [0, 0]);
+      }
+      update();
+    }),
+  );
+}
+
+// ---- The numbers behind a chart, and what lies outside its axes. Both tables have the columns of
+// the tooltips.
+
+function tooltipOf({ encoding = {}, layer = [] }) {
+  return encoding.tooltip ?? layer.map(tooltipOf).find(Boolean);
+}
+
+function nameCell(cell, row, text) {
+  if (row.id && row.place !== undefined) cell.append(linkTo(films[row.place]));
+  else if (row.choice) {
+    const button = Object.assign(document.createElement("button"), {
+      type: "button",
+      textContent: text,
+    });
+    button.addEventListener("click", () => choose(row.choice));
+    cell.append(button);
+  } else cell.textContent = text;
+}
+
+function fillTable(table, name, rows) {
+  const columns = charts[name].columns ?? tooltipOf(charts[name].spec);
+  const isOfFilms = rows.some((row) => row.place !== undefined);
+  const all = isOfFilms ? [...columns, { field: "doubt", title: "Reasons to check" }] : columns;
   table.replaceChildren();
-  if (!tooltips.length) return;
+  if (!rows.length) return;
   const heads = table.createTHead().insertRow();
-  for (const word of Object.keys(tooltips[0])) {
-    const textContent = word === "title" ? "Name" : word;
+  for (const { title } of all) {
+    const textContent = title === "title" ? (isOfFilms ? "Film" : "Name") : title;
     heads.append(Object.assign(document.createElement("th"), { scope: "col", textContent }));
   }
   const body = table.createTBody();
-  for (const tooltip of tooltips) {
-    const row = body.insertRow();
-    for (const value of Object.values(tooltip)) row.insertCell().textContent = value;
+  for (const row of rows) {
+    const line = body.insertRow();
+    all.forEach(({ field }, at) => {
+      const cell = line.insertCell();
+      const text = String(row[field] ?? DASH);
+      if (at === 0) nameCell(cell, row, text);
+      else cell.textContent = text;
+    });
   }
 }
 
-// ---- The table of films. DataTables searches, sorts, pages and exports. Unknown values sort last
-// in both directions. A cell of the CSV file that a spreadsheet would read as a formula gets an
-// apostrophe.
+function showChartTable(name) {
+  const details = figureOf(name).querySelector("details.numbers");
+  if (!details?.open || !shownRows[name]) return;
+  const { drawn, outside } = shownRows[name];
+  const focused = details.contains(document.activeElement) && document.activeElement.textContent;
+  fillTable(details.querySelector("table"), name, [...drawn, ...outside]);
+  const again = [...details.querySelectorAll("button")].find((b) => b.textContent === focused);
+  again?.focus();
+}
+
+const OUTSIDE_LISTED = 50;
+
+function showOutside(name) {
+  const details = figureOf(name).querySelector("details.outside");
+  const { outside } = shownRows[name];
+  details.hidden = !outside.length;
+  const isOfFilms = outside.some((row) => row.place !== undefined);
+  const words = isOfFilms ? filmCount(outside.length) : `${outside.length} of the numbers`;
+  const verb = outside.length === 1 && isOfFilms ? "lies" : "lie";
+  const rest = outside.length > OUTSIDE_LISTED ? ` (the first ${OUTSIDE_LISTED} are listed)` : "";
+  details.querySelector("summary").textContent = `${words} ${verb} outside the axes${rest}`;
+  fillTable(details.querySelector("table"), name, outside.slice(0, OUTSIDE_LISTED));
+}
+
+// ---- The table of films. DataTables sorts, pages and exports. Unknown values sort last in both
+// directions. A cell of the CSV file that a spreadsheet would read as a formula gets an apostrophe.
 
 const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en") : a - b);
 
@@ -339,6 +810,8 @@ const ESCAPED = /[&<>"']/g;
 const escapeHtml = (text) => text.replace(ESCAPED, (sign) => `&#${sign.charCodeAt(0)};`);
 const joinList = (value, by) => (Array.isArray(value) ? value.join(by) || null : value);
 const asWords = orDash((value) => `<bdi>${escapeHtml(String(value))}</bdi>`);
+const asLink = (value, film) =>
+  `<a href="${filmUrl(film.id)}" rel="noreferrer">${asWords(value)}</a>`;
 const withoutFormula = (value) =>
   typeof value === "string" && /^\s*[=+\-@\t\r]/.test(value) ? "'" + value : value;
 
@@ -347,21 +820,21 @@ const column = (title, name, write) => ({
   name,
   data: (film) => film[name],
   type: "unknown-last",
-  className: write ? "number" : "",
-  render: (value, use) => {
+  className: write && write !== asLink ? "number" : "",
+  render: (value, use, film) => {
     if (use === "export") return joinList(value, "|") ?? "";
-    if (use === "display") return (write ?? asWords)(joinList(value, ", "));
+    if (use === "display") return (write ?? asWords)(joinList(value, ", "), film);
     return joinList(value, ", ");
   },
 });
 
 const columns = [
-  column("Title", "title"),
+  column("Title", "title", asLink),
   column("Year", "year", orDash(String)),
   column("Genres", "genres"),
   column("Director", "directors"),
   column("Franchise", "franchise"),
-  column("Language", "language"),
+  column("Language", "language_name"),
   column("Budget", "budget", asUsd),
   column("Revenue", "revenue", asUsd),
   column("Return", "roi", asTimes),
@@ -397,13 +870,10 @@ function makeTable(params) {
     autoWidth: false,
     pageLength: 15,
     lengthChange: false,
-    searchDelay: 150,
     order: [at < 0 ? DEFAULT_ORDER : [at, direction === "asc" ? "asc" : "desc"]],
-    search: { search: params.get("search") ?? "" },
-    layout: { topStart: "search", topEnd: "buttons", bottomStart: "info", bottomEnd: "paging" },
+    layout: { topStart: null, topEnd: "buttons", bottomStart: "info", bottomEnd: "paging" },
     buttons: [csvButton],
     language: {
-      search: "Search the table",
       info: "_START_ to _END_ of _TOTAL_ films",
       infoEmpty: "0 films",
       infoFiltered: "",
@@ -412,7 +882,7 @@ function makeTable(params) {
     },
   });
   table.search.fixed("filters", (_, film) => selectedPlaces.has(film.place));
-  table.on("search order", () => setTimeout(saveUrl));
+  table.on("order", () => setTimeout(saveUrl));
   return table;
 }
 
@@ -421,8 +891,6 @@ function makeTable(params) {
 function saveUrl() {
   const params = formParams();
   const [[at, direction] = DEFAULT_ORDER] = filmTable.order();
-  const search = filmTable.search();
-  if (search) params.set("search", search);
   if (at !== DEFAULT_ORDER[0] || direction !== DEFAULT_ORDER[1]) {
     params.set("sort", columns[at].name + "." + direction);
   }
@@ -430,10 +898,11 @@ function saveUrl() {
   history.replaceState(null, "", location.pathname + location.search + hash);
 }
 
-function showSelection(params) {
+function showSelection(params, isUsable) {
   const filters = [...new Set(params.keys())].map((name) => describeFilter(params, name));
-  const counts = [selectedFilms.length, films.length].map((count) => countFormat.format(count));
-  byId("n").textContent = `n = ${counts[0]} of ${counts[1]} films`;
+  const counts = [selectedFilms.length, filmsInScope.length].map((n) => countFormat.format(n));
+  const of = isUsable ? " with usable money" : "";
+  byId("n").textContent = `n = ${counts[0]} of ${counts[1]} films${of}`;
   const none = filters.length && !selectedFilms.length ? "No film matches: " : "";
   byId("active-filters").textContent = none + filters.join(" · ");
   for (const name of ["genre", "budget"]) {
@@ -441,39 +910,48 @@ function showSelection(params) {
     byId(name + "-chosen").textContent = count ? count + " selected" : "any";
   }
   byId("reset").hidden = !filters.length;
+  for (const place of document.querySelectorAll(".dollars")) place.textContent = dollarWords();
 }
 
 function update() {
   const params = formParams();
-  selectedFilms = films.filter(matcher(params));
+  const chosen = (name) => params.get(name) ?? DEFAULTS[name];
+  const isUsable = chosen("scope") === "usable";
+  const hasNewMoney = showMoneyIn(chosen("dollars"));
+  filmsInScope = isUsable ? films.filter((film) => film.usable) : films;
+  selectedFilms = filmsInScope.filter(matcher(params));
   selectedPlaces = new Set(selectedFilms.map((film) => film.place));
-  showSelection(params);
+  showSelection(params, isUsable);
   showNumbers();
-  filmTable.draw();
-  saveUrl();
+  if (filmTable) {
+    if (hasNewMoney) filmTable.rows().invalidate("data");
+    filmTable.draw();
+    saveUrl();
+  }
   for (const name of Object.keys(charts)) {
     showCaption(name);
     staleCharts.add(name);
   }
+  byId("charts").setAttribute("aria-busy", "true");
   updateChartsInSight();
 }
 
-const languageNames = new Intl.DisplayNames(["en"], { type: "language" });
 for (const option of form.elements.language.options) {
-  if (/^[a-z]{2}$/.test(option.value)) {
-    option.text = `${languageNames.of(option.value)} (${option.dataset.n})`;
-  }
+  if (option.value) option.text = `${languageName(option.value)} (${option.dataset.n})`;
 }
 
 form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("input", update);
+document.addEventListener("input", ({ target }) => isOfForm(target) && update());
 form.addEventListener("reset", () => setTimeout(update));
+for (const name of Object.keys(pickers)) {
+  form.elements[name]?.addEventListener("focus", () => fillList(name), { once: true });
+}
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the hash holds the filters
   byId("main").focus();
 });
 addEventListener("hashchange", () => {
-  filmTable.search(restoreForm().get("search") ?? "");
+  restoreForm();
   update();
 });
 addEventListener("beforeprint", () => staleCharts.forEach(updateChart));
@@ -483,22 +961,22 @@ DataTable.type("unknown-last", {
   order: { asc: unknownLast(1), desc: unknownLast(-1) },
   detect: () => false,
 });
-const filmTable = makeTable(restoreForm());
+let filmTable = null;
+const params = restoreForm();
+update();
+filmTable = makeTable(params);
 update();
 await drawCharts();
 
-const sight = new IntersectionObserver(
-  (changes) => {
-    for (const { target, isIntersecting } of changes) {
-      if (isIntersecting) chartsInSight.add(chartOf(target));
-      else chartsInSight.delete(chartOf(target));
-    }
-    updateChartsInSight();
-  },
-  { rootMargin: "200px" },
-);
+const sight = new IntersectionObserver((changes) => {
+  for (const { target, isIntersecting } of changes) {
+    if (isIntersecting) chartsInSight.add(chartOf(target));
+    else chartsInSight.delete(chartOf(target));
+  }
+  updateChartsInSight();
+});
 for (const figure of document.querySelectorAll("figure")) sight.observe(figure);
-for (const details of document.querySelectorAll("figure details")) {
+for (const details of document.querySelectorAll("figure details.numbers")) {
   details.addEventListener("toggle", () => showChartTable(chartOf(details)));
 }
 document.documentElement.dataset.ready = "yes";
