@@ -5,13 +5,15 @@ READY := .venv/.ready
 UV := $(BIN)/python -I deploy/set_up.py uv
 AIRFLOW := .venv-airflow
 AIRFLOW_READY := $(AIRFLOW)/.ready
+NEWEST := .venv-newest
+VERSION ?= 3.11
 ENV_FILE := deploy/.env
 COMPOSE := docker compose --env-file $(ENV_FILE) --file deploy/compose.yaml
 ARGS ?=
 ASSETS := tmdb_analysis/pages/assets
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-nightly test-spark test-coverage test-airflow airflow up down logs health-check \
+.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-nightly test-newest test-spark test-coverage test-airflow airflow up down logs health-check \
 	test-containers spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures dashboards lock clean force
 
 help: ## list the verbs
@@ -47,6 +49,11 @@ test: $(READY) lint type-check ## every check and test, in two processes: each f
 
 test-nightly: $(READY) ## the tests that are too slow for each change: a Spark worker killed, the sample on local Spark
 	$(BIN)/pytest -m nightly tests $(ARGS)
+
+test-newest: $(READY) ## the tests with the newest versions that settings.ini allows: make test-newest VERSION=3.13
+	$(UV) venv --quiet --clear --python $(VERSION) $(NEWEST)
+	$(UV) pip install --quiet --refresh --python $(NEWEST)/bin/python --editable ".[dev]"
+	$(NEWEST)/bin/pytest -m "not nightly" --deselect tests/test_house.py::test_pins_agree --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-integration: $(READY) ## only the tests that run the whole chain: command, both engines, wheel
 	$(BIN)/pytest -m "integration and not faults" tests $(ARGS)
@@ -115,16 +122,16 @@ cluster-down: $(READY) ## stop it
 	@$(BIN)/python deploy/spark/cluster.py down $(ARGS)
 
 format: $(READY) ## lay out the code of chapters, tests, scripts, style sheets and templates
-	$(BIN)/ruff check --quiet --select I --fix nbs tests data deploy setup.py conftest.py
-	$(BIN)/ruff format --quiet nbs tests data deploy setup.py conftest.py
+	$(BIN)/ruff check --quiet --select I --fix nbs tests data deploy binder setup.py conftest.py
+	$(BIN)/ruff format --quiet nbs tests data deploy binder setup.py conftest.py
 	$(BIN)/oxfmt $(ASSETS)
 	$(BIN)/djlint --quiet --warn --reformat $(ASSETS)
 	$(BIN)/nbdev_clean
 	$(BIN)/nbdev_export
 
 lint: $(READY) ## look for mistakes and for layout that differs
-	$(BIN)/ruff check --quiet nbs tests data deploy setup.py conftest.py
-	$(BIN)/ruff format --quiet --check nbs tests data deploy setup.py conftest.py
+	$(BIN)/ruff check --quiet nbs tests data deploy binder setup.py conftest.py
+	$(BIN)/ruff format --quiet --check nbs tests data deploy binder setup.py conftest.py
 	$(BIN)/ruff check --quiet --isolated --select F tmdb_analysis
 	$(BIN)/oxlint --quiet --format=unix $(ASSETS)
 	$(BIN)/oxfmt --list-different $(ASSETS)

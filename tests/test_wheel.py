@@ -18,31 +18,6 @@ from urllib3.util import Retry
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    "The wheel, built from the source archive of what git would commit."
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    source.mkdir()
-    files = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, files.split("\0")):
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
-    pack = "from setuptools.build_meta import build_sdist; build_sdist('..')"
-    subprocess.run([sys.executable, "-c", pack], cwd=source, check=True, capture_output=True)
-    archive = str(next(folder.glob("*.tar.gz")))
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--wheel-dir", str(folder), archive], check=True)
-    return next(folder.glob("*.whl"))
-
-
 def test_wheel_holds_the_book_and_its_data(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     chapters = {p.name for p in (ROOT / "nbs").glob("[0-9]_*/[0-9]*.ipynb")}
