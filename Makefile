@@ -14,7 +14,7 @@ ASSETS := tmdb_analysis/pages/assets
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-nightly test-newest test-spark test-coverage test-airflow airflow up down logs health-check \
-	test-containers spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures dashboards lock clean force
+	test-containers spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures sample dashboards lock clean force
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -145,6 +145,9 @@ book: $(READY) ## after editing a chapter: run all chapters, store their outputs
 
 pictures: $(READY) ## after editing pages: take the pictures of README.md and docs/ anew
 	$(BIN)/python -m tests.make_pictures
+
+sample: $(READY) ## fetch the films of the embedded sample anew (needs TMDB_READ_TOKEN in .env), then: make book
+	$(BIN)/python data/sample/make_sample.py --renew $(ARGS)
 
 dashboards: $(READY) ## after editing deploy/grafana: write its dashboards and alerts anew
 	$(BIN)/python deploy/grafana/make_dashboards.py

@@ -21,6 +21,7 @@ from tmdb_analysis.pages.dashboard import (
     films_for_dashboard,
     page_data,
 )
+from tmdb_analysis.pages.page import ATTRIBUTION
 
 FILMS = pa.schema([MOVIES.schema.field(name) for name in FILM_COLUMNS])
 CREW = pa.schema([CREDITS.schema.field(name) for name in DIRECTOR_COLUMNS])
@@ -71,7 +72,6 @@ def many(n: int) -> list[dict]:
     ]
 
 
-ATTRIBUTION = "This product uses the TMDB API but is not endorsed or certified by TMDB."
 NOBODY = CREW.empty_table()
 
 
