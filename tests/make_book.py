@@ -52,6 +52,7 @@ def main(chosen: list[str]) -> None:
     "Make the book."
     tool = Path(sys.executable).parent
     subprocess.run([tool / "nbdev_export"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "tests.make_stubs"], cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory() as home:
         os.environ["TMDB_HOME"] = home
         if tmdb(["demo", "--run-id", "lab"]):
