@@ -51,7 +51,9 @@ def test_every_chapter_is_there_in_order_with_its_outputs(site, pages):
         folder = Path(part).parent.name
         assert names == [f"{c.stem}.html" for c in CHAPTERS if c.parent.name == folder]
     charts = pages[site / "nbs/6_report/61_money_charts.html"]
-    assert charts.select(".cell_output img") and charts.select(".cell_output table")
+    assert charts.select(".cell_output figure.chart svg")
+    ranked = pages[site / "nbs/4_kpis/42_rankings.html"]
+    assert ranked.select(".cell_output table")
     stored = str(charts.select(".cell_input"))
     assert "default_exp" not in stored and "#| export" not in stored
 
