@@ -120,4 +120,5 @@ def test_binder_opens_the_book_with_a_run(tmp_path):
     shutil.copy(clone / "nbs/6_report/69_explore.ipynb", tmp_path)
     python, chapter = tmp_path / "own/bin/python", tmp_path / "69_explore.ipynb"
     nb = executed(chapter, python, clone / "nbs/6_report", env)
-    assert any("image/png" in o.get("data", {}) for c in nb.cells for o in c.get("outputs", []))
+    shown = [o.get("data", {}).get("text/html", "") for c in nb.cells for o in c.get("outputs", [])]
+    assert any("<svg" in html for html in shown) and any("<table" in html for html in shown)
