@@ -5,14 +5,18 @@ READY := .venv/.ready
 UV := $(BIN)/python -I deploy/set_up.py uv
 AIRFLOW := .venv-airflow
 AIRFLOW_READY := $(AIRFLOW)/.ready
+NEWEST := .venv-newest
+DOCS := .venv-docs
+DOCS_READY := $(DOCS)/.ready
+VERSION ?= 3.11
 ENV_FILE := deploy/.env
 COMPOSE := docker compose --env-file $(ENV_FILE) --file deploy/compose.yaml
 ARGS ?=
 ASSETS := tmdb_analysis/pages/assets
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-nightly test-spark test-coverage test-airflow airflow up down logs health-check \
-	test-containers spark-shell need-docker bench cluster-up cluster-down format lint type-check book pictures dashboards lock clean force
+.PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-nightly test-newest test-spark test-coverage test-airflow airflow up down logs health-check \
+	test-containers spark-shell need-docker bench cluster-up cluster-down format lint type-check book docs pictures sample dashboards lock clean force
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -47,6 +51,11 @@ test: $(READY) lint type-check ## every check and test, in two processes: each f
 
 test-nightly: $(READY) ## the tests that are too slow for each change: a Spark worker killed, the sample on local Spark
 	$(BIN)/pytest -m nightly tests $(ARGS)
+
+test-newest: $(READY) ## the tests with the newest versions that settings.ini allows: make test-newest VERSION=3.13
+	$(UV) venv --quiet --clear --python $(VERSION) $(NEWEST)
+	$(UV) pip install --quiet --refresh --python $(NEWEST)/bin/python --editable ".[dev]"
+	$(NEWEST)/bin/pytest -m "not nightly" --deselect tests/test_house.py::test_pins_agree --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-integration: $(READY) ## only the tests that run the whole chain: command, both engines, wheel
 	$(BIN)/pytest -m "integration and not faults" tests $(ARGS)
@@ -115,16 +124,16 @@ cluster-down: $(READY) ## stop it
 	@$(BIN)/python deploy/spark/cluster.py down $(ARGS)
 
 format: $(READY) ## lay out the code of chapters, tests, scripts, style sheets and templates
-	$(BIN)/ruff check --quiet --select I --fix nbs tests data deploy setup.py conftest.py
-	$(BIN)/ruff format --quiet nbs tests data deploy setup.py conftest.py
+	$(BIN)/ruff check --quiet --select I --fix nbs tests data deploy binder setup.py conftest.py
+	$(BIN)/ruff format --quiet nbs tests data deploy binder setup.py conftest.py
 	$(BIN)/oxfmt $(ASSETS)
 	$(BIN)/djlint --quiet --warn --reformat $(ASSETS)
 	$(BIN)/nbdev_clean
 	$(BIN)/nbdev_export
 
 lint: $(READY) ## look for mistakes and for layout that differs
-	$(BIN)/ruff check --quiet nbs tests data deploy setup.py conftest.py
-	$(BIN)/ruff format --quiet --check nbs tests data deploy setup.py conftest.py
+	$(BIN)/ruff check --quiet nbs tests data deploy binder setup.py conftest.py
+	$(BIN)/ruff format --quiet --check nbs tests data deploy binder setup.py conftest.py
 	$(BIN)/ruff check --quiet --isolated --select F tmdb_analysis
 	$(BIN)/oxlint --quiet --format=unix $(ASSETS)
 	$(BIN)/oxfmt --list-different $(ASSETS)
@@ -136,17 +145,32 @@ type-check: $(READY) ## check the types of the library
 book: $(READY) ## after editing a chapter: run all chapters, store their outputs, export the library, make the README
 	$(BIN)/python tests/make_book.py $(ARGS)
 
+docs: $(DOCS_READY) ## build the website of the book in build/site: chapters, docs, API reference, reports of the sample
+	@$(DOCS)/bin/python -m deploy.docs.make_docs $(ARGS)
+
+# The tools of the website have an environment of their own, which sees the packages of .venv.
+$(DOCS_READY): deploy/docs/requirements.txt $(READY)
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(DOCS)
+	@$(UV) pip install --quiet --require-hashes --python $(DOCS)/bin/python -r deploy/docs/requirements.txt
+	@place='import site; print(site.getsitepackages()[0])'; \
+	$(BIN)/python -c "$$place" > "$$($(DOCS)/bin/python -c "$$place")/book.pth"
+	@touch $@
+
 pictures: $(READY) ## after editing pages: take the pictures of README.md and docs/ anew
 	$(BIN)/python -m tests.make_pictures
+
+sample: $(READY) ## fetch the films of the embedded sample anew (needs TMDB_READ_TOKEN in .env), then: make book
+	$(BIN)/python data/sample/make_sample.py --renew $(ARGS)
 
 dashboards: $(READY) ## after editing deploy/grafana: write its dashboards and alerts anew
 	$(BIN)/python deploy/grafana/make_dashboards.py
 	$(BIN)/python deploy/grafana/make_alerts.py
 
-lock: $(READY) ## write requirements.lock, environment.yml and Airflow's requirements.txt anew
+lock: $(READY) ## write requirements.lock, environment.yml and the requirements.txt of Airflow and the website anew
 	$(BIN)/uv pip compile --quiet --refresh setup.py --extra dev --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock
 	$(BIN)/python tests/make_environment.py
 	$(BIN)/uv pip compile --quiet deploy/airflow/requirements.in --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/airflow/requirements.txt
+	$(BIN)/uv pip compile --quiet deploy/docs/requirements.in --constraint requirements.lock --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/docs/requirements.txt
 
 clean: ## delete what runs and tests have made, but neither .venv nor what was fetched (data/raw)
 	rm -rf data/tables build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage .coverage.* htmlcov

@@ -60,7 +60,10 @@ setup(
     license="MIT",
     keywords=cfg["keywords"].split(),
     packages=find_packages(include=[cfg["lib_path"], f"{cfg['lib_path']}.*"]),
-    package_data={f"{cfg['lib_path']}.pages": ["assets/*.*", "assets/charts/*.*"]},
+    package_data={
+        "": ["py.typed", "*.pyi"],
+        f"{cfg['lib_path']}.pages": ["assets/*.*", "assets/charts/*.*"],
+    },
     python_requires=f">={cfg['min_python']}",
     install_requires=shlex.split(cfg["requirements"]),
     extras_require={

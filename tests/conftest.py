@@ -2,15 +2,43 @@
 
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tmdb_analysis.pages.export import BROWSERS
 
+ROOT = Path(__file__).parent.parent
 signal.signal(
     signal.SIGINT, signal.default_int_handler
 )  # else what the tests start ignores it when they run in the background
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    "The wheel, built from the source archive of what git would commit."
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    source.mkdir()
+    files = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, files.split("\0")):
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    pack = "from setuptools.build_meta import build_sdist; build_sdist('..')"
+    subprocess.run([sys.executable, "-c", pack], cwd=source, check=True, capture_output=True)
+    archive = str(next(folder.glob("*.tar.gz")))
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--wheel-dir", str(folder), archive], check=True)
+    return next(folder.glob("*.whl"))
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,7 @@ def main(chosen: list[str]) -> None:
     "Make the book."
     tool = Path(sys.executable).parent
     subprocess.run([tool / "nbdev_export"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "tests.make_stubs"], cwd=ROOT, check=True)
     # imported here, so that the run uses the library as it was just exported
     from tmdb_analysis.core.engine import one_server
     from tmdb_analysis.core.settings import settings

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from configparser import ConfigParser
+from configparser import ConfigParser, SectionProxy
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -23,13 +23,16 @@ dependencies:
 """
 
 
+def ini() -> SectionProxy:
+    "What settings.ini says."
+    parser = ConfigParser(delimiters=["="])
+    parser.read(ROOT / "settings.ini", encoding="utf-8")
+    return parser["DEFAULT"]
+
+
 def required() -> list[str]:
     "The names (with extras) that settings.ini asks for."
-    ini = ConfigParser(delimiters=["="])
-    ini.read(ROOT / "settings.ini", encoding="utf-8")
-    lines = shlex.split(ini["DEFAULT"]["requirements"]) + shlex.split(
-        ini["DEFAULT"]["dev_requirements"]
-    )
+    lines = shlex.split(ini()["requirements"]) + shlex.split(ini()["dev_requirements"])
     return [re.match(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?", line)[0] for line in lines]
 
 

@@ -23,6 +23,7 @@ from tmdb_analysis.pages.dashboard import (
     films_for_dashboard,
     page_data,
 )
+from tmdb_analysis.pages.page import ATTRIBUTION
 
 FILMS = pa.schema([MOVIES.schema.field(name) for name in FILM_COLUMNS])
 CREW = pa.schema([CREDITS.schema.field(name) for name in DIRECTOR_COLUMNS])
@@ -78,7 +79,6 @@ def money_known(rows: list[dict]) -> set[int]:
     return {f["id"] for f in rows if f["budget_musd"] and f["revenue_musd"]}
 
 
-ATTRIBUTION = "This product uses the TMDB API but is not endorsed or certified by TMDB."
 NOBODY = CREW.empty_table()
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tmdb_analysis.core.settings import settings
+from tmdb_analysis.pages.page import ATTRIBUTION
 from tmdb_analysis.use.cli import main, parser
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +42,16 @@ def test_every_tmdb_command_is_understood():
             assert wanted <= names, line
             seen += 1
     assert seen > 20
+
+
+def test_attribution_is_one_sentence_everywhere(demo):
+    "The constant of the pages is what README, docs and the files of a run say."
+    run = [*demo.report.glob("*.html"), demo.report / "datapackage.json"]
+    run += [demo.report / "contract.yaml"]
+    docs = [ROOT / "README.md", ROOT / "docs/terms.md", ROOT / "data/sample/README.md"]
+    assert len(run) > 20
+    silent = [p.name for p in run + docs if ATTRIBUTION not in " ".join(p.read_text().split())]
+    assert not silent
 
 
 def test_every_make_target_is_there():

@@ -15,6 +15,7 @@ import pytest
 
 from tests.make_book import readme
 from tests.make_environment import environment, locked, required
+from tests.make_stubs import stubs
 from tmdb_analysis.core.reach import assigned_names
 from tmdb_analysis.core.settings import SECTION_OF, settings
 from tmdb_analysis.runs.stages import PLANNED, has_tag, stage_parameters, stages
@@ -115,6 +116,11 @@ def test_export_and_clean_change_nothing(tmp_path):
             if not (ROOT / p).is_file() or not filecmp.cmp(ROOT / p, tmp_path / p, False)
         ]
         assert not changed, f"run `make book` and commit: {changed}"
+
+
+def test_stubs_say_what_the_parts_offer():
+    stale = [str(p) for p, text in stubs().items() if p.read_text(encoding="utf-8") != text]
+    assert not stale, "run `make book`, which writes them"
 
 
 def test_readme_is_made_from_the_index():

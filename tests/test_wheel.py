@@ -18,31 +18,6 @@ from urllib3.util import Retry
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    "The wheel, built from the source archive of what git would commit."
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    source.mkdir()
-    files = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, files.split("\0")):
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
-    pack = "from setuptools.build_meta import build_sdist; build_sdist('..')"
-    subprocess.run([sys.executable, "-c", pack], cwd=source, check=True, capture_output=True)
-    archive = str(next(folder.glob("*.tar.gz")))
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--wheel-dir", str(folder), archive], check=True)
-    return next(folder.glob("*.whl"))
-
-
 def test_wheel_holds_the_book_and_its_data(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     chapters = {p.name for p in (ROOT / "nbs").glob("[0-9]_*/[0-9]*.ipynb")}
@@ -136,3 +111,49 @@ def test_wheel_opens_the_book_in_jupyterlab(wheel, demo, tmp_path):
             lab.communicate(timeout=60)
     book = {path.name for path in (home / "lab").glob("[0-9]_*/*.ipynb")}
     assert book >= {path.name for path in (ROOT / "nbs").glob("[0-9]_*/[0-9]*.ipynb")}
+
+
+SCRIPT = """
+import tmdb_analysis as tmdb
+
+run = tmdb.run("demo")
+shown: str = run.id
+tmdb.find("genre:Horror", run).head()
+tmdb.sql("select title from movies", run).head()
+tmdb.load("movies", run, as_="pandas").roi.median()
+top = tmdb.kpis.ranking(tmdb.load("movies"), "highest_roi", top_n=5)
+top.show()
+scores = tmdb.kpis.directors.director_scores(tmdb.kpi("director_scores", run))
+tmdb.report.revenue_vs_budget(scores).savefig("x.png")
+settings = tmdb.core.settings.settings(source="sample", run_id="mine")
+code: int = tmdb.use.main(["runs"])
+"""
+WRONG = {
+    "tmdb.lod('movies')": "attr-defined",
+    "tmdb.find(3)": "arg-type",
+    "tmdb.kpis.ranking(tmdb.load('movies'), 'highest_roi', top_n='5')": "arg-type",
+    "x: int = tmdb.published().id": "assignment",
+    "tmdb.kpis.directors.director_score": "attr-defined",
+}
+
+
+def user_errors(wheel: Path, place: Path, script: str) -> list[str]:
+    "What mypy says, strictly, of a script of a user who has installed the wheel."
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True)
+    packages = next(place.glob("lib/python*/site-packages"))
+    zipfile.ZipFile(wheel).extractall(packages)
+    own = [path for path in sys.path if path.endswith("site-packages")]
+    (packages / "requirements.pth").write_text("\n".join(own), encoding="utf-8")
+    (place / "script.py").write_text(script, encoding="utf-8")
+    mypy = [sys.executable, "-m", "mypy", "--config-file=", "--strict", "--show-error-codes"]
+    mypy += ["--python-executable", str(place / "bin/python"), "script.py"]
+    done = subprocess.run(mypy, cwd=place, capture_output=True, text=True, check=False)
+    assert "script.py" in done.stdout or not done.returncode, done.stdout + done.stderr
+    return [line for line in done.stdout.splitlines() if " error: " in line]
+
+
+def test_wheel_tells_types_to_the_script_of_a_user(wheel, tmp_path):
+    assert user_errors(wheel, tmp_path / "right", SCRIPT) == []
+    script = "import tmdb_analysis as tmdb\n" + "\n".join(WRONG) + "\n"
+    found = user_errors(wheel, tmp_path / "wrong", script)
+    assert [re.search(r"\[([a-z-]+)\]$", line)[1] for line in found] == [*WRONG.values()], found

@@ -1,9 +1,11 @@
 """Make the embedded sample from saved answers of the API: facts and figures only, chosen so that
 every number has something to show.
 
-    python data/sample/make_sample.py ANSWERS... [--collections CSV] [--films 1000]
+    python data/sample/make_sample.py ANSWERS... [--collections CSV] [--films 1000] [--out FILE]
+    python data/sample/make_sample.py --renew      # what `make sample` calls
 
-ANSWERS are files or folders in any form that `tmdb run --source files` reads, older ones first;
+ANSWERS are files or folders in any form that `tmdb run --source files` reads, older ones first.
+`--renew` fetches the films of the present sample from TMDB instead, with the token in `.env`.
 `--collections` adds franchises (columns movie_id, collection_id, collection_name) to answers
 that came without them. The choice depends on the answers alone: the same answers give the same
 bytes.
@@ -12,17 +14,27 @@ bytes.
 import argparse
 import csv
 import hashlib
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 import orjson
 import zstandard
 
-from tmdb_analysis.films.ingest import raw_row
+from tmdb_analysis.core.settings import TmdbError, settings
+from tmdb_analysis.core.store import open_run
+from tmdb_analysis.films.ingest import film_id, raw_row
+from tmdb_analysis.tmdb.fetch import fetch_films
 from tmdb_analysis.tmdb.files import BadRecord
-from tmdb_analysis.tmdb.tables import records
+from tmdb_analysis.tmdb.ledger import fetched_records
+from tmdb_analysis.tmdb.sources import records
 
 HERE = Path(__file__).parent
+SAMPLE = HERE / "movies.jsonl.zst"
 NAMED = ("id", "name")
 LISTS = {
     "genres": NAMED,
@@ -132,13 +144,52 @@ def choose(films: list[dict], size: int) -> set[int]:
     return ids
 
 
+def films_in(paths: Iterable[str]) -> Iterator[tuple[str, dict]]:
+    "Origin and record of each film in files and folders; errors and other records are left out."
+    for origin, record in records(paths):
+        with suppress(BadRecord):
+            film_id(record)
+            yield origin, record
+
+
+def fetch_sample(
+    home: Path,  # an empty folder
+) -> list[str]:
+    """Fetch the films of the present sample; returns the files to choose from, older ones first.
+    The films that are twice in it keep their older answer."""
+    present = [film for _, film in films_in([str(SAMPLE)])]
+    times = Counter(film["id"] for film in present)
+    older = {film["id"]: film for film in reversed(present) if times[film["id"]] > 1}
+    ids = ",".join(map(str, sorted(times)))
+    chosen = settings(source="api", ids=ids, home=str(home), run_id="sample")
+    fetch_films(open_run("sample", home), chosen)
+    newer = {film["id"]: film for _, film in fetched_records(home / "data/raw/sample")}
+    found = {"older": older.values(), "newer": (newer[i] for i in times if i in newer)}
+    for name, films in found.items():
+        (home / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(f) + b"\n" for f in films))
+    return [str(home / f"{name}.jsonl") for name in found]
+
+
 def main() -> None:
     "Read, choose, write."
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("answers", nargs="+")
+    parser.add_argument("answers", nargs="*")
+    parser.add_argument("--renew", action="store_true")
     parser.add_argument("--collections", type=Path)
     parser.add_argument("--films", type=int, default=1000)
+    parser.add_argument("--out", type=Path, default=SAMPLE)
     args = parser.parse_args()
+    if args.renew == bool(args.answers):
+        parser.error("name saved answers, or --renew to fetch them")
+    with tempfile.TemporaryDirectory() as home:
+        try:
+            write_sample(args, fetch_sample(Path(home)) if args.renew else args.answers)
+        except TmdbError as problem:
+            sys.exit(f"make_sample.py: {problem}")
+
+
+def write_sample(args: argparse.Namespace, answers: list[str]) -> None:
+    "Choose films from the answers and write the sample."
     franchise = {}
     if args.collections:
         with open(args.collections, encoding="utf-8", newline="") as f:
@@ -147,17 +198,14 @@ def main() -> None:
                 for r in csv.DictReader(f)
             }
     films = []
-    for seq, (origin, record) in enumerate(records(args.answers), 1):
-        if not isinstance(record, BadRecord):
-            film = raw_row(record, seq, origin)
-            film["belongs_to_collection"] = film["belongs_to_collection"] or franchise.get(
-                film["id"]
-            )
-            films.append(film)
+    for seq, (origin, record) in enumerate(films_in(answers), 1):
+        film = raw_row(record, seq, origin)
+        film["belongs_to_collection"] = film["belongs_to_collection"] or franchise.get(film["id"])
+        films.append(film)
     ids = choose(films, args.films)
     lines = [orjson.dumps(ERROR)] + [orjson.dumps(facts(f)) for f in films if f["id"] in ids]
     packed = zstandard.compress(b"\n".join(lines) + b"\n", level=19)
-    (HERE / "movies.jsonl.zst").write_bytes(packed)
+    args.out.write_bytes(packed)
     print(f"{len(ids)} films in {len(lines) - 1} answers, {len(packed) / 1e6:.2f} MB")
 
 

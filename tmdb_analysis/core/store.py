@@ -20,7 +20,7 @@ from functools import wraps
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, overload
 from uuid import uuid4
 
 import pandas as pd
@@ -441,6 +441,10 @@ def save_movies_csv(
     return int(movies.num_rows)
 
 # %% ../../nbs/0_core/07_store.ipynb #cbdf6541
+@overload
+def load(name: str, run: Run | None = None, as_: Literal["spark"] = "spark") -> DataFrame: ...
+@overload
+def load(name: str, run: Run | None = None, *, as_: str) -> Any: ...
 def load(
     name: str,  # one of TABLES, such as movies or cohort
     run: Run | None = None,  # None: the published run
