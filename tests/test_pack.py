@@ -66,6 +66,21 @@ def test_a_replay_gives_the_same_bytes(packed, tmp_path):
     assert not changed, "equal runs give equal pages and notebooks"
 
 
+def test_a_report_on_one_genre_gives_the_same_bytes(packed, tmp_path):
+    "Its run on all films is in the pack, because the quality check names it."
+    folder, _ = packed
+    place = ["--source", "files", "--input", folder / "films.jsonl", "--home", folder / "home"]
+    done = tmdb("run", *place, "--run-id", "horror", "-p", "genre=Horror")
+    assert done.returncode == 0, done.stderr
+    assert "23_clean" in done.stdout and "from run second; " in done.stdout
+    target = tmp_path / "horror.zip"
+    done = tmdb("pack", "horror", "--home", folder / "home", "-o", target)
+    assert done.returncode == 0 and read_pack(target).compared_with in ("first", "second")
+    done = tmdb("replay", target, "--home", tmp_path / "home")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "from run" not in done.stdout
+
+
 def test_a_changed_file_is_named(packed, tmp_path):
     "A pack that promises other bytes is not called equal."
     _, target = packed

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['PROVENANCE_KEYS', 'FILE_OPTIONS', 'REPEATABLE_SETTINGS', 'PACK_FORMAT', 'PACKED_SETTINGS', 'provenance',
            'read_provenance', 'input_digests', 'recorded_sha256', 'settings_to_repeat', 'report_differences', 'Pack',
-           'result_files', 'changed_results', 'given_files', 'earlier_files', 'write_pack', 'read_pack', 'unpack']
+           'result_files', 'changed_results', 'given_files', 'earlier_files', 'run_about_others', 'write_pack',
+           'read_pack', 'unpack']
 
 # %% ../../nbs/8_runs/83_share.ipynb #1e7c0f5a
 import json
@@ -18,7 +19,7 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from ..core.home import Run, point_readers_to, read_counts, replace_file
-from ..core.records import Record, RunRecord
+from ..core.records import Record, RunRecord, stage_records
 from ..core.settings import SCOPE, SECTIONS, Settings, TmdbError, UsageError
 from ..pages.export import zip_entry
 from .catalog import read_facts, value_differences
@@ -238,6 +239,16 @@ def earlier_files(
         raise UsageError(f"{problem}, so a replay would differ")
     return files
 
+# %% ../../nbs/8_runs/83_share.ipynb #83pck022
+def run_about_others(run: Run) -> str | None:
+    "The earlier run that the quality check of a run found, by its proof; None without one."
+    for record in stage_records(run):
+        mark = str(record.proof.get("conditions", {}).get("compared with", "none"))
+        name = mark.split(" ")[0]
+        if name not in ("none", run.id):
+            return name
+    return None
+
 # %% ../../nbs/8_runs/83_share.ipynb #83pck010
 def write_pack(
     run: Run,  # a finished run
@@ -252,6 +263,10 @@ def write_pack(
     quality = json.loads((run.report / "quality.json").read_text(encoding="utf-8"))
     if compared := quality.get("compared_with"):
         files |= earlier_files(run, compared)
+    elif other := run_about_others(run):
+        with suppress(UsageError):  # it was deleted, so a replay has another sentence
+            files |= earlier_files(run, other)
+            compared = other
     raw = sorted(raw_folder(run).glob("[0-9]*.jsonl.zst"))
     files |= {f"raw/{path.name}": path for path in raw}
     pack = Pack(
