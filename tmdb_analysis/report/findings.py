@@ -196,15 +196,13 @@ def drivers_up_and_down(
 def driver_heading(
     table: pd.DataFrame,  # RETURN_DRIVERS contract, all rows or those of some factors
 ) -> str:
-    "Which facts clearly go with a higher or lower return, in a few words."
-    parts = [
-        f"{names_in_words([fact_words(row) for row in rows])} return {word}"
-        for word, rows in drivers_up_and_down(table).items()
-        if rows
-    ]
+    "The facts that clearly go with a higher return; if there are none, those with a lower one."
     what = "genre" if set(table["factor"]) == {"genre"} else "fact"
-    none = f"No {what} clearly goes with a higher or lower return"
-    return f"Other facts equal, {' and '.join(parts)}" if parts else none
+    for word, rows in drivers_up_and_down(table).items():
+        if rows:
+            names = names_in_words([fact_words(row) for row in rows])
+            return f"Other facts equal, {names} return {word}"
+    return f"No {what} clearly goes with a higher or lower return"
 
 # %% ../../nbs/6_report/67_findings.ipynb #67drv007
 def driver_sentence(
