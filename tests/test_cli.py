@@ -376,3 +376,11 @@ def test_doctor_shows_no_secret(tmp_path):
 def test_lines_are_plain_when_piped(tmp_path):
     done = tmdb("params")
     assert "\x1b" not in done.stdout
+
+
+def test_a_quiet_run_prints_nothing_but_errors(demo):
+    words = ["demo", "--home", str(demo.home), "-q"]
+    quiet = tmdb(*words, "--run-id", "quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    again = tmdb(*words, "--run-id", "quiet")
+    assert again.returncode == 2 and again.stderr.startswith("tmdb: run quiet is finished")

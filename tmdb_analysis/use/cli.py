@@ -122,6 +122,7 @@ STAGE_OPTIONS: Options = {
     **HOME,
     "--run-id": value_of("ID", "name of the run (default: the current time)"),
     "--log-json": value_of("FILE", "append a JSON line for each step, for log collectors"),
+    "-q": switch("print errors only, as for cron", dest="quiet"),
     **DEBUG,
     **SETTING,
 }
@@ -677,6 +678,7 @@ def main(
     from tmdb_analysis.core.settings import TmdbError, TryLater
 
     console = command_console()
+    console.quiet = bool(getattr(args, "quiet", False))
     try:
         if VERBS[args.verb].function != "use.running:run":
             raise_again()
