@@ -1279,7 +1279,7 @@ def test_nothing_is_kept_of_settings_that_would_run(no_secret, tmp_path):
     ):
         with pytest.raises(UsageError):
             settings(**option)
-    assert json.loads(json.dumps(settings(language='"""\\').flat()))["language"] == '"""\\'
+    assert json.loads(json.dumps(settings(genre='"""\\').flat()))["genre"] == '"""\\'
 
 
 def test_pruning_gives_room_back_and_keeps_what_helps(tmp_path, no_secret, capsys):

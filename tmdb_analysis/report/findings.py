@@ -149,12 +149,12 @@ def budget_finding(
 ) -> Finding:
     "Which budget tiers lead in median return."
     whole = tiers[(tiers["genre"] == all_genres) & (tiers["shown"] == "firm")]
-    whole = whole.assign(name=whole["tier"].map(budget_words))
-    comparison = best_group_sentence(whole, "name")
+    whole = whole.assign(budget=whole["tier"].map(budget_words))
+    comparison = best_group_sentence(whole, "budget")
     if not comparison:
         return Finding("budget", "Too few films to compare budgets")
-    evidence = best_group_evidence(whole, "name")
-    return Finding("budget", lead_in_words(whole, "name"), comparison, evidence)
+    evidence = best_group_evidence(whole, "budget")
+    return Finding("budget", lead_in_words(whole, "budget"), comparison, evidence)
 
 # %% ../../nbs/6_report/67_findings.ipynb #67drv007
 def driver_sentence(
@@ -202,15 +202,17 @@ def time_finding(
 ) -> Finding:
     "Which decades and which release seasons lead in median return."
     firm = decades[~decades["few"] & ~decades["partial"].fillna(False).astype(bool)]
-    firm = firm.assign(name="the " + firm["decade"].astype(str) + "s")
+    firm = firm.assign(decade="the " + firm["decade"].astype(str) + "s")
     seasons = windows[windows["n_return"] >= 3 * FEW_TO_STATE]
-    seasons = seasons.assign(name=seasons["window"].astype(str) + " releases")
-    by_decade, by_season = best_group_sentence(firm, "name"), best_group_sentence(seasons, "name")
+    seasons = seasons.assign(season=seasons["window"].astype(str) + " releases")
+    by_decade = best_group_sentence(firm, "decade")
+    by_season = best_group_sentence(seasons, "season")
     season = f"By season: {by_season}" if by_season else ""
     if not by_decade:
         return Finding("time", "Too few films per decade to compare decades", season)
     sentence = f"{by_decade} {season}".strip()
-    return Finding("time", lead_in_words(firm, "name"), sentence, best_group_evidence(firm, "name"))
+    evidence = best_group_evidence(firm, "decade")
+    return Finding("time", lead_in_words(firm, "decade"), sentence, evidence)
 
 # %% ../../nbs/6_report/67_findings.ipynb #65year002
 def year_finding(

@@ -141,7 +141,8 @@ def return_by_genre(
     firm = shown[shown["n"] >= firm_group]
     title = f"Fewer than two genres have {film_count_text(firm_group)} to compare"
     if len(firm) > 1:
-        title = lead_in_words(firm, "label", columns=("value", "low", "high")) or title
+        named = firm.rename(columns={"label": "genre"})
+        title = lead_in_words(named, "genre", columns=("value", "low", "high")) or title
     fig, _ = plot_intervals(shown, firm_group)
     return finish_figure(
         fig,
@@ -361,7 +362,8 @@ def return_by_director(
         return empty_figure("No director has enough films with usable budget and revenue.")
     shown, first = ranked[:top][::-1], ranked.iloc[0]
     fig, _ = plot_intervals(shown)
-    title = lead_in_words(ranked, "label", "adjusted return", ("value", "low", "high"), 0.9)
+    named = ranked.rename(columns={"label": "director"})
+    title = lead_in_words(named, "director", "adjusted return", ("value", "low", "high"), 0.9)
     if len(ranked) < 2:
         title = "Too few directors have enough films to be compared"
     elif np.isclose(first.low, ranked["low"].iloc[1]):

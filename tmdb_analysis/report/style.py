@@ -501,7 +501,7 @@ def names_in_words(
 # %% ../../nbs/6_report/60_style.ipynb #60sty904
 def lead_in_words(
     groups: pd.DataFrame,  # a row for each group
-    label: str,  # column with the name of a group
+    label: str,  # column with the name of a group, called by what a group is, such as genre
     measure: str = "median return",  # what is compared, a multiple of the budget
     columns: tuple[str, str, str] = RETURN_COLUMNS,  # estimate, and lower and upper end
     level: float = 0.95,  # confidence level of the intervals
@@ -516,7 +516,7 @@ def lead_in_words(
         value = f"{multiple_text(best[columns[0]])} the budget"
         return f"{first_capital(measure)} is highest for {best[label]}: {value}"
     if len(leaders) == n > 3:
-        return f"No clear lead in {measure}: the order of all {n} may be chance"
+        return f"No {label} clearly leads in {measure}: the order of all {n} may be chance"
     names = names_in_words(leaders[label].tolist())
     return f"{first_capital(names)} lead in {measure}; their order may be chance"
 
