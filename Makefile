@@ -146,7 +146,7 @@ book: $(READY) ## after editing a chapter: run all chapters, store their outputs
 	$(BIN)/python tests/make_book.py $(ARGS)
 
 docs: $(DOCS_READY) ## build the website of the book in build/site: chapters, docs, API reference, reports of the sample
-	@$(DOCS)/bin/python -m deploy.docs.make_docs $(ARGS)
+	@PYTHONPATH="$(CURDIR)" $(DOCS)/bin/python -m deploy.docs.make_docs $(ARGS)
 
 # The tools of the website have an environment of their own, which sees the packages of .venv.
 $(DOCS_READY): deploy/docs/requirements.txt $(READY)

@@ -140,7 +140,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
         "index.html",
         "docs/operations.html",
         "nbs/2_films/23_clean.html",
-        "nbs/6_report/66_report.html",
+        "nbs/6_report/68_report.html",
         "nbs/6_report/69_explore.html",
         "api/kpis.html",
         "CONTRIBUTING.html",
