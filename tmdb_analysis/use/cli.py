@@ -603,7 +603,7 @@ def fish_completion() -> str:
     lines = []
     for name, verb in VERBS.items():
         text = shlex.quote(verb.help)
-        lines.append(f"complete -c tmdb -n __fish_use_subcommand -a {name} -d {text}")
+        lines.append(f"complete -c tmdb -f -n __fish_use_subcommand -a {name} -d {text}")
         for option, keywords in verb.options.items():
             if option[0] == "-":
                 kind = "-l" if option.startswith("--") else "-s"
