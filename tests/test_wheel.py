@@ -88,7 +88,13 @@ def test_wheel_opens_the_book_in_jupyterlab(wheel, demo, tmp_path):
     code = "import sys; from tmdb_analysis.use.cli import main; sys.exit(main(sys.argv[1:]))"
     words = [sys.executable, "-c", code, "lab", "--no-browser", "--home", str(home)]
     with subprocess.Popen(
-        words, cwd=home, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True
+        words,
+        cwd=home,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as lab:
         try:
             found = (re.search(r"(http://127.0.0.1:\d+)/lab\S*token=(\w+)", x) for x in lab.stderr)
@@ -106,8 +112,7 @@ def test_wheel_opens_the_book_in_jupyterlab(wheel, demo, tmp_path):
             kernel = session.post(f"{base}/api/kernels", json={"name": spec}, timeout=60).json()
             assert kernel["name"] == "python3"
         finally:
-            os.killpg(lab.pid, signal.SIGINT)
-            os.killpg(lab.pid, signal.SIGINT)  # the first one asks
+            os.killpg(lab.pid, signal.SIGINT)  # JupyterLab asks on a terminal only
             lab.communicate(timeout=60)
     book = {path.name for path in (home / "lab").glob("[0-9]_*/*.ipynb")}
     assert book >= {path.name for path in (ROOT / "nbs").glob("[0-9]_*/[0-9]*.ipynb")}

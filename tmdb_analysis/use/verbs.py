@@ -11,6 +11,7 @@ __all__ = ['RUN_COLUMNS', 'run_values', 'parameters_text', 'run_cells', 'runs', 
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import webbrowser
@@ -369,7 +370,11 @@ def open_lab(
     command += ["--LabApp.default_url=/lab/tree/6_report/69_explore.ipynb"]
     command += ["--no-browser"] if args.no_browser or not has_screen() else []
     env = os.environ | {"TMDB_HOME": str(run.home), "JUPYTER_PREFER_ENV_PATH": "1"}
-    return subprocess.run(command, env=env, check=False).returncode
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # JupyterLab asks, and ends its kernels
+    try:
+        return subprocess.run(command, env=env, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 # %% ../../nbs/9_use/97_verbs.ipynb #6dcb3c2d
 def prune_command(
