@@ -43,7 +43,9 @@ def look(page: Page, path: Path) -> bytes:
 
 
 GRID = """
-nav, header, footer, .skip, main > :not(.chart) { display: none !important }
+nav, header, footer, .skip, main > :not(.chart), main > figure:nth-of-type(n + 10) {
+  display: none !important
+}
 .columns { display: block !important; max-width: none; padding: 0 }
 main { display: grid; grid-template-columns: repeat(3, 1fr); gap: 0 1.5rem; padding: 1rem }
 .chart { margin: 0 0 1rem; font-size: 0.8rem }
@@ -53,7 +55,7 @@ main { display: grid; grid-template-columns: repeat(3, 1fr); gap: 0 1.5rem; padd
 
 
 def contact_sheet(page: Page, path: Path) -> bytes:
-    "All figures of a report in a grid."
+    "The first nine figures of a report in a grid."
     page.goto(path.as_uri())
     page.add_style_tag(content=GRID)
     return small(page.screenshot(full_page=True))
