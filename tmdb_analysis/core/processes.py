@@ -202,11 +202,12 @@ def is_left_over(
     seconds: float = 86_400,  # how long nothing in it has changed
 ) -> bool:
     "Whether a folder of this user has no lock file, is old, and is in no process's use."
-    if (folder / OWNER).exists() or folder.is_symlink() or not folder.is_dir():
+    if folder.is_symlink() or not folder.is_dir() or (folder / OWNER).exists():
+        return False
+    if folder.stat().st_uid != os.getuid():  # never walk through what another user has put there
         return False
     times = [path.lstat().st_mtime for path in (folder, *folder.rglob("*"))]
-    is_old = time.time() - max(times) > seconds
-    return folder.stat().st_uid == os.getuid() and is_old and not is_in_use(folder)
+    return time.time() - max(times) > seconds and not is_in_use(folder)
 
 
 def delete_abandoned(

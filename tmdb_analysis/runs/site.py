@@ -513,7 +513,7 @@ def render_home(
     reports = home / "reports"
     reports.mkdir(parents=True, exist_ok=True)
     runs = [(run, facts if run == latest and facts else stored) for run, stored in all_runs(home)]
-    known: dict[tuple[CardMeasure, str], dict[str, Any]] = {}  # a run stands in many lines
+    known: dict[tuple[CardMeasure, str], dict[str, Any]] = {}  # read once; later runs show it too
     content = fill_template(
         "runs.html.j2",
         runs=[run_row(run, stored, runs, known) for run, stored in runs],

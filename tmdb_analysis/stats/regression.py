@@ -133,7 +133,7 @@ FILMS_PER_COLUMN = 10  # films that the regression needs for each of its columns
 class Regression(NamedTuple):
     "The multiples of a regression of log2 return, and how much they explain."
 
-    multiples: dict[Fact, Multiple]  # of each column that could be told from the others
+    multiples: dict[Fact, Multiple]  # of each column that is not a combination of others
     is_clear: dict[Fact, bool]  # whether a multiple differs from 1 more than by chance
     explained: float  # adjusted R squared
     n: int  # number of films
