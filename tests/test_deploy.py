@@ -103,6 +103,18 @@ def test_what_a_service_names_is_there(name):
             assert source in COMPOSE["volumes"], source
 
 
+def test_the_reports_are_served_read_only():
+    service, config = SERVICES["reports"], (DEPLOY / "nginx/nginx.conf").read_text(encoding="utf-8")
+    home = next(target for source, target in mounts(service) if source == "home")
+    assert home.endswith(":ro") and service["read_only"]
+    assert "root " + home.removesuffix(":ro") + "/reports;" in config
+    port = re.search(r"listen (\d+);", config)[1]
+    assert service["ports"] == [f"127.0.0.1:${{REPORTS_PORT:-{port}}}:{port}"]
+    assert examples()["REPORTS_PORT"] == port
+    boards = [path.read_text(encoding="utf-8") for path in DEPLOY.glob("grafana/dashboards/*.json")]
+    assert boards and all(f"http://127.0.0.1:{port}/" in board for board in boards)
+
+
 def networks(name: str) -> dict:
     "The networks of a service, with what it is called in each."
     joined = SERVICES[name].get("networks", [])

@@ -27,6 +27,7 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.dashboard import DataSourceRef, GridPos, Threshold
 
+REPORTS = "http://127.0.0.1:8090/"  # where compose.yaml shows the folder reports/
 FOLDER = Path(__file__).parent / "dashboards"
 SOURCE = DataSourceRef(type_val="grafana-postgresql-datasource", uid="tmdb-postgres")
 GREEN, AMBER, RED = "green", "orange", "red"
@@ -119,7 +120,8 @@ def made(
         .timezone("browser")
         .time(since, "now")
         .refresh("5m")
-    )
+        .link(dashboard.DashboardLink("Reports").type("link").icon("doc").url(REPORTS).target_blank(True))
+    )  # fmt: skip
     y = 0
     for height, panels in rows:
         x = 0

@@ -106,11 +106,11 @@ import_python() { # the image that the Dockerfiles begin with: Debian bookworm a
     --change 'ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt PIP_CERT=/etc/ssl/certs/ca-certificates.crt LANG=C.UTF-8' - "$tag" >/dev/null
 }
 
-import_services() { # PostgreSQL, Valkey and Prometheus of Debian under the names that compose.yaml has; Grafana is a stub
-  root_folder services-root trixie postgresql-17,valkey-server,valkey-tools,prometheus,prometheus-node-exporter,busybox,wget,ca-certificates
+import_services() { # PostgreSQL, Valkey, Prometheus and nginx of Debian under the names that compose.yaml has; Grafana is a stub
+  root_folder services-root trixie postgresql-17,valkey-server,valkey-tools,prometheus,prometheus-node-exporter,nginx-light,busybox,wget,ca-certificates
   local base=tmdb-base/services:1 compose=$CHECKOUT/deploy/compose.yaml name
   has_image "$base" || tar -C "$PLACE/services-root" -c . | docker import --change 'ENV LANG=C.UTF-8 PATH=/usr/lib/postgresql/17/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$base" >/dev/null
-  for name in postgres valkey/valkey prom/prometheus prom/node-exporter grafana/grafana; do
+  for name in postgres valkey/valkey prom/prometheus prom/node-exporter nginx grafana/grafana; do
     local tag
     tag=$(tag_in "$name:" ' +image:' "$compose")
     has_image "$tag" || { echo "FROM $base" && lines "${name##*/}"; } | docker build --quiet --tag "$tag" - >/dev/null
@@ -139,6 +139,7 @@ ENTRYPOINT ["bash", "/entrypoint"]
 DOCKERFILE
     ;;
   valkey) echo 'WORKDIR /data' ;;
+  nginx) echo 'WORKDIR /' ;;
   prometheus)
     echo 'RUN install -d -o nobody /prometheus'
     echo 'ENTRYPOINT ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]'

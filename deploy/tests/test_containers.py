@@ -14,6 +14,7 @@ import shlex
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from base64 import urlsafe_b64encode
 from pathlib import Path
@@ -94,6 +95,14 @@ class Stack:
         ) as answer:
             return json.load(answer)
 
+    def page(self, path: str, method: str = "GET") -> str:
+        "What the web server of the reports answers. Raises `HTTPError`."
+        url = f"http://127.0.0.1:{self.values['REPORTS_PORT']}{path}"
+        with urllib.request.urlopen(
+            urllib.request.Request(url, method=method), timeout=30
+        ) as answer:
+            return answer.read().decode()
+
     def until_healthy(self, wanted: bool, seconds: float = 300) -> str:
         "Wait until `make health-check` succeeds or fails; what it said."
         deadline = time.monotonic() + seconds
@@ -168,6 +177,10 @@ def test_a_run_from_the_form_reaches_postgresql_though_a_worker_dies(stack):
         facts["status"] == "ok"
         and stack.inside("jupyter", "test", "-s", f"{reports}/index.html") == ""
     )
+    front = stack.page("/")
+    assert f'href="{RUN}/index.html"' in front and "<h1" in stack.page(f"/{RUN}/index.html")
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        stack.page(f"/{RUN}/index.html", method="PUT")
     count = (
         "select count(*) from tmdb.movies "
         f"where exists (select from tmdb.runs where run_id = '{RUN}')"

@@ -7,7 +7,8 @@ run, and publishes a run that succeeded.
 Connection `tmdb`: its password is the read access token of TMDB. The stages get it as an
 environment variable, never as a parameter. Variables, all optional: `tmdb_home` (folder for
 data/ and reports/), `tmdb_python` (the Python of the package), `tmdb_schedule` (@daily),
-`tmdb_params` (JSON: other defaults for the parameters).
+`tmdb_params` (JSON: other defaults for the parameters), `tmdb_reports_url` (where a web server
+shows the folder reports/).
 """
 
 import json
@@ -29,6 +30,7 @@ KNOWN = json.loads((HERE / "tmdb.json").read_text(encoding="utf-8"))  # made by 
 
 HOME = Variable.get("tmdb_home", default=str(CHECKOUT))
 PYTHON = Variable.get("tmdb_python", default=str(CHECKOUT / ".venv" / "bin" / "python"))
+REPORTS = Variable.get("tmdb_reports_url", default=f"{Path(HOME).absolute().as_uri()}/reports")
 DEFAULTS = Variable.get("tmdb_params", default={}, deserialize_json=True)
 
 RUN = (
@@ -89,7 +91,7 @@ class Chapter(BashOperator):
         except AirflowException:
             raised, reason = self.failure()
             self.log.error("%s failed with %s: %s", self.task_id, raised, reason)
-            self.log.error("its page, when the run is finished: %s", Path(self.page).as_uri())
+            self.log.error("its page, when the run is finished: %s", self.page)
             raise (AirflowFailException if raised in FATAL else AirflowException)(
                 f"{raised}: {reason}"
             ) from None
@@ -120,20 +122,20 @@ def prepare(given: str, run_id: str, stages: list, finished: int) -> None:
         sys.exit(finished)
 
 
-def finish(run_id: str) -> dict:
+def finish(run_id: str, reports: str) -> dict:
     import sys
 
     sys.tracebacklimit = 0
     sys.modules.setdefault("rfc3987_syntax", None)
-    from tmdb_analysis.core.settings import TmdbError, settings
+    from tmdb_analysis.core.settings import TmdbError
     from tmdb_analysis.use.steps import finish
 
     told = finish(run_id)
-    page = settings().pipeline.home / "reports" / run_id / "index.html"
-    print(f"report {page.as_uri()}")
+    page = f"{reports}/{run_id}/index.html"
+    print(f"report {page}")
     if told.status != "ok":
         raise TmdbError(f"{told.status} in {told.failed_stage}: {told.error}")
-    return {"films": told.films, "score": told.score, "report": page.as_uri()}
+    return {"films": told.films, "score": told.score, "report": page}
 
 
 def params() -> dict[str, Param]:
@@ -151,7 +153,7 @@ def params() -> dict[str, Param]:
 with DAG(
     "tmdb",
     description="Films from TMDB, from raw answers to a published report",
-    doc_md=__doc__,
+    doc_md=f"{__doc__}\n[The reports]({REPORTS}/index.html)",
     schedule=Variable.get("tmdb_schedule", default="@daily"),
     start_date=datetime(2026, 1, 1),
     catchup=False,
@@ -180,7 +182,7 @@ with DAG(
             task_id=name,
             bash_command=f"exec {shlex.join([PYTHON, '-c', STEP, name])} {RUN}",
             record=f"{HOME}/reports/{RUN}/stages/{name.partition('_')[2]}.json",
-            page=f"{HOME}/reports/{RUN}/{name}.html",
+            page=f"{REPORTS}/{RUN}/{name}.html",
             do_xcom_push=False,
             retries=2,
             retry_delay=timedelta(minutes=5),
@@ -194,7 +196,7 @@ with DAG(
         task_id="finish",
         python=PYTHON,
         python_callable=finish,
-        op_kwargs={"run_id": RUN},
+        op_kwargs={"run_id": RUN, "reports": REPORTS},
         expect_airflow=False,
         # whatever became of the stages, if the run was prepared
         trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
