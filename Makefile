@@ -166,9 +166,10 @@ dashboards: $(READY) ## after editing deploy/grafana: write its dashboards and a
 	$(BIN)/python deploy/grafana/make_dashboards.py
 	$(BIN)/python deploy/grafana/make_alerts.py
 
-lock: $(READY) ## write requirements.lock, environment.yml and the requirements.txt of Airflow and the website anew
+lock: $(READY) ## write requirements.lock, environment.yml and the requirements.txt of the images, Airflow and the website anew
 	$(BIN)/uv pip compile --quiet --refresh setup.py --extra dev --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock
 	$(BIN)/python tests/make_environment.py
+	$(BIN)/uv pip compile --quiet setup.py deploy/docker/requirements.in --constraint requirements.lock --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/docker/requirements.txt
 	$(BIN)/uv pip compile --quiet deploy/airflow/requirements.in --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/airflow/requirements.txt
 	$(BIN)/uv pip compile --quiet deploy/docs/requirements.in --constraint requirements.lock --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/docs/requirements.txt
 

@@ -387,6 +387,15 @@ def test_no_secret_can_come_into_an_image():
     ]
 
 
+def test_the_images_get_the_versions_of_the_lock_and_no_test_tools():
+    lock, images = (
+        set(re.findall(r"^[a-z0-9][^ ]*==[^ ;]+", path.read_text(encoding="utf-8"), re.M))
+        for path in (ROOT / "requirements.lock", DEPLOY / "docker/requirements.txt")
+    )
+    assert images < lock, "run `make lock`"
+    assert not [pin for pin in images if re.match("pytest|hypothesis|playwright|mypy|ruff", pin)]
+
+
 def test_pins_of_airflow_agree():
     wanted = set(
         re.findall(
