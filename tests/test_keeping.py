@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.test_docs import ROOT, blocks
 from tests.test_usage import finished
 from tmdb_analysis.core.home import Run, current_id, pick_published, point_readers_to, published
 from tmdb_analysis.core.store import load, read_kpi
@@ -55,6 +57,18 @@ def test_runs_shows_scope_parameters_disk_and_the_published_run(library, capsys)
     assert rows["c"]["scope"] is None and rows["c"]["parameters"] == {}
     assert rows["c"]["disk_bytes"] > 1000 and rows["c"]["status"] == "ok"
     assert json.loads(say(capsys, library / "empty", "runs", "--json")) == []
+
+
+def test_a_home_comes_back_from_its_backup(library, capsys, tmp_path_factory):
+    place = tmp_path_factory.mktemp("backup")
+    block = next(b for b in blocks(ROOT / "docs/operations.md") if "backup.tar.gz" in b)
+    tars = block.replace("HOME", str(library)).splitlines()[:2]
+    subprocess.run(["bash", "-ec", "\n".join(tars)], cwd=place, check=True)
+    before = [say(capsys, library, "runs", "--json"), published(library).id]
+    restored = place / "RESTORED"
+    assert [say(capsys, restored, "runs", "--json"), published(restored).id] == before
+    answers = {path.relative_to(library) for path in (library / "data/raw").rglob("answers")}
+    assert answers == {path.relative_to(restored) for path in restored.rglob("answers")} != set()
 
 
 # The pointer
