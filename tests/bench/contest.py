@@ -120,8 +120,10 @@ def compete(
     work: Path,  # folder for results; they are deleted
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Result]:
-    """The results of one size. Raises AssertionError if a contestant's tables of the first round
-    differ from the package's; no time counts then."""
+    """The results of one size; none after a part in which the package failed.
+
+    Raises AssertionError if a contestant's tables of the first round differ from the package's; no
+    time counts then."""
     raw = work / "raw.parquet"
     for part in choice.parts:
         contestants = choice.contestants(part, films)
@@ -141,6 +143,9 @@ def compete(
                     result.error = str(e)
                     tell(result.error)
             if number == 0:
+                if results[PACKAGE].error:
+                    yield from results.values()
+                    return
                 check(
                     part, [one for one in contestants if not results[one.name].error], work / part
                 )

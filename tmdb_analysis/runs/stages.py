@@ -354,7 +354,9 @@ def interruptible(
 
 # %% ../../nbs/8_runs/87_stages.ipynb #5a72633a
 MEMORY_ADVICE = "free some memory, use fewer films, or give the engine less: -p memory_gb=2"
-OUT_OF_MEMORY = re.compile(r"Resources exhausted|OutOfMemory|MemoryError")  # of Sail, Spark, Python
+OUT_OF_MEMORY = re.compile(  # the first two are of Sail, then of Spark and of Python
+    r"Resources exhausted|Failed to allocate|OutOfMemory|MemoryError"
+)
 
 
 def failure_message(
