@@ -123,7 +123,8 @@ def downloads(
     folder: Path,  # reports/<run_id>
 ) -> list[list[tuple[Path, str]]]:
     "Path and size of each file to download, grouped by table; paths are relative to the folder."
-    names = "movies.csv flags.csv quality.json run.json datapackage.json contract.yaml".split()
+    names = "movies.csv usable_films.csv flags.csv quality.json run.json"
+    names = f"{names} datapackage.json contract.yaml".split()
     files = [folder / name for name in (*names, CHECKSUM_FILE)]
     tables = (folder / "kpis").glob("*.*")
     files += sorted(path for path in tables if path.suffix in (".csv", ".parquet"))

@@ -24,7 +24,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..core.display import column_title, field_text, readable_table
+from ..core.display import column_title, field_text, plain_definition, readable_table
 from ..core.engine import one_row, session
 from ..core.home import Run, read_counts, run_to_read, terminal_text
 from ..core.records import RunRecord, read_record
@@ -158,7 +158,7 @@ def explanation_html(
     "An explanation as a closed `<details>` element: definition, parameters, funnel and films."
     used = ", ".join(f"{name} = {value}" for name, value in answer.parameters.items())
     parts = [
-        f"<p>{html.escape(answer.definition)}</p>",
+        f"<p>{html.escape(plain_definition(answer.definition))}</p>",
         f"<p>Parameters: {html.escape(used)}.</p>" if used else "",
         readable_table(answer.funnel)._repr_html_(),
     ]
