@@ -29,7 +29,7 @@ from ..films.clean import id_of_name
 from ..films.cohort import consumer_prices
 from ..kpis.franchises import NO_COLLECTIONS_NOTE
 from ..kpis.genres import BUDGET_TIERS
-from .page import asset, fill_template, html_page
+from .page import asset, fill_template, html_page, joined_script
 
 # %% ../../nbs/7_pages/74_dashboard.ipynb #19db4ee5
 FILM_COLUMNS = (
@@ -308,7 +308,7 @@ def dashboard_html(
         "dashboard",
         pages,
         run_id,
-        style=css + asset("dashboard.css"),
-        scripts=[vega_script(place), table, asset("dashboard.js")],
+        style=css + asset("wide.css") + asset("dashboard.css"),
+        scripts=[vega_script(place), table, joined_script("dashboard.js")],
         data={"data-films": packed(data), "data-charts": charts},
     )

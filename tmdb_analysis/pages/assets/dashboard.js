@@ -6,15 +6,22 @@
 // never as HTML. The policy of the page allows this script by its hash. The script creates no code
 // from text and loads nothing.
 
-const byId = (id) => document.getElementById(id);
-const readJson = (id) => JSON.parse(byId(id).textContent);
-
-// The films are JSON, compressed with gzip, in base64.
-async function readPacked(id) {
-  const bytes = Uint8Array.from(atob(readJson(id)), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).json();
-}
+import {
+  byId,
+  element,
+  readJson,
+  readPacked,
+  DASH,
+  countFormat,
+  decimalFormat,
+  compactFormat,
+  orDash,
+  asCount,
+  asDecimal,
+  filmCount,
+  filmUrl,
+  filmLink,
+} from "./common.js";
 
 const data = await readPacked("data-films");
 const charts = readJson("data-charts");
@@ -22,21 +29,10 @@ const form = byId("filters");
 
 // ---- Values as text. An unknown value is null everywhere; the reader sees a dash.
 
-const DASH = "–";
-const compactFormat = new Intl.NumberFormat("en", {
-  notation: "compact",
-  maximumSignificantDigits: 3,
-});
-const decimalFormat = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 const digitsFormat = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
-const countFormat = new Intl.NumberFormat("en");
-const orDash = (write) => (value) => (value === null ? DASH : write(value));
 const asUsd = orDash((value) => "$" + compactFormat.format(value));
 const asTimes = orDash((value) => decimalFormat.format(value) + "×");
 const asReturn = orDash((value) => digitsFormat.format(value) + "×");
-const asDecimal = orDash((value) => decimalFormat.format(value));
-const asCount = orDash((value) => countFormat.format(value));
-const filmCount = (n) => countFormat.format(n) + (n === 1 ? " film" : " films");
 const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
 // ---- Films. The page contains columns with money in million nominal USD. Charts and table need
@@ -48,7 +44,6 @@ const boxLabel = (box) => box.nextSibling.data.trim();
 const bandEdges = budgetBoxes.map((box) => box.value).filter((value) => value !== "unknown");
 const languageNames = new Intl.DisplayNames(["en"], { type: "language" });
 const languageName = (code) => (/^[a-z]{2}$/.test(code) ? languageNames.of(code) : code);
-const filmUrl = (id) => "https://www.themoviedb.org/movie/" + id;
 
 function makeFilm(id, place) {
   const directors = data.directors[place].map((at) => data.names.people[at][1]);
@@ -166,7 +161,7 @@ function fillList(name) {
     for (const at of film.at[name]) counts.set(at, (counts.get(at) ?? 0) + 1);
   const options = [...counts].toSorted(([a, n], [b, m]) => m - n || a - b);
   const makeOption = ([at, n]) =>
-    Object.assign(document.createElement("option"), {
+    element("option", {
       value: pickers[name].labels[at],
       label: filmCount(n),
     });
@@ -478,7 +473,7 @@ const REACHED = 2.5; // times the budget, as the definition of the chart says
 const staleCharts = new Set();
 const chartsInSight = new Set();
 const figureOf = (name) => byId("chart-" + name);
-const chartOf = (element) => element.closest("figure").id.replace("chart-", "");
+const chartOf = (part) => part.closest("figure").id.replace("chart-", "");
 const isDark = matchMedia("(prefers-color-scheme: dark)");
 
 // Vega's configuration, in the colours of the style sheet.
@@ -668,13 +663,6 @@ function choose({ field, value }) {
   update();
 }
 
-const linkTo = (film) =>
-  Object.assign(document.createElement("a"), {
-    href: filmUrl(film.id),
-    rel: "noreferrer",
-    textContent: film.title,
-  });
-
 function showFilm(name, film) {
   const facts = [
     film.year ?? "year unknown",
@@ -686,7 +674,7 @@ function showFilm(name, film) {
     film.doubt && `check: ${film.doubt}`,
   ];
   const words = " · " + facts.filter(Boolean).join(" · ");
-  figureOf(name).querySelector(".picked").replaceChildren(linkTo(film), words);
+  figureOf(name).querySelector(".picked").replaceChildren(filmLink(film.id, film.title), words);
 }
 
 const brushes = {
@@ -736,9 +724,9 @@ function tooltipOf({ encoding = {}, layer = [] }) {
 }
 
 function nameCell(cell, row, text) {
-  if (row.id && row.place !== undefined) cell.append(linkTo(films[row.place]));
+  if (row.id && row.place !== undefined) cell.append(filmLink(row.id, films[row.place].title));
   else if (row.choice) {
-    const button = Object.assign(document.createElement("button"), {
+    const button = element("button", {
       type: "button",
       textContent: text,
     });
@@ -756,7 +744,7 @@ function fillTable(table, name, rows) {
   const heads = table.createTHead().insertRow();
   for (const { title } of all) {
     const textContent = title === "title" ? (isOfFilms ? "Film" : "Name") : title;
-    heads.append(Object.assign(document.createElement("th"), { scope: "col", textContent }));
+    heads.append(element("th", { scope: "col", textContent }));
   }
   const body = table.createTBody();
   for (const row of rows) {
@@ -946,10 +934,6 @@ form.addEventListener("reset", () => setTimeout(update));
 for (const name of Object.keys(pickers)) {
   form.elements[name]?.addEventListener("focus", () => fillList(name), { once: true });
 }
-document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault(); // the hash holds the filters
-  byId("main").focus();
-});
 addEventListener("hashchange", () => {
   restoreForm();
   update();
