@@ -198,7 +198,7 @@ SHAPE_ATTRIBUTES = set(
     "stroke-width text-anchor transform viewBox width x y".split()
 )
 # Of figures; the style sheet lays them out.
-CLASSES = {"chart", "chart screen", "drawn", "wide", "narrow"}
+CLASSES = {"chart", "chart screen", "drawn", "files", "wide", "narrow"}
 ALLOWED_ATTRIBUTES = {
     "a": {"href"},
     "img": {"src", "alt"},

@@ -166,6 +166,7 @@ def return_in_order(
     what: str,  # the groups in the definition, such as `month of release`
     as_of: object = None,  # date of the data in words; None if unknown
     even: BreakEven = BREAK_EVEN,  # where films break even
+    heading: str = "",  # the finding; empty: which groups lead
 ) -> Figure:
     "The median return of each group with its 95% interval, in the order of the table."
     groups = estimates(table, "median_return", "n_return", label)
@@ -178,7 +179,7 @@ def return_in_order(
     return finish_figure(
         fig,
         "Dots with intervals on a logarithmic axis, one row per group",
-        title,
+        heading or title,
         f"Median of gross / budget by {what}, with its 95% interval; "
         "n: films with usable budget and revenue",
         f"Grey: fewer than {film_count_text(FIRM_FILMS)}. {even.sentence} "

@@ -412,11 +412,11 @@ def figure_html(
     wide, kind = svg_markup(fig, alt), "chart" if on_paper else "chart screen"
     make_narrow(fig)
     heading, finding, caption = (escape(words[k]) for k in ("definition", "title", "caption"))
-    caption += f' <a href="{escape(numbers)}">CSV</a>' if numbers else ""
+    files = f'<a href="{escape(numbers)}">CSV</a>' if numbers else ""
     return (
         f'<figure class="{kind}"><p class="drawn"><strong>{heading}</strong></p><p>{finding}</p>'
         f'<div class="wide">{wide}</div><div class="narrow" hidden>{svg_markup(fig, alt)}</div>'
-        f"<figcaption>{caption}</figcaption></figure>"
+        f'<figcaption>{caption}<p class="files">{files}</p></figcaption></figure>'
     )
 
 

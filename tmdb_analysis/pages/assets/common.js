@@ -29,6 +29,24 @@ export const filmUrl = (id) => "https://www.themoviedb.org/movie/" + id;
 export const filmLink = (id, title) =>
   element("a", { href: filmUrl(id), rel: "noreferrer", textContent: title });
 
+// A file that the reader saves; its name begins with the name of the page or the chart.
+export function saveFile(name, content, type = "text/plain") {
+  const href = URL.createObjectURL(new Blob([content], { type }));
+  element("a", { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 10_000);
+}
+
+// A button below a chart for each kind of file: its suffix, and the function that saves it.
+export function addSavers(place, title, savers) {
+  for (const [suffix, save] of Object.entries(savers)) {
+    const textContent = suffix.toUpperCase();
+    const button = element("button", { type: "button", textContent });
+    button.setAttribute("aria-label", `${textContent} of the chart: ${title}`);
+    button.addEventListener("click", save);
+    place.append(button);
+  }
+}
+
 // The hash of the URL holds the answers of the form, so a link to the content must not change it.
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();

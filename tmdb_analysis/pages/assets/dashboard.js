@@ -21,6 +21,8 @@ import {
   filmCount,
   filmUrl,
   filmLink,
+  saveFile,
+  addSavers,
 } from "./common.js";
 
 const data = await readPacked("data-films");
@@ -362,6 +364,8 @@ function returnRow(members, limits, more) {
     median: middle,
     low: onAxis(low),
     high: onAxis(high),
+    lower_quartile: low,
+    upper_quartile: high,
     middle: asReturn(middle),
     half: `${asReturn(low)} to ${asReturn(high)}`,
   };
@@ -469,7 +473,7 @@ const rowMakers = {
 
 const views = {};
 const shownRows = {}; // name of a chart: its rows
-const REACHED = 2.5; // times the budget, as the definition of the chart says
+const REACHED = data.earned_back; // times the budget: where films break even
 const staleCharts = new Set();
 const chartsInSight = new Set();
 const figureOf = (name) => byId("chart-" + name);
@@ -550,10 +554,9 @@ function showCaption(name) {
   const count = filmsOf(name).length;
   const figure = figureOf(name);
   const none = figure.querySelector(".none");
-  figure.querySelector(".definition").textContent = charts[name].definition.replaceAll(
-    "{dollars}",
-    dollarWords(),
-  );
+  figure.querySelector(".definition").textContent = charts[name].definition
+    .replaceAll("{dollars}", dollarWords())
+    .replaceAll("{reached}", asDecimal(REACHED));
   figure.querySelector(".n").textContent = `n = ${filmCount(count)}.`;
   none.textContent = selectedFilms.length
     ? "No data for this selection."
@@ -701,9 +704,10 @@ function watchBrush(name, view) {
   view.addSignalListener("brush", (_, value) => {
     ranges = value;
   });
-  // Vega ends its range when this event has gone through the chart.
-  view.addEventListener("pointerup", () =>
+  // Vega ends its range when this event has gone through the chart. The event can be outside it.
+  addEventListener("pointerup", () =>
     setTimeout(() => {
+      if (views[name] !== view) return;
       const found = Object.entries(brushes[name]).filter(([field]) => ranges[field]);
       if (!found.length) return;
       for (const [field, what] of found) setRange(what, ranges[field]);
@@ -782,8 +786,48 @@ function showOutside(name) {
   fillTable(details.querySelector("table"), name, outside.slice(0, OUTSIDE_LISTED));
 }
 
+// ---- Files. A chart is saved as it is on the screen, and its numbers as a CSV file. A cell of the
+// file that a spreadsheet would read as a formula gets an apostrophe.
+
+const FILM_FIELDS = "id title year kind budget revenue roi rating votes popularity";
+const GROUP_FIELDS = "name kind what money n total lower_quartile median upper_quartile";
+const withoutFormula = (value) =>
+  typeof value === "string" && /^\s*[=+\-@\t\r]/.test(value) ? "'" + value : value;
+const csvCell = (value) => {
+  const text = String(withoutFormula(value ?? ""));
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+
+function chartCsv(name) {
+  const { drawn, outside } = shownRows[name];
+  const rows = [...drawn, ...outside].map((row) => films[row.place] ?? row);
+  const isOfFilms = rows.some((row) => row.place !== undefined);
+  const used = (isOfFilms ? FILM_FIELDS : GROUP_FIELDS)
+    .split(" ")
+    .filter((field) => rows.some((row) => row[field] !== undefined));
+  const lines = rows.map((row) => used.map((field) => csvCell(row[field])).join(","));
+  return [used.join(","), ...lines, ""].join("\r\n");
+}
+
+async function savePicture(name) {
+  const paper = getComputedStyle(document.documentElement).getPropertyValue("--paper");
+  const canvas = await views[name].background(paper).toCanvas(2);
+  canvas.toBlob((picture) => saveFile(name + ".png", picture, "image/png"));
+}
+
+const saveDrawing = async (name) =>
+  saveFile(name + ".svg", await views[name].toSVG(), "image/svg+xml");
+
+for (const name of Object.keys(charts)) {
+  addSavers(figureOf(name).querySelector(".files"), charts[name].title, {
+    csv: () => saveFile(name + ".csv", chartCsv(name), "text/csv"),
+    png: () => savePicture(name),
+    svg: () => saveDrawing(name),
+  });
+}
+
 // ---- The table of films. DataTables sorts, pages and exports. Unknown values sort last in both
-// directions. A cell of the CSV file that a spreadsheet would read as a formula gets an apostrophe.
+// directions.
 
 const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en") : a - b);
 
@@ -800,9 +844,6 @@ const joinList = (value, by) => (Array.isArray(value) ? value.join(by) || null :
 const asWords = orDash((value) => `<bdi>${escapeHtml(String(value))}</bdi>`);
 const asLink = (value, film) =>
   `<a href="${filmUrl(film.id)}" rel="noreferrer">${asWords(value)}</a>`;
-const withoutFormula = (value) =>
-  typeof value === "string" && /^\s*[=+\-@\t\r]/.test(value) ? "'" + value : value;
-
 const column = (title, name, write) => ({
   title,
   name,
