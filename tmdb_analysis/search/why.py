@@ -155,19 +155,18 @@ def explanation_html(
     answer: Explanation,
     films: pd.DataFrame | None = None,  # films to list, with their records; None: no list
 ) -> HTML:
-    "An explanation as a closed `<details>` element: definition, parameters, funnel and films."
+    "An explanation: definition and parameters, and a closed `<details>` with funnel and films."
     used = ", ".join(f"{name} = {value}" for name, value in answer.parameters.items())
-    parts = [
-        f"<p>{html.escape(plain_definition(answer.definition))}</p>",
-        f"<p>Parameters: {html.escape(used)}.</p>" if used else "",
-        readable_table(answer.funnel)._repr_html_(),
-    ]
+    words = f"<p>{html.escape(plain_definition(answer.definition))}</p>"
+    words += f"<p>Parameters: {html.escape(used)}.</p>" if used else ""
+    parts = [readable_table(answer.funnel)._repr_html_()]
     if films is not None and len(films):
         parts += [
             "<p>The films, and the records they come from:</p>",
             readable_table(films)._repr_html_(),
         ]
-    return HTML(f"<details><summary>Why these numbers</summary>{''.join(parts)}</details>")
+    title = "Films left after each rule"
+    return HTML(f"{words}<details><summary>{title}</summary>{''.join(parts)}</details>")
 
 # %% ../../nbs/5_search/54_why.ipynb #b8019d5f
 def terminal_table(table: pd.DataFrame) -> Table:
