@@ -28,6 +28,7 @@ from tmdb_analysis.report.group_charts import (
     return_by_director,
     return_by_franchise,
     return_by_genre,
+    return_in_order,
     risk_by_genre,
     roi_by_genre,
 )
@@ -47,9 +48,11 @@ from tmdb_analysis.report.style import (
     COLOUR_NAMES,
     FONT,
     PHONE_WIDTH,
+    BreakEven,
     chart_label,
     empty_figure,
     figure_html,
+    lead_in_words,
     make_narrow,
 )
 from tmdb_analysis.report.year_charts import (
@@ -401,14 +404,42 @@ def test_revenue_vs_budget_shows_each_film_and_the_lines():
         np.sort(films[["budget_musd", "revenue_musd"]], axis=0),
     )
     assert [line.get_ydata()[0] / line.get_xdata()[0] for line in ax.lines[:2]] == [1, 2.5]
-    assert (
-        ax.get_xlim() == ax.get_ylim() and labels(fig, "x") == labels(fig) and "$1M" in labels(fig)
-    )
+    for limits, dots in ((ax.get_xlim(), "budget_musd"), (ax.get_ylim(), "revenue_musd")):
+        assert limits[0] <= films[dots].min() and films[dots].max() <= limits[1]
+    assert ax.get_xlim()[1] <= 10 * films["budget_musd"].max() and "$1M" in labels(fig, "x")
     back, well = (films["roi"] >= 1).sum(), (films["roi"] >= 2.5).sum()
     assert (
         f"{back} of 400 films earned back at least their budget, {well} at least 2.5× their budget"
         in fig.get_label()
     )
+
+
+@pytest.mark.parametrize(
+    "chart", [revenue_vs_budget, roi_by_genre, return_by_genre, return_by_franchise]
+)
+def test_lines_and_band_of_break_even_follow_the_settings(chart):
+    fig = chart(TABLES[chart], even=BreakEven(1.5, 2, 4))
+    ax = fig.axes[0]
+    if chart is revenue_vs_budget:
+        assert [line.get_ydata()[0] / line.get_xdata()[0] for line in ax.lines[:2]] == [1, 2]
+        well = (TABLES[chart]["roi"] >= 2).sum()
+        assert f"{well} at least 2× their budget" in fig.get_label()
+    else:
+        band = next(p for p in ax.patches if getattr(p, "get_x", None) and p.get_x() == 1.5)
+        assert band.get_width() == 2.5 and "2× budget" in [text.get_text() for text in ax.texts]
+    assert "2.5×" not in fig.get_label() and "Pale band: 2×" not in fig.get_label()
+
+
+def test_groups_keep_their_order_and_most_groups_are_no_lead():
+    months = intervals("month", list("ABCDEFG"), "median_return", "n_return")
+    wide = months.assign(median_return_low=0.1, median_return_high=90.0, n_return=[9, *[40] * 6])
+    fig = return_in_order(wide, "month", "month of release")
+    assert [name[0] for name in labels(fig)] == list("GFEDCB")  # the first on top, A too small
+    assert "No month clearly leads in median return: the order of all 6" in fig.get_label()
+    last = {"median_return": 0.015, "median_return_low": 0.01, "median_return_high": 0.02}
+    wide.loc[6, list(last)] = list(last.values())
+    told = lead_in_words(wide, "month")
+    assert told == "No month clearly leads in median return: the order of 6 of 7 may be chance"
 
 
 def test_the_trend_is_that_of_theil_and_sen():
@@ -468,7 +499,7 @@ def test_return_by_genre_shows_estimates_and_hides_small_genres():
     )
     assert (
         "Median return is highest for Horror: 4× the budget" in fig.get_label()
-        and "comparison of all 2 (Newman-Keuls)" in fig.get_label()
+        and "comparison of both (Newman-Keuls)" in fig.get_label()
     )
     near = table.assign(median_return_high=[None, 20.0, 4.5, 5.0])
     assert "Horror and Drama lead in median return; their order may be chance" in " ".join(

@@ -457,7 +457,7 @@ def test_unknown_sorts_last_in_both_directions(visit, demo, movies, way, first):
 def test_the_download_is_the_selection_and_no_cell_is_a_formula(visit, hostile, place):
     page = visit(hostile, "#dollars=nominal&sort=year.asc")
     with page.expect_download() as got:
-        page.click("button:has-text('CSV')")
+        page.click("button:has-text('Download as CSV')")
     got.value.save_as(place / "films.csv")
     rows = list(csv.DictReader((place / "films.csv").open(encoding="utf-8-sig", newline="")))
     assert [r["Title"].lstrip("'") for r in rows] == HOSTILE
@@ -621,6 +621,56 @@ def test_a_range_drawn_over_money_or_years_filters(board, usable):
     assert 0 < ends["revenue_from"] < ends["revenue_to"]
     few = int(n(board).split()[2])
     assert 0 < few < len(usable)
+
+
+def test_a_finger_that_moves_to_the_side_draws_a_range(visit, demo):
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    page = visit(demo.report / "dashboard.html", **phone)
+    box = scroll_to(page, "years").locator(".chart svg").first.bounding_box()
+    fingers = page.context.new_cdp_session(page)
+    touch = "Input.dispatchTouchEvent"
+    for i in range(7):
+        x, y = box["x"] + box["width"] * (0.4 + 0.05 * i), box["y"] + box["height"] * 0.5
+        kind = "touchMove" if i else "touchStart"
+        fingers.send(touch, {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        page.wait_for_timeout(30)  # the browser decides between a scroll and a drag
+    fingers.send(touch, {"type": "touchEnd", "touchPoints": []})
+    until(lambda: page.input_value("[name=to]") != "")
+    assert int(page.input_value("[name=from]")) < int(page.input_value("[name=to]")) - 10
+
+
+def saved(page, figure, suffix: str, place: Path) -> Path:
+    "The file that a button below a chart saves."
+    with page.expect_download() as got:
+        figure.locator(f".files :text-is('{suffix}')").click()
+    got.value.save_as(place / got.value.suggested_filename)
+    return place / got.value.suggested_filename
+
+
+def test_each_chart_is_saved_as_csv_png_and_svg(board, usable, tmp_path):
+    figures = board.locator("figure")
+    assert board.locator(".files button").count() == 3 * figures.count() == 24
+    figure = scroll_to(board, "money")
+    assert saved(board, figure, "PNG", tmp_path).read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in saved(board, figure, "SVG", tmp_path).read_text(encoding="utf-8")
+    with saved(board, figure, "CSV", tmp_path).open(encoding="utf-8", newline="") as f:
+        rows = list(csv.DictReader(f))
+    assert {int(row["id"]) for row in rows} == {m["id"] for m in usable}
+    with saved(board, scroll_to(board, "genres"), "CSV", tmp_path).open(encoding="utf-8") as f:
+        horror = next(row for row in csv.DictReader(f) if row["name"] == "Horror")
+    known = [m["roi"] for m in usable if "Horror" in m["genres"]]
+    assert float(horror["median"]) == pytest.approx(statistics.median(known))
+    assert int(horror["n"]) == len(known)
+
+
+def test_the_line_of_break_even_is_that_of_the_run(visit, place):
+    path, rows = place / "even.html", many(60)
+    html = dashboard_html(
+        films(rows), NOBODY, {}, "even", place, money_known(rows), earned_back=1.75
+    )
+    path.write_text(html, encoding="utf-8")
+    page = visit(path)
+    assert "dashed line it is 1.75 times the budget" in page.inner_text("#chart-money")
 
 
 def test_the_names_behind_a_chart_filter_by_keyboard(board):

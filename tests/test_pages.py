@@ -2,8 +2,10 @@
 
 import json
 from itertools import combinations
+from xml.etree.ElementTree import fromstring
 
 import pytest
+from PIL import Image
 
 from tmdb_analysis.core.home import Run
 from tmdb_analysis.use.cli import main
@@ -227,6 +229,26 @@ def test_a_report_prints(visit, demo, tmp_path):
     assert pdf.startswith(b"%PDF") and len(pdf) < 4_000_000
     assert pdf.count(b"/Type /Page\n") <= 10
     assert page.locator("details:not([open]) >> visible=true").count() == 0, "no dead fold-outs"
+
+
+def test_each_chart_of_a_report_is_saved_with_its_words(visit, demo, tmp_path):
+    page = visit(demo.report / "index.html", color_scheme="dark")
+    figures = page.locator("figure.chart")
+    assert figures.count() > 10 and page.locator(".files button").count() == 2 * figures.count()
+    for link in page.locator(".files a").all():
+        assert link.inner_text() == "CSV" and (demo.report / link.get_attribute("href")).is_file()
+    assert page.locator(".files a").count() == figures.count()
+    for suffix in ("PNG", "SVG"):
+        with page.expect_download() as got:
+            figures.nth(1).locator(f"button:text-is('{suffix}')").click()
+        got.value.save_as(tmp_path / suffix)
+        assert got.value.suggested_filename == f"money-1.{suffix.lower()}"
+    with Image.open(tmp_path / "PNG") as picture:
+        assert picture.width > 1000 and picture.convert("RGB").getpixel((2, 2)) == (255, 255, 255)
+    drawing = fromstring((tmp_path / "SVG").read_text(encoding="utf-8"))
+    words = " ".join(text.text or "" for text in drawing.iter() if text.tag.endswith("text"))
+    assert figures.nth(1).locator("p").first.inner_text() in words and "Source: TMDB" in words
+    assert "var(" not in (tmp_path / "SVG").read_text(encoding="utf-8")
 
 
 def test_hostile_titles_are_only_shown(visit, hostile):

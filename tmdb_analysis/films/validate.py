@@ -162,7 +162,8 @@ def absent_sentence(
     names: Sequence[str],  # of fields of RAW that the data do not carry, at least one
 ) -> str:
     "The fields that are not measured, as a sentence for pages."
-    return f"Not measured, because the data do not carry these fields: {', '.join(names)}."
+    words = ", ".join(name.replace("_", " ") for name in names)
+    return f"Not measured, because the data do not carry these fields: {words}."
 
 # %% ../../nbs/2_films/27_validate.ipynb #1b35dd0f
 class GateClosed(TmdbError):

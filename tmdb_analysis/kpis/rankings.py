@@ -162,7 +162,7 @@ def ranking(
     min_votes: int = 10,  # votes that a film needs in a ranking by rating
     roi_min_budget_musd: float = 10.0,  # budget it needs in a ranking by ROI, million USD
 ) -> DataFrame:
-    """The first `top_n` eligible films in the order of one value. A film is eligible if the value
+    """Films ranked by one value. A film is eligible if the value
     is known and it reaches the minimum budget (ROI) or the minimum number of votes (ratings), if
     the ranking has one. Of films with equal values, the one with the smaller id comes first."""
     if name not in RANKINGS:

@@ -29,7 +29,7 @@ from ..films.clean import id_of_name
 from ..films.cohort import consumer_prices
 from ..kpis.franchises import NO_COLLECTIONS_NOTE
 from ..kpis.genres import BUDGET_TIERS
-from .page import asset, fill_template, html_page
+from .page import asset, fill_template, html_page, joined_script
 
 # %% ../../nbs/7_pages/74_dashboard.ipynb #19db4ee5
 FILM_COLUMNS = (
@@ -128,6 +128,7 @@ def page_data(
     usable: Collection[int] = (),  # ids of the films with usable budget and revenue
     measured: bool = True,  # whether the data distinguish franchise and standalone films
     limits: tuple[int, int] = (100_000, 1_000),  # smallest usable budget and revenue, USD
+    earned_back: float = 2.5,  # revenue / budget at which a film breaks even, for a line
 ) -> dict[str, Any]:
     """The films as the page embeds them: a list per column in the order of `movies`, and `names`,
     the values to which positions refer."""
@@ -167,6 +168,7 @@ def page_data(
         "doubts": {str(id): ", ".join(reasons) for id, reasons in doubts if reasons},
         "dollars": dollar_factors(film["release_year"]),
         "limits": dict(zip(("budget", "revenue"), limits, strict=True)),
+        "earned_back": earned_back,
         "measured": measured,
         "names": {
             "genres": genres,
@@ -293,10 +295,12 @@ def dashboard_html(
     limits: tuple[int, int] = (100_000, 1_000),  # smallest usable budget and revenue, USD
     most: int = 5000,  # largest number of films in the page
     measured: bool = True,  # whether the data distinguish franchise and standalone films
+    earned_back: float = 2.5,  # revenue / budget at which a film breaks even
 ) -> str:
     "The complete HTML page of the dashboard."
     films, rule = films_for_dashboard(movies, usable, most)
-    data, charts = page_data(films, credits, usable, measured, limits), chart_specs(measured)
+    data = page_data(films, credits, usable, measured, limits, earned_back)
+    charts = chart_specs(measured)
     note = " ".join(filter(None, [rule, "" if measured else NO_COLLECTIONS_NOTE]))
     table, css = datatables_assets()
     values = form_values(data)
@@ -308,7 +312,7 @@ def dashboard_html(
         "dashboard",
         pages,
         run_id,
-        style=css + asset("dashboard.css"),
-        scripts=[vega_script(place), table, asset("dashboard.js")],
+        style=css + asset("wide.css") + asset("dashboard.css"),
+        scripts=[vega_script(place), table, joined_script("dashboard.js")],
         data={"data-films": packed(data), "data-charts": charts},
     )

@@ -182,7 +182,7 @@ def dictionary_html() -> str:
         {
             "name": name,
             "title": kpis[name].title if name in kpis else column_title(name),
-            "meaning": meaning,
+            "meaning": meaning.split("`"),  # every second part is code
             "columns": dictionary(table),
         }
         for name, (table, meaning) in described_tables().items()

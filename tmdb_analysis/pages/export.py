@@ -61,7 +61,9 @@ def single_file(run: Run) -> str:
             link["href"] = "#method"
     for link in soup("a", href=re.compile(r"^(?![#]|[a-z]+:)", re.IGNORECASE)):
         path = embeddable_table(run, str(link["href"]))
-        if path is None:
+        if path is None and link.find_parent("figcaption"):
+            link.decompose()
+        elif path is None:
             link.unwrap()
         else:
             content = base64.b64encode(path.read_bytes()).decode()

@@ -24,7 +24,7 @@ from tmdb_analysis.pages.dashboard import (
     packed,
     rounded_values,
 )
-from .page import asset, fill_template, html_page
+from .page import asset, fill_template, html_page, joined_script
 from tmdb_analysis.search.query import (
     DIGRAPHS,
     FIELD_ALIASES,
@@ -257,7 +257,7 @@ def films_html(
         "51_search",
         pages,
         run_id,
-        style=asset("films.css"),
-        scripts=[asset("films.js")],
+        style=asset("wide.css") + asset("films.css"),
+        scripts=[joined_script("films.js")],
         data={"data-films": text},
     )

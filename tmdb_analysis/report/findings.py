@@ -6,8 +6,8 @@
 __all__ = ['RISK_COLUMNS', 'STRENGTH', 'UNMEASURED', 'band_sentence', 'money_finding', 'riskiest_sentence', 'risk_finding',
            'budget_finding', 'driver_sentence', 'driver_finding', 'genre_finding', 'time_finding', 'year_finding',
            'ratio_in_words', 'franchise_finding', 'path_finding', 'score_text', 'director_finding',
-           'popularity_sentence', 'rating_finding', 'origin_finding', 'bounds_sentence', 'missing_finding',
-           'unmeasured_findings', 'quality_finding']
+           'popularity_sentence', 'rating_finding', 'country_words', 'origin_finding', 'bounds_sentence',
+           'missing_finding', 'unmeasured_findings', 'quality_finding']
 
 # %% ../../nbs/6_report/67_findings.ipynb #17342021
 from collections.abc import Mapping, Sequence
@@ -206,8 +206,7 @@ def time_finding(
     seasons = windows[windows["n_return"] >= 3 * FEW_TO_STATE]
     seasons = seasons.assign(season=seasons["window"].astype(str) + " releases")
     by_decade = best_group_sentence(firm, "decade")
-    by_season = best_group_sentence(seasons, "season")
-    season = f"By season: {by_season}" if by_season else ""
+    season = best_group_sentence(seasons, "season", noted=False)
     if not by_decade:
         return Finding("time", "Too few films per decade to compare decades", season)
     sentence = f"{by_decade} {season}".strip()
@@ -366,6 +365,15 @@ def rating_finding(
     return Finding("ratings", heading, sentence, n)
 
 # %% ../../nbs/6_report/67_findings.ipynb #52a05696
+def country_words(
+    name: str,  # as TMDB writes it
+) -> str:
+    "A country in a sentence, with the article that English gives some: `the United States`."
+    short = short_name(name.removesuffix(" of America"))
+    has_article = short.startswith(("United ", "Soviet ")) or short.endswith(("Republic", "lands"))
+    return f"the {short}" if has_article else short
+
+
 def origin_finding(
     companies: pd.DataFrame,  # COMPANIES contract
     countries: pd.DataFrame,  # COUNTRIES contract
@@ -379,16 +387,14 @@ def origin_finding(
     if countries.empty:
         return Finding("origins", "Too few films to say where they were produced")
     top = countries.sort_values("rank").iloc[0]
-    share, country = percent(top.films / films), short_name(top.country)
+    share, country = percent(top.films / films), country_words(top.country)
     sentence = (
         f"{top.films:,} of {film_count_text(films)} with a known country ({share}) were produced in"
     )
-    sentence += f" {country}, alone or with other countries."
+    sentence += f" {country}, alone or with companies of other countries."
     firm = companies[companies["shown"] == "firm"]
     firm = firm.assign(company=firm["company"].map(short_name))
-    comparison = best_group_sentence(firm, "company")
-    if comparison:
-        sentence += f" Among companies with enough films: {comparison}"
+    sentence = f"{sentence} {best_group_sentence(firm, 'company')}".strip()
     heading = f"{share} of the films were produced in {country}"
     return Finding("origins", heading, sentence, f"n = {film_count_text(films)}")
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FRANCHISE_GROUP_LABELS', 'FRANCHISE_MEASURES', 'estimates', 'draw_rows', 'plot_intervals', 'small_groups_note',
-           'return_by_genre', 'returns_by_film_and_genre', 'spread_by_genre', 'plot_boxes', 'spread_title',
-           'roi_by_genre', 'sequel_title', 'return_by_franchise', 'return_by_director', 'draw_measure',
+           'return_by_genre', 'return_in_order', 'returns_by_film_and_genre', 'spread_by_genre', 'plot_boxes',
+           'spread_title', 'roi_by_genre', 'sequel_title', 'return_by_franchise', 'return_by_director', 'draw_measure',
            'measures_by_franchise', 'plot_rows', 'risk_by_genre', 'path_of_franchises']
 
 # %% ../../nbs/6_report/62_group_charts.ipynb #ae7ef375
@@ -33,7 +33,6 @@ from ..kpis.franchises import FIRST_FILM_NOTE
 from tmdb_analysis.report.style import (
     BLUE,
     BREAK_EVEN,
-    BREAK_EVEN_BAND,
     CHART_STYLE,
     FAINT,
     FIGURE_WIDTH,
@@ -41,6 +40,7 @@ from tmdb_analysis.report.style import (
     GREY,
     ORANGE,
     PALE,
+    BreakEven,
     chart_label,
     comparison_note,
     draw_thresholds,
@@ -99,6 +99,7 @@ def plot_intervals(
     table: pd.DataFrame,  # rows of `estimates`, the last one on top
     few: int = 0,  # rows with fewer films are grey
     height: float = 0.3,  # of a row, in inches
+    even: BreakEven = BREAK_EVEN,  # where films break even
 ) -> tuple[Figure, Axes]:
     "A figure with a dot and its interval for each row, on a logarithmic axis of returns."
     fig = Figure((FIGURE_WIDTH, 0.9 + height * len(table)), layout="constrained")
@@ -106,8 +107,8 @@ def plot_intervals(
         xscale="log", xlabel="worldwide gross / production budget", ylim=(-0.6, len(table) - 0.4)
     )
     ends = table[["value", "low", "high"]].stack()
-    ax.set_xlim(min(1, ends.min()) / 1.25, max(BREAK_EVEN, ends.max()) * 1.25)
-    draw_thresholds(ax)
+    ax.set_xlim(min(1, ends.min()) / 1.25, max(even.usual, ends.max()) * 1.25)
+    draw_thresholds(ax, even)
     draw_rows(ax, table, multiple_text, few)
     format_log_axis(ax.xaxis, multiple_text)
     return fig, ax
@@ -128,6 +129,7 @@ def return_by_genre(
     min_group: int = 10,  # genres with fewer films are not drawn
     firm_group: int = FIRM_FILMS,  # genres with fewer films are grey
     as_of: object = None,  # date of the data in words; None if unknown
+    even: BreakEven = BREAK_EVEN,  # where films break even
 ) -> Figure:
     "The median return of each genre with its 95% interval, the highest on top."
     genres = estimates(table, "median_return", "n_return", "genre").sort_values(
@@ -143,7 +145,7 @@ def return_by_genre(
     if len(firm) > 1:
         named = firm.rename(columns={"label": "genre"})
         title = lead_in_words(named, "genre", columns=("value", "low", "high")) or title
-    fig, _ = plot_intervals(shown, firm_group)
+    fig, _ = plot_intervals(shown, firm_group, even=even)
     return finish_figure(
         fig,
         "Dots with intervals on a logarithmic axis, one row per genre",
@@ -151,9 +153,37 @@ def return_by_genre(
         "Median of gross / budget by genre, with its 95% interval; "
         "n: films with usable budget and revenue",
         f"A film counts in each of its genres. Grey: fewer than {film_count_text(firm_group)}. "
-        f"Pale band: {multiple_text(BREAK_EVEN_BAND[0])} to {multiple_text(BREAK_EVEN_BAND[1])} "
-        f"the budget, where films break even by rule of thumb. {comparison_note(len(firm))}"
+        f"{even.sentence} {comparison_note(len(firm))}"
         f"{small_groups_note(genres.loc[genres['n'] < min_group, 'label'])}",
+        as_of,
+    )
+
+# %% ../../nbs/6_report/62_group_charts.ipynb #62order2
+@mpl.rc_context(CHART_STYLE)
+def return_in_order(
+    table: pd.DataFrame,  # `median_return` with its interval, and `n_return`, a row for each group
+    label: str,  # column with the name of a group, called by what a group is, such as month
+    what: str,  # the groups in the definition, such as `month of release`
+    as_of: object = None,  # date of the data in words; None if unknown
+    even: BreakEven = BREAK_EVEN,  # where films break even
+    heading: str = "",  # the finding; empty: which groups lead
+) -> Figure:
+    "The median return of each group with its 95% interval, in the order of the table."
+    groups = estimates(table, "median_return", "n_return", label)
+    shown = groups[groups["n"] >= FEW_TO_STATE][::-1]
+    named = shown.rename(columns={"label": label})
+    title = lead_in_words(named, label, columns=("value", "low", "high"))
+    if not title:
+        return empty_figure("Too few films to compare groups.")
+    fig, _ = plot_intervals(shown, FIRM_FILMS, even=even)
+    return finish_figure(
+        fig,
+        "Dots with intervals on a logarithmic axis, one row per group",
+        heading or title,
+        f"Median of gross / budget by {what}, with its 95% interval; "
+        "n: films with usable budget and revenue",
+        f"Grey: fewer than {film_count_text(FIRM_FILMS)}. {even.sentence} "
+        f"{comparison_note(len(shown))}",
         as_of,
     )
 
@@ -187,12 +217,13 @@ def plot_boxes(
     pairs: pd.DataFrame,  # `genre` and `roi`, one row per film and genre
     marks: pd.DataFrame,  # `n`, `median`, `low`, `high` of each genre to draw, the first on top
     few: int,  # genres with fewer films are grey
+    even: BreakEven = BREAK_EVEN,  # where films break even
 ) -> Figure:
     "A figure with a box for each genre, on a logarithmic axis of returns."
     fig = Figure((FIGURE_WIDTH, 0.9 + 0.3 * len(marks)), layout="constrained")
     ax = fig.add_subplot(
         xscale="log",
-        xlim=(min(1, marks["low"].min()) / 1.3, max(BREAK_EVEN, marks["high"].max()) * 1.3),
+        xlim=(min(1, marks["low"].min()) / 1.3, max(even.usual, marks["high"].max()) * 1.3),
     )
     order = list(marks.index)
     sns.boxplot(
@@ -218,7 +249,7 @@ def plot_boxes(
     ax.set(xlabel="worldwide gross / production budget", ylabel="")
     names = [f"{chart_label(genre, 'unnamed', 22)} (n = {n:,})" for genre, n in marks["n"].items()]
     name_rows(ax, range(len(marks)), names)
-    draw_thresholds(ax)
+    draw_thresholds(ax, even)
     format_log_axis(ax.xaxis, multiple_text)
     return fig
 
@@ -240,6 +271,7 @@ def roi_by_genre(
     min_n: int = 10,  # genres with fewer films are not drawn
     firm_group: int = FIRM_FILMS,  # genres with fewer films are grey
     as_of: object = None,  # date of the data in words; None if unknown
+    even: BreakEven = BREAK_EVEN,  # where films break even
 ) -> Figure:
     "Gross / budget by genre, by median, with quartiles and the range of 90% of the films."
     pairs = returns_by_film_and_genre(films)
@@ -252,7 +284,7 @@ def roi_by_genre(
     title = f"No genre has {film_count_text(firm_group)} or more: the spreads are uncertain"
     n = pairs.groupby("genre").size()
     small = [chart_label(genre, "unnamed") for genre in n.index[n < min_n]]
-    fig = plot_boxes(pairs, marks, firm_group)
+    fig = plot_boxes(pairs, marks, firm_group, even)
     if len(firm):
         largest = marks.loc[firm["n"].idxmax()]
         row = marks.index.get_loc(largest.name)
@@ -308,6 +340,7 @@ def return_by_franchise(
     cohort: pd.DataFrame | None = None,  # COHORT contract, for the points; None for none
     effect: pd.DataFrame | None = None,  # FRANCHISE_EFFECT contract for the title; None if unknown
     as_of: object = None,  # date of the data in words; None if unknown
+    even: BreakEven = BREAK_EVEN,  # where films break even
 ) -> Figure:
     "The median returns of first films, sequels and standalone films, over points for the films."
     table = (
@@ -323,7 +356,7 @@ def return_by_franchise(
         .reset_index()
         .assign(label=lambda t: t["group"].map(FRANCHISE_GROUP_LABELS))
     )
-    fig, ax = plot_intervals(table, height=0.75)
+    fig, ax = plot_intervals(table, height=0.75, even=even)
     points = (
         pd.DataFrame({"group": [], "roi": []}) if cohort is None else positive_rows(cohort, "roi")
     )
@@ -355,13 +388,14 @@ def return_by_director(
     scores: pd.DataFrame,  # DIRECTOR_SCORES contract
     top: int = 15,  # directors to draw, at most
     as_of: object = None,  # date of the data in words; None if unknown
+    even: BreakEven = BREAK_EVEN,  # where films break even
 ) -> Figure:
     "The scores of the top directors with their 90% intervals, in the order of their rank."
     ranked = estimates(scores.sort_values("rank"), "score", "films", "director", "low", "high")
     if ranked.empty:
         return empty_figure("No director has enough films with usable budget and revenue.")
     shown, first = ranked[:top][::-1], ranked.iloc[0]
-    fig, _ = plot_intervals(shown)
+    fig, _ = plot_intervals(shown, even=even)
     named = ranked.rename(columns={"label": "director"})
     title = lead_in_words(named, "director", "adjusted return", ("value", "low", "high"), 0.9)
     if len(ranked) < 2:
@@ -473,7 +507,7 @@ def risk_by_genre(
         return empty_figure("No genre has enough films with usable budget and revenue.")
     genres = genres.sort_values(["value", "label"], ascending=[True, False])
     fig, ax = plot_rows(genres, "{:.0%}".format, firm_group)
-    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.xaxis.set_major_formatter(PercentFormatter(1, 0))
     ax.set_xlabel("films below their budget")
     none = len(shown) - len(genres)
     return finish_figure(

@@ -29,7 +29,6 @@ from tmdb_analysis.report.style import (
     BAND,
     BLUE,
     BREAK_EVEN,
-    BREAK_EVEN_BAND,
     CHART_STYLE,
     FIGURE_WIDTH,
     FIRM_FILMS,
@@ -37,6 +36,7 @@ from tmdb_analysis.report.style import (
     ORANGE,
     PAPER,
     RED,
+    BreakEven,
     chart_label,
     empty_figure,
     finish_figure,
@@ -94,23 +94,26 @@ def trend_sentence(
 # %% ../../nbs/6_report/61_money_charts.ipynb #a3680244
 def money_plane(
     dots: pd.DataFrame,  # budget and gross, in million USD
+    shares: Sequence[float],  # of the films that grossed the budget, and that broke even
+    even: BreakEven = BREAK_EVEN,  # where films break even
 ) -> tuple[Figure, Axes]:
-    "A plot of gross against budget, one dot per film, with lines at 1 and 2.5 times the budget."
-    low, high = 10.0 ** (np.floor(np.log10([dots.min().min(), dots.max().max()])) + [0, 1])
+    "A plot of gross against budget, one dot per film, with lines at the budget and at break-even."
+    (low, bottom), (high, top) = 10.0 ** (np.floor(np.log10([dots.min(), dots.max()])) + [[0], [1]])
+    bottom, top = min(low, bottom), max(high, top)
     fig = Figure((FIGURE_WIDTH, 5.2), layout="constrained")
     ax = fig.add_subplot(xscale="log", yscale="log")
     ax.set(xlabel="production budget", ylabel="worldwide gross")
-    ax.set(xlim=(low, high), ylim=(low, high))
+    ax.set(xlim=(low, high), ylim=(bottom, top))
     size, alpha = (14, 0.3) if len(dots) > 500 else (28, 0.7)
     x, y = dots.to_numpy().T
     ax.scatter(x, y, s=size, alpha=alpha, lw=0, color=BLUE, clip_on=False, gid="dots")
-    bottom, top = ([low * multiple, high * multiple] for multiple in BREAK_EVEN_BAND)
-    ax.fill_between([low, high], bottom, top, color=BAND, lw=0, zorder=-1)
-    shares = ((dots["revenue_musd"] >= m * dots["budget_musd"]).mean() for m in (1, BREAK_EVEN))
-    back, even = (f"{share:.0%} of the films are above" for share in shares)
+    band = ([low * multiple, high * multiple] for multiple in (even.low, even.high))
+    ax.fill_between([low, high], *band, color=BAND, lw=0, zorder=-1)
+    back, more = (f"{share:.0%} of the films are above" for share in shares)
+    usual, height = f"{multiple_text(even.usual)} budget: {more}", 1.2 * even.usual
     lines = (
         (1, f"gross = budget: {back}", "-", 0.9, "top"),
-        (BREAK_EVEN, f"{multiple_text(BREAK_EVEN)} budget: {even}", "--", 3, "bottom"),
+        (even.usual, usual, "--", height, "bottom"),
     )
     for multiple, text, look, height, va in lines:
         ax.plot([low, high], [low * multiple, high * multiple], look, color=GREY, lw=1, zorder=0)
@@ -147,6 +150,7 @@ def revenue_vs_budget(
     labels: int = 14,  # films to label, at most
     min_musd: float = 0.01,  # smallest budget and gross to draw, in million USD
     as_of: object = None,  # date of the data in words; None if unknown
+    even: BreakEven = BREAK_EVEN,  # where films break even
 ) -> Figure:
     "Worldwide gross against production budget, one dot per film, with the trend."
     both = positive_rows(films, "budget_musd", "revenue_musd")
@@ -156,23 +160,23 @@ def revenue_vs_budget(
             f"No film has a known budget and gross of {money_text(min_musd)} or more."
         )
     dots, small, line = shown[["budget_musd", "revenue_musd"]], len(both) - len(shown), trend(shown)
-    back, even = ((dots["revenue_musd"] >= m * dots["budget_musd"]).sum() for m in (1, BREAK_EVEN))
-    fig, ax = money_plane(dots)
+    back, more = (
+        int((both["revenue_musd"] >= m * both["budget_musd"]).sum()) for m in (1, even.usual)
+    )
+    fig, ax = money_plane(dots, (back / len(both), more / len(both)), even)
     if line:
         ends = dots["budget_musd"].quantile([0.01, 0.99])
         ax.plot(ends, line.level * ends**line.slope, color=RED, lw=2, zorder=3)
     finish_figure(
         fig,
         "Scatter plot with logarithmic axes",
-        f"{back:,} of {film_count_text(len(shown))} earned back at least their budget, "
-        f"{even:,} at least {multiple_text(BREAK_EVEN)} their budget",
-        "Worldwide gross and production budget, nominal dollars, "
-        f"both at least {money_text(min_musd)} (n = {len(shown):,})",
-        f"{trend_sentence(line)}Pale band: {multiple_text(BREAK_EVEN_BAND[0])} to "
-        f"{multiple_text(BREAK_EVEN_BAND[1])} the budget, where films break even by rule of thumb. "
+        f"{back:,} of {film_count_text(len(both))} earned back at least their budget, "
+        f"{more:,} at least {multiple_text(even.usual)} their budget",
+        f"Worldwide gross and production budget, nominal dollars (n = {len(both):,})",
+        f"{trend_sentence(line)}{even.sentence} "
         "Labels, where there is room: the films with the largest gross and those farthest above "
         f"and below the {'trend' if line else 'budget'}."
-        + f" Not drawn: {film_count_text(small)} with a smaller budget or gross."
+        + f" Not drawn: {film_count_text(small)} with less than {money_text(min_musd)} of either."
         * bool(small),
         as_of,
     )

@@ -123,7 +123,7 @@ def driver_heading(
     for word, rows in drivers_up_and_down(table).items():
         if rows:
             names = names_in_words([fact_words(row) for row in rows])
-            return f"Other facts equal, {names} return {word}"
+            return f"Other things being equal, {names} return {word}"
     return f"No {what} clearly goes with a higher or lower return"
 
 # %% ../../nbs/6_report/65_relation_charts.ipynb #65rel008
@@ -169,16 +169,21 @@ def what_goes_with_return(
     draw_drivers(ax, rows)
     format_log_axis(ax.xaxis, multiple_text)
     n, explained = float_columns(table, "n_films", "explained").iloc[0]
+    factors = names_in_words(
+        [FACTOR_WORDS[factor].lower() for factor in rows["factor"].unique()], 9
+    )
     return finish_figure(
         fig,
         "Dots with intervals on a logarithmic axis, in groups of rows",
         driver_heading(table),
-        "Return of films with a fact / return of films alike in all other facts, with its 95% "
-        f"interval (n = {n:,.0f} films with usable budget and revenue)",
+        f"Return by {factors}, compared with films alike in all else, with its 95% interval "
+        f"(n = {n:,.0f} films with usable budget and revenue)",
         "Blue: clear in a comparison of all rows of the table (Benjamini-Hochberg). Grey: may be "
         "chance. A regression of log return; its intervals allow for films of one franchise. "
         f"It explains {max(0.0, explained):.0%} of the differences in return (adjusted R²). "
-        "An association, not a cause.",
+        "An association, not a cause."
+        + " The heading leaves out first films and decades: old films and first films are in the "
+        "data because they succeeded." * bool({"franchise", "decade"} & set(rows["factor"])),
         as_of,
     )
 

@@ -209,8 +209,9 @@ def page_links() -> HTML:
     "A paragraph with links to the pages on quality, on single numbers and on films."
     quality, why, search = "27_validate.ipynb", "54_why.ipynb", "51_search.ipynb"
     links = f'<a href="{quality}">Data quality</a> lists the checks that films failed, '
-    links += f'<a href="{why}">Why</a> traces each number to its films, and '
-    return HTML(f'<p>{links}<a href="{search}">Search</a> lists the saved searches.</p>')
+    links += f'<a href="{why}">Why these numbers</a> traces each number to its films, and '
+    search_link = f'<a href="{search}">Films and searches</a> finds films.'
+    return HTML(f"<p>{links}{search_link}</p>")
 
 # %% ../../nbs/6_report/66_sections.ipynb #4f7b0f6e
 def table_details(
@@ -288,6 +289,7 @@ def lowest_group_sentence(
 def best_group_sentence(
     groups: pd.DataFrame,  # with `median_return`, its interval and `n_return`
     label: str,  # column with the name of a group
+    noted: bool = True,  # whether to say how groups are compared
 ) -> str:
     "Which groups lead in median return, with the evidence; empty for fewer than two groups."
     lead = lead_in_words(groups, label)
@@ -299,8 +301,8 @@ def best_group_sentence(
     if len(leaders) > 1:
         value = value_text(best, "median_return", best.n_return)
         shown = f"{lead}. The highest median in the data is {value}, for {best[label]}."
-    note = comparison_note(len(groups.dropna(subset=[*RETURN_COLUMNS])))
-    return f"{shown}{lowest_group_sentence(groups, label)} {note}"
+    note = comparison_note(len(groups.dropna(subset=[*RETURN_COLUMNS]))) if noted else ""
+    return f"{shown}{lowest_group_sentence(groups, label)} {note}".strip()
 
 # %% ../../nbs/6_report/66_sections.ipynb #65fin911
 def best_group_evidence(

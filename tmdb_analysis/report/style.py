@@ -6,11 +6,11 @@
 __all__ = ['FONT', 'INK', 'GREY', 'PALE', 'PAPER', 'FAINT', 'BAND', 'BLUE', 'ORANGE', 'GREEN', 'RED', 'ON_DARK', 'FEW_TO_MANY',
            'LOW_TO_HIGH', 'FIGURE_WIDTH', 'PHONE_WIDTH', 'TEXT_COLOURS', 'CHART_STYLE', 'COLOUR_NAMES', 'LABEL_PLACES',
            'SHARES', 'MOST_COVERED', 'ROW_STRETCH', 'STYLE_RULE', 'LONG_NUMBER', 'KEPT_ATTRIBUTES', 'USUAL',
-           'INHERITED', 'HALO', 'REFERENCE', 'RASTER_DOTS', 'RASTER_DPI', 'BREAK_EVEN', 'BREAK_EVEN_BAND', 'FIRM_FILMS',
-           'RETURN_COLUMNS', 'SCORE_COLUMNS', 'float_columns', 'positive_rows', 'chart_label', 'page_colour',
-           'label_box', 'settle_labels', 'label_dots', 'point_out', 'name_rows', 'raise_row_names', 'lay_out',
-           'make_narrow', 'finish_figure', 'figure_words', 'empty_figure', 'short_attributes', 'shows_nothing',
-           'shorten_svg', 'rename_ids', 'svg_markup', 'figure_html', 'show', 'format_log_axis', 'draw_thresholds',
+           'INHERITED', 'HALO', 'REFERENCE', 'RASTER_DOTS', 'RASTER_DPI', 'FIRM_FILMS', 'BREAK_EVEN', 'RETURN_COLUMNS',
+           'SCORE_COLUMNS', 'float_columns', 'positive_rows', 'chart_label', 'page_colour', 'label_box',
+           'settle_labels', 'label_dots', 'point_out', 'name_rows', 'raise_row_names', 'lay_out', 'make_narrow',
+           'finish_figure', 'figure_words', 'empty_figure', 'short_attributes', 'shows_nothing', 'shorten_svg',
+           'rename_ids', 'svg_markup', 'figure_html', 'show', 'BreakEven', 'format_log_axis', 'draw_thresholds',
            'leading_groups', 'first_capital', 'names_in_words', 'lead_in_words', 'comparison_note']
 
 # %% ../../nbs/6_report/60_style.ipynb #ff1bb667
@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from html import escape
 from io import StringIO
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, fromstring, tostring
 
 import matplotlib as mpl
@@ -34,7 +34,7 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox, ScaledTranslation
 
-from ..core.display import multiple_text
+from ..core.display import multiple_text, range_text
 from ..stats.intervals import is_leader
 
 # %% ../../nbs/6_report/60_style.ipynb #db1bf2c0
@@ -399,6 +399,7 @@ def svg_markup(
 def figure_html(
     fig: Figure,  # from `finish_figure`; its layout is that of a phone afterwards
     on_paper: bool = True,  # whether a printed page has it
+    numbers: str = "",  # CSV file with the numbers, in the folder of the run; empty: none
 ) -> str:
     "The figure with its words as HTML; a figure without axes is a sentence."
     if not fig.axes:
@@ -411,28 +412,45 @@ def figure_html(
     wide, kind = svg_markup(fig, alt), "chart" if on_paper else "chart screen"
     make_narrow(fig)
     heading, finding, caption = (escape(words[k]) for k in ("definition", "title", "caption"))
+    files = f'<a href="{escape(numbers)}">CSV</a>' if numbers else ""
     return (
         f'<figure class="{kind}"><p class="drawn"><strong>{heading}</strong></p><p>{finding}</p>'
         f'<div class="wide">{wide}</div><div class="narrow" hidden>{svg_markup(fig, alt)}</div>'
-        f"<figcaption>{caption}</figcaption></figure>"
+        f'<figcaption>{caption}<p class="files">{files}</p></figcaption></figure>'
     )
 
 
 def show(
     fig: Figure,  # with a label, as `finish_figure` sets it
     on_paper: bool = True,  # whether a printed page has it
+    numbers: str = "",  # CSV file with the numbers, in the folder of the run; empty: none
 ) -> None:
     "Display a figure with its words. Raises `ValueError` if it has no alternative text."
     alt = str(fig.get_label()).strip()
     if not alt:
         raise ValueError("the figure has no alternative text; set it with fig.set_label(...)")
-    display({"text/html": figure_html(fig, on_paper), "text/plain": alt}, raw=True)
+    display({"text/html": figure_html(fig, on_paper, numbers), "text/plain": alt}, raw=True)
 
 # %% ../../nbs/6_report/60_style.ipynb #2e041340
-BREAK_EVEN = 2.5  # gross / budget at which a film breaks even, by rule of thumb
 BAND = "#F0F0F0"  # colour of the band of break-even
-BREAK_EVEN_BAND = (2.0, 3.0)  # gross / budget: films break even somewhere in it, by rule of thumb
 FIRM_FILMS = 30  # films that a group needs to be coloured and named in a title
+
+
+class BreakEven(NamedTuple):
+    "Where films break even, as gross / budget: the settings of a run, by default a rule of thumb."
+
+    low: float = 2.0  # setting `break_even_low`
+    usual: float = 2.5  # setting `earned_back`
+    high: float = 3.0  # setting `break_even_high`
+
+    @property
+    def sentence(self) -> str:
+        "What the pale band of a chart means."
+        ends = range_text(self.low, self.high, multiple_text)
+        return f"Pale band: {ends} the budget, where films break even by rule of thumb."
+
+
+BREAK_EVEN = BreakEven()
 
 
 def format_log_axis(
@@ -448,14 +466,15 @@ def format_log_axis(
 
 def draw_thresholds(
     ax: Axes,  # with returns on its logarithmic x axis
+    even: BreakEven = BREAK_EVEN,  # where films break even
 ) -> None:
-    "Draw lines at 1 and 2.5 times the budget with labels at the top, and the band of break-even."
-    ax.axvspan(*BREAK_EVEN_BAND, color=BAND, lw=0, zorder=-1)
+    "Draw lines at the budget and at break-even with labels at the top, and the band of break-even."
+    ax.axvspan(even.low, even.high, color=BAND, lw=0, zorder=-1)
     place: dict[str, Any] = dict(xytext=(0, 3), textcoords="offset points", va="bottom")
     place |= dict(size=10, color=GREY)
     lines = (
         (1, "1× budget", "-", "right"),
-        (BREAK_EVEN, f"{multiple_text(BREAK_EVEN)} budget", "--", "left"),
+        (even.usual, f"{multiple_text(even.usual)} budget", "--", "left"),
     )
     for multiple, words, look, side in lines:
         ax.axvline(multiple, color=GREY, lw=1, ls=look, zorder=0)
@@ -515,8 +534,9 @@ def lead_in_words(
         best = leaders.iloc[0]
         value = f"{multiple_text(best[columns[0]])} the budget"
         return f"{first_capital(measure)} is highest for {best[label]}: {value}"
-    if len(leaders) == n > 3:
-        return f"No {label} clearly leads in {measure}: the order of all {n} may be chance"
+    if 2 * len(leaders) > n > 3:
+        chance = f"all {n}" if len(leaders) == n else f"{len(leaders)} of {n}"
+        return f"No {label} clearly leads in {measure}: the order of {chance} may be chance"
     names = names_in_words(leaders[label].tolist())
     return f"{first_capital(names)} lead in {measure}; their order may be chance"
 
@@ -525,5 +545,6 @@ def comparison_note(
     groups: int,  # number that are compared
 ) -> str:
     "A sentence that says how many groups a comparison allows for; empty for fewer than two."
-    note = f"A lead counts only if it is clear in a comparison of all {groups} (Newman-Keuls)."
+    compared = "both" if groups == 2 else f"all {groups}"
+    note = f"A lead counts only if it is clear in a comparison of {compared} (Newman-Keuls)."
     return note if groups > 1 else ""

@@ -21,6 +21,7 @@ from ..core.home import Run, scope_words
 from ..core.records import RunRecord
 from ..core.settings import TmdbError, UsageError
 from ..core.store import read_kpi
+from ..films.cohort import consumer_prices
 from ..kpis.registry import all_kpis
 from ..pages.digest import Digest, lead_sentence
 from ..pages.page import fill_template
@@ -80,8 +81,8 @@ CARD_MEASURES = (
     CardMeasure("Films", "movies", "films", "{:,.0f}".format),
     CardMeasure("Median return", "money", "median_return", multiple_text, "the budget"),
     CardMeasure("Grossed at least their budget", "money", "grossed_budget", "{:.0%}".format),
-    CardMeasure("Median revenue, today's dollars", "money", "median_real_revenue", money_text),
-    CardMeasure("Median budget, today's dollars", "money", "median_real_budget", money_text),
+    CardMeasure("Median revenue, real dollars", "money", "median_real_revenue", money_text),
+    CardMeasure("Median budget, real dollars", "money", "median_real_budget", money_text),
     CardMeasure("Data quality", "quality", "score", "{:.1f}".format, "out of 100"),
 )
 FRONT_MEASURES = (  # the cards of the first screen, six at most
@@ -249,7 +250,8 @@ def cards(
     known = [texts for texts in made if texts]
     before = next((other.id for other, _ in comparable_runs(run, runs)), None)
     compared = f"Compared with run {before}." if before else ""
-    return fill_template("cards.html.j2", cards=known, compared=compared) if known else Markup("")
+    notes = {"compared": compared, "year": max(consumer_prices())}
+    return fill_template("cards.html.j2", cards=known, **notes) if known else Markup("")
 
 # %% ../../nbs/8_runs/84_cards.ipynb #96dig008
 def change_lines(

@@ -42,6 +42,7 @@ from tmdb_analysis.pages.page import (
     fill_template,
     heading,
     html_page,
+    joined_script,
     safe_html,
     visible_cells,
 )
@@ -123,7 +124,8 @@ def downloads(
     folder: Path,  # reports/<run_id>
 ) -> list[list[tuple[Path, str]]]:
     "Path and size of each file to download, grouped by table; paths are relative to the folder."
-    names = "movies.csv flags.csv quality.json run.json datapackage.json contract.yaml".split()
+    names = "movies.csv usable_films.csv flags.csv quality.json run.json"
+    names = f"{names} datapackage.json contract.yaml".split()
     files = [folder / name for name in (*names, CHECKSUM_FILE)]
     tables = (folder / "kpis").glob("*.*")
     files += sorted(path for path in tables if path.suffix in (".csv", ".parquet"))
@@ -247,8 +249,8 @@ def report_page(
         more = fill_template("more.html.j2", diffs=compared_with(run))
         front = f"{first_screen(run, facts, report)}{cards(run, facts, all_runs(run.home))}"
         content = f"{box}{front}{report}{more}"
-    data = {"provenance": provenance(facts)}
-    return html_page(title, subtitle, content, "index", pages, run.id, data=data)
+    data, scripts = {"provenance": provenance(facts)}, [joined_script("report.js")] if nb else []
+    return html_page(title, subtitle, content, "index", pages, run.id, scripts=scripts, data=data)
 
 # %% ../../nbs/8_runs/85_site.ipynb #7a6f22ee
 def notebooks(run: Run) -> dict[str, "NotebookNode"]:
@@ -302,6 +304,7 @@ def dashboard_page(
         rules,
         limits=money_limits(facts),
         measured=carries_collections(read_counts(run)),
+        earned_back=float(facts.parameters.get("earned_back", 2.5)),
     )
 
 # %% ../../nbs/8_runs/85_site.ipynb #85sit956
@@ -421,7 +424,8 @@ def page_values(
     if has_films:
         tables = [file_sha256(run.path(table)) for table in (MOVIES, CREDITS)]
         measured, limits = carries_collections(read_counts(run)), money_limits(facts)
-        values["dashboard.html"] = [tables, measured, usable_films(run), limits]
+        even = facts.parameters.get("earned_back")
+        values["dashboard.html"] = [tables, measured, usable_films(run), limits, even]
         if "51_search.html" in values:
             values["51_search.html"] = [tables, values["51_search.html"]]
     pages = page_titles(executed, report, has_films)

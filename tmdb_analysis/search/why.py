@@ -24,7 +24,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..core.display import column_title, field_text, readable_table
+from ..core.display import column_title, field_text, plain_definition, readable_table
 from ..core.engine import one_row, session
 from ..core.home import Run, read_counts, run_to_read, terminal_text
 from ..core.records import RunRecord, read_record
@@ -155,19 +155,18 @@ def explanation_html(
     answer: Explanation,
     films: pd.DataFrame | None = None,  # films to list, with their records; None: no list
 ) -> HTML:
-    "An explanation as a closed `<details>` element: definition, parameters, funnel and films."
+    "An explanation: definition and parameters, and a closed `<details>` with funnel and films."
     used = ", ".join(f"{name} = {value}" for name, value in answer.parameters.items())
-    parts = [
-        f"<p>{html.escape(answer.definition)}</p>",
-        f"<p>Parameters: {html.escape(used)}.</p>" if used else "",
-        readable_table(answer.funnel)._repr_html_(),
-    ]
+    words = f"<p>{html.escape(plain_definition(answer.definition))}</p>"
+    words += f"<p>Parameters: {html.escape(used)}.</p>" if used else ""
+    parts = [readable_table(answer.funnel)._repr_html_()]
     if films is not None and len(films):
         parts += [
             "<p>The films, and the records they come from:</p>",
             readable_table(films)._repr_html_(),
         ]
-    return HTML(f"<details><summary>Why these numbers</summary>{''.join(parts)}</details>")
+    title = "Films left after each rule"
+    return HTML(f"{words}<details><summary>{title}</summary>{''.join(parts)}</details>")
 
 # %% ../../nbs/5_search/54_why.ipynb #b8019d5f
 def terminal_table(table: pd.DataFrame) -> Table:

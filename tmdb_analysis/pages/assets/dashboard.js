@@ -6,15 +6,24 @@
 // never as HTML. The policy of the page allows this script by its hash. The script creates no code
 // from text and loads nothing.
 
-const byId = (id) => document.getElementById(id);
-const readJson = (id) => JSON.parse(byId(id).textContent);
-
-// The films are JSON, compressed with gzip, in base64.
-async function readPacked(id) {
-  const bytes = Uint8Array.from(atob(readJson(id)), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).json();
-}
+import {
+  byId,
+  element,
+  readJson,
+  readPacked,
+  DASH,
+  countFormat,
+  decimalFormat,
+  compactFormat,
+  orDash,
+  asCount,
+  asDecimal,
+  filmCount,
+  filmUrl,
+  filmLink,
+  saveFile,
+  addSavers,
+} from "./common.js";
 
 const data = await readPacked("data-films");
 const charts = readJson("data-charts");
@@ -22,21 +31,10 @@ const form = byId("filters");
 
 // ---- Values as text. An unknown value is null everywhere; the reader sees a dash.
 
-const DASH = "–";
-const compactFormat = new Intl.NumberFormat("en", {
-  notation: "compact",
-  maximumSignificantDigits: 3,
-});
-const decimalFormat = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 const digitsFormat = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
-const countFormat = new Intl.NumberFormat("en");
-const orDash = (write) => (value) => (value === null ? DASH : write(value));
 const asUsd = orDash((value) => "$" + compactFormat.format(value));
 const asTimes = orDash((value) => decimalFormat.format(value) + "×");
 const asReturn = orDash((value) => digitsFormat.format(value) + "×");
-const asDecimal = orDash((value) => decimalFormat.format(value));
-const asCount = orDash((value) => countFormat.format(value));
-const filmCount = (n) => countFormat.format(n) + (n === 1 ? " film" : " films");
 const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
 // ---- Films. The page contains columns with money in million nominal USD. Charts and table need
@@ -48,7 +46,6 @@ const boxLabel = (box) => box.nextSibling.data.trim();
 const bandEdges = budgetBoxes.map((box) => box.value).filter((value) => value !== "unknown");
 const languageNames = new Intl.DisplayNames(["en"], { type: "language" });
 const languageName = (code) => (/^[a-z]{2}$/.test(code) ? languageNames.of(code) : code);
-const filmUrl = (id) => "https://www.themoviedb.org/movie/" + id;
 
 function makeFilm(id, place) {
   const directors = data.directors[place].map((at) => data.names.people[at][1]);
@@ -166,7 +163,7 @@ function fillList(name) {
     for (const at of film.at[name]) counts.set(at, (counts.get(at) ?? 0) + 1);
   const options = [...counts].toSorted(([a, n], [b, m]) => m - n || a - b);
   const makeOption = ([at, n]) =>
-    Object.assign(document.createElement("option"), {
+    element("option", {
       value: pickers[name].labels[at],
       label: filmCount(n),
     });
@@ -367,6 +364,8 @@ function returnRow(members, limits, more) {
     median: middle,
     low: onAxis(low),
     high: onAxis(high),
+    lower_quartile: low,
+    upper_quartile: high,
     middle: asReturn(middle),
     half: `${asReturn(low)} to ${asReturn(high)}`,
   };
@@ -474,11 +473,11 @@ const rowMakers = {
 
 const views = {};
 const shownRows = {}; // name of a chart: its rows
-const REACHED = 2.5; // times the budget, as the definition of the chart says
+const REACHED = data.earned_back; // times the budget: where films break even
 const staleCharts = new Set();
 const chartsInSight = new Set();
 const figureOf = (name) => byId("chart-" + name);
-const chartOf = (element) => element.closest("figure").id.replace("chart-", "");
+const chartOf = (part) => part.closest("figure").id.replace("chart-", "");
 const isDark = matchMedia("(prefers-color-scheme: dark)");
 
 // Vega's configuration, in the colours of the style sheet.
@@ -555,10 +554,9 @@ function showCaption(name) {
   const count = filmsOf(name).length;
   const figure = figureOf(name);
   const none = figure.querySelector(".none");
-  figure.querySelector(".definition").textContent = charts[name].definition.replaceAll(
-    "{dollars}",
-    dollarWords(),
-  );
+  figure.querySelector(".definition").textContent = charts[name].definition
+    .replaceAll("{dollars}", dollarWords())
+    .replaceAll("{reached}", asDecimal(REACHED));
   figure.querySelector(".n").textContent = `n = ${filmCount(count)}.`;
   none.textContent = selectedFilms.length
     ? "No data for this selection."
@@ -668,13 +666,6 @@ function choose({ field, value }) {
   update();
 }
 
-const linkTo = (film) =>
-  Object.assign(document.createElement("a"), {
-    href: filmUrl(film.id),
-    rel: "noreferrer",
-    textContent: film.title,
-  });
-
 function showFilm(name, film) {
   const facts = [
     film.year ?? "year unknown",
@@ -686,7 +677,7 @@ function showFilm(name, film) {
     film.doubt && `check: ${film.doubt}`,
   ];
   const words = " · " + facts.filter(Boolean).join(" · ");
-  figureOf(name).querySelector(".picked").replaceChildren(linkTo(film), words);
+  figureOf(name).querySelector(".picked").replaceChildren(filmLink(film.id, film.title), words);
 }
 
 const brushes = {
@@ -713,9 +704,10 @@ function watchBrush(name, view) {
   view.addSignalListener("brush", (_, value) => {
     ranges = value;
   });
-  // Vega ends its range when this event has gone through the chart.
-  view.addEventListener("pointerup", () =>
+  // Vega ends its range when this event has gone through the chart. The event can be outside it.
+  addEventListener("pointerup", () =>
     setTimeout(() => {
+      if (views[name] !== view) return;
       const found = Object.entries(brushes[name]).filter(([field]) => ranges[field]);
       if (!found.length) return;
       for (const [field, what] of found) setRange(what, ranges[field]);
@@ -736,9 +728,9 @@ function tooltipOf({ encoding = {}, layer = [] }) {
 }
 
 function nameCell(cell, row, text) {
-  if (row.id && row.place !== undefined) cell.append(linkTo(films[row.place]));
+  if (row.id && row.place !== undefined) cell.append(filmLink(row.id, films[row.place].title));
   else if (row.choice) {
-    const button = Object.assign(document.createElement("button"), {
+    const button = element("button", {
       type: "button",
       textContent: text,
     });
@@ -756,7 +748,7 @@ function fillTable(table, name, rows) {
   const heads = table.createTHead().insertRow();
   for (const { title } of all) {
     const textContent = title === "title" ? (isOfFilms ? "Film" : "Name") : title;
-    heads.append(Object.assign(document.createElement("th"), { scope: "col", textContent }));
+    heads.append(element("th", { scope: "col", textContent }));
   }
   const body = table.createTBody();
   for (const row of rows) {
@@ -794,8 +786,48 @@ function showOutside(name) {
   fillTable(details.querySelector("table"), name, outside.slice(0, OUTSIDE_LISTED));
 }
 
+// ---- Files. A chart is saved as it is on the screen, and its numbers as a CSV file. A cell of the
+// file that a spreadsheet would read as a formula gets an apostrophe.
+
+const FILM_FIELDS = "id title year kind budget revenue roi rating votes popularity";
+const GROUP_FIELDS = "name kind what money n total lower_quartile median upper_quartile";
+const withoutFormula = (value) =>
+  typeof value === "string" && /^\s*[=+\-@\t\r]/.test(value) ? "'" + value : value;
+const csvCell = (value) => {
+  const text = String(withoutFormula(value ?? ""));
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+
+function chartCsv(name) {
+  const { drawn, outside } = shownRows[name];
+  const rows = [...drawn, ...outside].map((row) => films[row.place] ?? row);
+  const isOfFilms = rows.some((row) => row.place !== undefined);
+  const used = (isOfFilms ? FILM_FIELDS : GROUP_FIELDS)
+    .split(" ")
+    .filter((field) => rows.some((row) => row[field] !== undefined));
+  const lines = rows.map((row) => used.map((field) => csvCell(row[field])).join(","));
+  return [used.join(","), ...lines, ""].join("\r\n");
+}
+
+async function savePicture(name) {
+  const paper = getComputedStyle(document.documentElement).getPropertyValue("--paper");
+  const canvas = await views[name].background(paper).toCanvas(2);
+  canvas.toBlob((picture) => saveFile(name + ".png", picture, "image/png"));
+}
+
+const saveDrawing = async (name) =>
+  saveFile(name + ".svg", await views[name].toSVG(), "image/svg+xml");
+
+for (const name of Object.keys(charts)) {
+  addSavers(figureOf(name).querySelector(".files"), charts[name].title, {
+    csv: () => saveFile(name + ".csv", chartCsv(name), "text/csv"),
+    png: () => savePicture(name),
+    svg: () => saveDrawing(name),
+  });
+}
+
 // ---- The table of films. DataTables sorts, pages and exports. Unknown values sort last in both
-// directions. A cell of the CSV file that a spreadsheet would read as a formula gets an apostrophe.
+// directions.
 
 const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en") : a - b);
 
@@ -812,9 +844,6 @@ const joinList = (value, by) => (Array.isArray(value) ? value.join(by) || null :
 const asWords = orDash((value) => `<bdi>${escapeHtml(String(value))}</bdi>`);
 const asLink = (value, film) =>
   `<a href="${filmUrl(film.id)}" rel="noreferrer">${asWords(value)}</a>`;
-const withoutFormula = (value) =>
-  typeof value === "string" && /^\s*[=+\-@\t\r]/.test(value) ? "'" + value : value;
-
 const column = (title, name, write) => ({
   title,
   name,
@@ -946,10 +975,6 @@ form.addEventListener("reset", () => setTimeout(update));
 for (const name of Object.keys(pickers)) {
   form.elements[name]?.addEventListener("focus", () => fillList(name), { once: true });
 }
-document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault(); // the hash holds the filters
-  byId("main").focus();
-});
 addEventListener("hashchange", () => {
   restoreForm();
   update();

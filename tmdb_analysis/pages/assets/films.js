@@ -5,15 +5,19 @@
 // which it runs. It shows names from outside as text, never as HTML. The policy of the page allows
 // this script by its hash. The script creates no code from text and loads nothing.
 
-const byId = (id) => document.getElementById(id);
-
-// The films are JSON, compressed with gzip, in base64.
-async function readPacked(id) {
-  const text = JSON.parse(byId(id).textContent);
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).json();
-}
+import {
+  byId,
+  element,
+  readPacked,
+  DASH,
+  countFormat,
+  compactFormat,
+  orDash,
+  asCount,
+  asDecimal,
+  filmCount,
+  filmLink,
+} from "./common.js";
 
 const { films: data, language } = await readPacked("data-films");
 const { fields, aliases, sorts } = language;
@@ -328,26 +332,13 @@ function notesOn(question, text) {
 
 // ---- The page.
 
-const DASH = "–";
 const STEP = 50; // films to show at first, and with each press of the button
 const form = byId("question");
 const box = form.elements.q;
-const countFormat = new Intl.NumberFormat("en");
-const decimalFormat = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
-const compactFormat = new Intl.NumberFormat("en", {
-  notation: "compact",
-  maximumSignificantDigits: 3,
-});
-const orDash = (write) => (value) => (value === null || value === undefined ? DASH : write(value));
-const asCount = orDash((value) => countFormat.format(value));
-const asDecimal = orDash((value) => decimalFormat.format(value));
 const asUsd = orDash(
   (value) => (value < 0 ? "−$" : "$") + compactFormat.format(Math.abs(value) * 1e6),
 );
 const asTimes = orDash((value) => compactFormat.format(value) + "×");
-const filmCount = (n) => countFormat.format(n) + (n === 1 ? " film" : " films");
-
-const element = (tag, values) => Object.assign(document.createElement(tag), values);
 
 function linkToQuestion(text, words) {
   return element("a", { href: "#" + new URLSearchParams({ q: text }), textContent: words });
@@ -363,13 +354,7 @@ const columns = [
   {
     title: "Title",
     sort: "title",
-    cell: (at) => [
-      element("a", {
-        href: "https://www.themoviedb.org/movie/" + data.id[at],
-        rel: "noreferrer",
-        textContent: data.title[at],
-      }),
-    ],
+    cell: (at) => [filmLink(data.id[at], data.title[at])],
     className: "name",
   },
   { title: "Year", sort: "year", cell: (at) => orDash(String)(data.year[at]) },
@@ -498,10 +483,6 @@ byId("more").addEventListener("click", () => {
   shown += STEP;
   showFilms();
   byId("films").tBodies[0].rows[first]?.querySelector("a")?.focus();
-});
-document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault(); // the hash holds the question
-  byId("main").focus();
 });
 addEventListener("hashchange", restore);
 restore();
