@@ -459,6 +459,7 @@ def execute_stage(
                 progress_bar=False,
                 km=manager,
                 request_save_on_cell_execute=False,
+                iopub_timeout=60,  # seconds; Jupyter's 4 end a run on an overloaded machine
             )
     except PapermillExecutionError as e:
         if STOP.is_set():
