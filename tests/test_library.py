@@ -98,12 +98,13 @@ def test_wrong_use_says_what_is_wrong_in_one_line(demo):
         (lambda: tmdb.sql("show tables", "demo"), "tmdb.run('demo')"),
         (lambda: tmdb.run("dema"), "did you mean demo?"),
         (lambda: tmdb.run(3), "there is no run 3"),
+        (lambda: tmdb.find(3), "text is of type int, not str"),
         (lambda: tmdb.to_pandas("movies"), "a table is needed"),
         (lambda: tmdb.kpis.ranking(movies, "highest_roi", top_n=-1), "whole number of 1 or more"),
         (lambda: tmdb.search.films_by_person(movies, "Uma Thurman"), "job are missing"),
         (
             lambda: tmdb.films.money_cohort("movies"),
-            "films is a str, not a table (MOVIES contract)",
+            "films is of type str, not pyspark.sql.dataframe.DataFrame (MOVIES contract)",
         ),
         (
             lambda: tmdb.charts.return_by_genre(tmdb.kpi("directors", demo)),

@@ -228,10 +228,13 @@ def wrong_argument(
 ) -> str:
     "The first argument of another class than its parameter has, in words; empty for none."
     for name, value in given.items():
-        wanted = inspect.signature(function).parameters[name].annotation
+        parameter = inspect.signature(function).parameters[name]
+        wanted, several = parameter.annotation, (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         takes_all_tables = hasattr(function, "__wrapped__") and "pyspark" in str(wanted)
         is_loose = wanted in (int, float, bool, object) or takes_all_tables
-        if inspect.isclass(wanted) and not is_loose and not isinstance(value, wanted):
+        if is_loose or parameter.kind in several or not inspect.isclass(wanted):
+            continue
+        if not isinstance(value, wanted):
             words = str(wanted).split("'")[1]
             note = parameter_notes(function).get(name, "see help")
             return f"{name} is of type {type(value).__name__}, not {words} ({note})"
@@ -279,6 +282,9 @@ def attach(
         "A chapter, a function or a class, imported now if it is used for the first time."
         found = find(name)
         complete_help()
-        return explain_misuse(found) if isinstance(found, FunctionType) else found
+        if isinstance(found, FunctionType):
+            found = explain_misuse(found)
+            vars(sys.modules[package])[name] = found  # in place of the one that `find` kept there
+        return found
 
     return find_with_help, list_names, names
