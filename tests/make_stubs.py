@@ -35,7 +35,8 @@ def stub(package: ModuleType) -> str:
 def stubs() -> dict[Path, str]:
     "All stubs of the package."
     parts = [path.parent.name for path in sorted(PACKAGE.glob("*/__init__.py"))]
-    packages = [tmdb_analysis, *(import_module(f"tmdb_analysis.{part}") for part in parts)]
+    packages = [tmdb_analysis]
+    packages += [import_module(f"tmdb_analysis.{part}") for part in ("charts", *parts)]
     return {Path(str(p.__file__)).with_suffix(".pyi"): stub(p) for p in packages}
 
 

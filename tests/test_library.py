@@ -5,14 +5,16 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from types import FunctionType, ModuleType
 
 import pyarrow as pa
 import pytest
+from matplotlib.figure import Figure
 
 import tmdb_analysis as tmdb
 from tests.test_docs import blocks
-from tmdb_analysis._help import EXAMPLES
+from tmdb_analysis._help import EXAMPLES, INSTEAD
 from tmdb_analysis.core.settings import TmdbError, UsageError
 from tmdb_analysis.core.store import arrow_rows, kind_of, rows_as
 
@@ -49,6 +51,7 @@ def test_the_chain_builds_no_grammar_of_addresses():
 PARTS = sorted(path.parent.name for path in Path(tmdb.__path__[0]).glob("*/__init__.py"))
 OFFERED = [(tmdb, name) for name in tmdb.__all__]
 OFFERED += [(part, name) for part in map(tmdb.__getattr__, PARTS) for name in part.__all__]
+OFFERED += [(tmdb.charts, name) for name in tmdb.charts.__all__]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,7 @@ OFFERED += [(part, name) for part in map(tmdb.__getattr__, PARTS) for name in pa
 )
 def test_a_public_name_means_one_thing(package, name):
     "An imported submodule is an attribute of its package: no function may have its name."
-    is_module = find_spec(f"{package.__name__}.{name}") is not None
+    is_module = hasattr(package, "__path__") and find_spec(f"{package.__name__}.{name}") is not None
     for found in (getattr(package, name), getattr(package, name)):
         assert isinstance(found, ModuleType) == is_module
 
@@ -94,6 +97,19 @@ def test_wrong_use_says_what_is_wrong_in_one_line(demo):
         (lambda: tmdb.find("genre:Horror", "demo"), "tmdb.run('demo')"),
         (lambda: tmdb.sql("show tables", "demo"), "tmdb.run('demo')"),
         (lambda: tmdb.run("dema"), "did you mean demo?"),
+        (lambda: tmdb.run(3), "there is no run 3"),
+        (lambda: tmdb.find(3), "text is of type int, not str"),
+        (lambda: tmdb.to_pandas("movies"), "a table is needed"),
+        (lambda: tmdb.kpis.ranking(movies, "highest_roi", top_n=-1), "whole number of 1 or more"),
+        (lambda: tmdb.search.films_by_person(movies, "Uma Thurman"), "job are missing"),
+        (
+            lambda: tmdb.films.money_cohort("movies"),
+            "films is of type str, not pyspark.sql.dataframe.DataFrame (MOVIES contract)",
+        ),
+        (
+            lambda: tmdb.charts.return_by_genre(tmdb.kpi("directors", demo)),
+            "no column or value 'median_return'; it takes table: GENRE_RETURNS contract",
+        ),
     ]
     for call, words in wrong:
         with pytest.raises(UsageError) as refusal:
@@ -117,7 +133,39 @@ CHAPTERS = [
 def test_a_chapter_lists_its_own_names_and_nothing_that_it_imports():
     for chapter in (getattr(getattr(tmdb, part), name) for part, name in CHAPTERS):
         assert dir(chapter) == sorted(chapter.__all__)
-    assert "show" in dir(tmdb.charts) and not {"np", "pd", "Any"} & set(dir(tmdb.charts))
+
+
+def test_charts_are_the_functions_that_draw_the_figures_of_a_report():
+    chapters = [getattr(tmdb.report, name) for name in dir(tmdb.report) if name.endswith("_charts")]
+    functions = [
+        found
+        for chapter in chapters
+        for found in map(vars(chapter).get, dir(chapter))
+        if isinstance(found, FunctionType) and "as_of" in found.__annotations__
+    ]
+    drawn = {each.__name__ for each in functions if each.__annotations__["return"] is Figure}
+    assert set(dir(tmdb.charts)) == drawn | {"show"}
+    assert tmdb.charts.BLUE, "names of earlier versions stay"
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: tmdb.genres("Horror"), 'tmdb.kpi("genres")'),
+        (lambda: tmdb.search("genre:Horror"), 'tmdb.find("genre:Horror")'),
+        (lambda: tmdb.settings(), "tmdb.core.settings.settings(...)"),
+    ],
+)
+def test_calling_a_module_says_what_to_call(call, words):
+    with pytest.raises(TypeError) as refusal:
+        call()
+    assert words in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_no_module_is_easily_taken_for_a_function_without_a_word():
+    chapters = [getattr(getattr(tmdb, part), name) for part, name in CHAPTERS]
+    assert all(callable(c) for c in chapters if c.__name__.rpartition(".")[2] in c.__all__)
+    assert all(callable(resolve_name(f"tmdb_analysis.{name}")) for name in INSTEAD)
 
 
 def test_help_shows_the_comments_beside_the_parameters():
@@ -140,11 +188,11 @@ MORE_THAN_A_RUN = {"fetch_films", "publish_run", "run_chain", "prepare", "finish
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", [*EXAMPLES, *INSTEAD])
 def test_an_example_works(name, demo, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
-    code = compile(EXAMPLES[name], name, "exec")
+    code = compile({**EXAMPLES, **INSTEAD}[name], name, "exec")
     if name not in MORE_THAN_A_RUN:
         exec(code, {"tmdb": tmdb})
 

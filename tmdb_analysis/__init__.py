@@ -7,6 +7,7 @@
     tmdb.kpi("directors")    a published KPI table of the last run, as pandas
     tmdb.find("genre:Horror year:1990-1999 sort:-rating")      films that meet conditions, as pandas
     tmdb.sql("select count(*) from movies")      rows of a query on the last run, as pandas
+    tmdb.charts.risk_by_genre(tmdb.kpi("genre_risk"))      a figure of the report
     tmdb.to_pandas(frame)    a small Spark result as pandas
     tmdb.session()           the Spark session
     tmdb.published()         the last run and its folders
@@ -37,7 +38,8 @@ from tmdb_analysis._help import attach, complete_help
 _offered, _, __all__ = attach(
     __name__,
     submodules=[
-        *("core", "tmdb", "films", "stats", "kpis", "search", "report", "pages", "runs", "use")
+        *("core", "tmdb", "films", "stats", "kpis", "search", "report", "pages", "runs", "use"),
+        "charts",
     ],
     submod_attrs={
         "core.engine": ["session"],
@@ -63,7 +65,6 @@ _EARLIER = {
     "trends": "kpis.trends",
     "ratings": "kpis.ratings",
     "origins": "kpis.origins",
-    "charts": "report.style",
     "money_charts": "report.money_charts",
     "group_charts": "report.group_charts",
     "year_charts": "report.year_charts",

@@ -1,4 +1,5 @@
 # Written by tests/make_stubs.py: what type checkers and editors see of this package.
+from . import charts as charts
 from . import core as core
 from . import films as films
 from . import kpis as kpis
@@ -20,6 +21,7 @@ from tmdb_analysis.search.lookup import find as find
 from tmdb_analysis.search.sql import sql as sql
 
 __all__ = [
+    "charts",
     "core",
     "films",
     "find",

@@ -9,7 +9,9 @@ import linecache
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from types import FunctionType
+from contextlib import suppress
+from functools import wraps
+from types import FunctionType, ModuleType
 from typing import Any
 
 import lazy_loader
@@ -96,6 +98,20 @@ EXAMPLES: dict[str, str] = {
     "return_by_director": 'tmdb.report.return_by_director(tmdb.kpi("director_scores"))',
     "return_by_franchise": 'tmdb.report.return_by_franchise(tmdb.kpi("franchise_groups"))',
     "median_by_year": 'tmdb.report.median_by_year(tmdb.kpi("yearly_money"))',
+    "risk_by_genre": 'tmdb.charts.risk_by_genre(tmdb.kpi("genre_risk"))',
+    "roi_by_genre": 'tmdb.charts.roi_by_genre(tmdb.load("movies", as_="pandas"))',
+    "measures_by_franchise": (
+        'tmdb.charts.measures_by_franchise(tmdb.kpi("franchise_vs_standalone"))'
+    ),
+    "path_of_franchises": 'tmdb.charts.path_of_franchises(tmdb.kpi("instalments"))',
+    "return_distribution": 'tmdb.charts.return_distribution(tmdb.load("cohort", as_="pandas"))',
+    "genre_lift": 'tmdb.charts.genre_lift(tmdb.kpi("genre_pairs"))',
+    "popularity_vs_rating": 'tmdb.charts.popularity_vs_rating(tmdb.load("movies", as_="pandas"))',
+    "correlation_matrix": 'tmdb.charts.correlation_matrix(tmdb.kpi("correlations"))',
+    "pair_plot": 'tmdb.charts.pair_plot(tmdb.load("movies", as_="pandas"))',
+    "what_goes_with_return": 'tmdb.charts.what_goes_with_return(tmdb.kpi("return_drivers"))',
+    "known_money_by_year": 'tmdb.charts.known_money_by_year(tmdb.kpi("yearly_money"))',
+    "yearly_box_office": 'tmdb.charts.yearly_box_office(tmdb.kpi("yearly"))',
     "chart_specs": 'tmdb.pages.chart_specs()["years"]',
     "fill_template": 'tmdb.pages.fill_template("failed.html.j2", heading="Failed", reason="")',
     "cells_html": (
@@ -119,6 +135,23 @@ EXAMPLES: dict[str, str] = {
         "tmdb.use.publish_run(tmdb.published(), "
         "tmdb.use.publish.target('postgresql://reports@localhost/films'))"
     ),
+}
+
+# Part or chapter -> what to call instead; a chapter with a function of its name needs no line.
+INSTEAD: dict[str, str] = {
+    "charts": 'tmdb.charts.return_by_genre(tmdb.kpi("genre_returns"))',
+    "core.engine": "tmdb.session()",
+    "films": 'tmdb.load("movies")',
+    "kpis": 'tmdb.kpi("genres")',
+    "kpis.directors": 'tmdb.kpi("directors")',
+    "kpis.franchises": 'tmdb.kpi("franchises")',
+    "kpis.genres": 'tmdb.kpi("genres")',
+    "kpis.rankings": 'tmdb.kpi("highest_roi")',
+    "report": 'tmdb.charts.return_by_genre(tmdb.kpi("genre_returns"))',
+    "runs": "tmdb.runs.all_runs(tmdb.published().home)",
+    "search": 'tmdb.find("genre:Horror")',
+    "search.search": 'tmdb.find("genre:Horror")',
+    "search.sql": 'tmdb.sql("show tables")',
 }
 
 WRITTEN = "written_docstring"  # attribute of a function whose docstring was completed
@@ -162,16 +195,79 @@ def full_docstring(
     return "\n\n".join(parts)
 
 
+class NotCalled(ModuleType):
+    "A part or a chapter that is easily taken for a function."
+
+    def __call__(self, *args: object, **names: object) -> None:
+        "Raise `TypeError`: it says what to call."
+        own = self.__name__.partition(".")[2]
+        call = INSTEAD.get(own, f"tmdb.{own}.{own.rpartition('.')[2]}(...)")
+        raise TypeError(f"tmdb.{own} is a module, not a function; call {call}")
+
+
 def complete_help() -> None:
     "Give each loaded chapter a `dir` of its own names, and its functions their full docstrings."
     for name, module in list(sys.modules.items()):
-        is_chapter = name.startswith("tmdb_analysis.") and name.count(".") == 2
+        package, _, place = name.partition(".")
+        if package != "tmdb_analysis":
+            continue
+        is_chapter = place.count(".") == 1
+        if place in INSTEAD or is_chapter and place.rpartition(".")[2] in module.__all__:
+            module.__class__ = NotCalled
         if is_chapter and "__dir__" not in vars(module):
             vars(module)["__dir__"] = lambda names=module.__all__: sorted(names)
             for own in map(vars(module).get, module.__all__):
                 if isinstance(own, FunctionType) and own.__module__ == name:
                     vars(own)[WRITTEN] = own.__doc__
                     own.__doc__ = full_docstring(own)
+
+
+def wrong_argument(
+    function: FunctionType,  # of a chapter
+    given: Mapping[str, Any],  # its arguments
+) -> str:
+    "The first argument of another class than its parameter has, in words; empty for none."
+    for name, value in given.items():
+        parameter = inspect.signature(function).parameters[name]
+        wanted, several = parameter.annotation, (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        takes_all_tables = hasattr(function, "__wrapped__") and "pyspark" in str(wanted)
+        is_loose = wanted in (int, float, bool, object) or takes_all_tables
+        if is_loose or parameter.kind in several or not inspect.isclass(wanted):
+            continue
+        if not isinstance(value, wanted):
+            words = str(wanted).split("'")[1]
+            note = parameter_notes(function).get(name, "see help")
+            return f"{name} is of type {type(value).__name__}, not {words} ({note})"
+    return ""
+
+
+def explain_misuse(
+    function: FunctionType,  # of a chapter
+) -> Callable[..., Any]:
+    "The function, which raises an error of one line for a wrong argument or a missing column."
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def with_explanation(*values: Any, **named: Any) -> Any:
+        "The result of the function. Raises `UsageError`."
+        from tmdb_analysis.core.settings import UsageError
+
+        with suppress(TypeError):  # for a missing argument, which Python explains
+            given = signature.bind(*values, **named).arguments
+            if fault := wrong_argument(function, given):
+                raise UsageError(f"{function.__name__}: {fault}")
+        try:
+            return function(*values, **named)
+        except KeyError as error:
+            missing, notes = error.args[0], parameter_notes(function)
+            columns = [getattr(value, "columns", ()) for value in given.values()]
+            if any(missing in list(names) for names in columns):
+                raise
+            takes = "; ".join(f"{name}: {notes[name]}" for name in given if name in notes)
+            words = f"{function.__name__}: no column or value {missing!r}; it takes {takes}"
+            raise UsageError(words) from error
+
+    return with_explanation
 
 
 def attach(
@@ -186,6 +282,9 @@ def attach(
         "A chapter, a function or a class, imported now if it is used for the first time."
         found = find(name)
         complete_help()
+        if isinstance(found, FunctionType):
+            found = explain_misuse(found)
+            vars(sys.modules[package])[name] = found  # in place of the one that `find` kept there
         return found
 
     return find_with_help, list_names, names

@@ -239,7 +239,8 @@ def why_unpublished(
     if any((home / "reports").glob("[!._]*/run.json")):
         reason = "no finished run of all films has both its tables and its report"
         return f"{reason}: `tmdb runs` lists the runs, `tmdb demo` creates one"
-    return "no finished run exists yet: `tmdb demo` creates one from the sample"
+    advice = "`tmdb demo` creates one from the sample; set TMDB_HOME if your runs are elsewhere"
+    return f"no finished run exists yet: {advice}"
 
 # %% ../../nbs/0_core/05_home.ipynb #06hom006
 def terminal_text(

@@ -697,11 +697,11 @@ SHOWN_NAMES = 40  # in an error
 
 
 def name_hint(
-    name: str,  # what the user typed
+    name: object,  # what the user typed
     names: list[str],  # what exists
 ) -> str:
     "A hint for an error: the most similar of the names, or the first names if none is similar."
-    close = difflib.get_close_matches(name, names, n=1)
+    close = difflib.get_close_matches(str(name), names, n=1)
     more = ", ..." if len(names) > SHOWN_NAMES else ""
     shown = ", ".join(names[:SHOWN_NAMES])
     return f"did you mean {close[0]}?" if close else f"choose one of {shown}{more}"

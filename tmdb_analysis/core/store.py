@@ -205,11 +205,12 @@ def read_arrow(
 
 # %% ../../nbs/0_core/07_store.ipynb #07sto921
 def to_pandas(
-    data: DataFrame | pa.Table,  # small: all rows go into memory
+    data: Any,  # a table of one of KINDS, small: all rows go into memory
 ) -> pd.DataFrame:
-    "The rows as pandas with Arrow types: integers stay integers and nulls stay nulls."
-    arrow = data.toArrow() if isinstance(data, DataFrame) else data
-    return arrow.to_pandas(types_mapper=pd.ArrowDtype)
+    """The rows as pandas with Arrow types: integers stay integers and nulls stay nulls.
+
+    Raises `UsageError` for anything that is not a table."""
+    return arrow_rows(data).to_pandas(types_mapper=pd.ArrowDtype)
 
 # %% ../../nbs/0_core/07_store.ipynb #07kin002
 KINDS = ("spark", "pandas", "arrow", "polars", "duckdb")  # kinds of table that a reader can get

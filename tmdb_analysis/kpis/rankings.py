@@ -170,6 +170,8 @@ def ranking(
     if not isinstance(films, DataFrame):
         kind = type(films).__name__
         raise UsageError(f"ranking needs a table, as load('movies') gives, not a {kind}")
+    if not isinstance(top_n, int) or top_n < 1:
+        raise UsageError(f"ranking {name}: top_n is {top_n!r}; give a whole number of 1 or more")
     by, ascending, _ = RANKINGS[name]
     wanted = dict.fromkeys([*RANKING.columns, by])
     del wanted["rank"], wanted["value"]

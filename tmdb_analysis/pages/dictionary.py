@@ -151,7 +151,7 @@ def data_contract() -> dict[str, Any]:
     "The content of `contract.yaml`: all typed tables with their columns."
     limits = "TMDB's films are no random sample. Popularity is that of the data date."
     return {
-        "apiVersion": "v3.0.2",
+        "apiVersion": "v3.1.0",
         "kind": "DataContract",
         "id": "tmdb-analysis",
         "name": "Films, credits and KPI tables from TMDB",

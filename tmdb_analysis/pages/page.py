@@ -6,11 +6,11 @@
 __all__ = ['ASSETS', 'IMPORT_LINE', 'ATTRIBUTION', 'TEMPLATES', 'TITLE_PATTERN', 'OMITTED_TAGS', 'OUTPUT_TYPES', 'ALLOWED_TAGS',
            'DRAWING_TAGS', 'SPAN_ATTRIBUTES', 'SHAPE_ATTRIBUTES', 'CLASSES', 'ALLOWED_ATTRIBUTES', 'SAFE_HREF',
            'SAFE_PAINT', 'PAINTS', 'FOREIGN_TAG', 'NUMBER_TEXT', 'MISSING_TEXTS', 'WRAP_LETTERS', 'MINOR_HEAD',
-           'FEW_COLUMNS', 'PLACES', 'asset', 'joined_script', 'fill_template', 'first_line', 'find_cell', 'is_run',
-           'is_title', 'heading', 'error_outputs', 'failure_reason', 'visible_cell', 'visible_cells', 'html_exporter',
-           'cells_html', 'safe_attribute', 'safe_html', 'check_pictures', 'slug', 'add_anchors', 'column_classes',
-           'draw_bars', 'mark_columns', 'frame_tables', 'link_to_pages', 'script_policy', 'inert_json', 'place_links',
-           'html_page']
+           'FEW_COLUMNS', 'PLACES', 'DRAWING', 'asset', 'joined_script', 'fill_template', 'first_line', 'find_cell',
+           'is_run', 'is_title', 'heading', 'error_outputs', 'failure_reason', 'visible_cell', 'visible_cells',
+           'html_exporter', 'cells_html', 'safe_attribute', 'safe_html', 'check_pictures', 'slug', 'add_anchors',
+           'column_classes', 'draw_bars', 'mark_columns', 'frame_tables', 'link_to_pages', 'script_policy',
+           'inert_json', 'place_links', 'take_out_drawings', 'put_back_drawings', 'html_page']
 
 # %% ../../nbs/7_pages/71_page.ipynb #8fe1909b
 import json
@@ -426,6 +426,27 @@ def place_links(
         return {"index": "Report", **pages, "../index": "All runs"}
     return {name: words for name, words in PLACES.items() if name in pages or "index" in name}
 
+# %% ../../nbs/7_pages/71_page.ipynb #71pag952
+DRAWING = re.compile(  # groups: opening tag, content without another drawing, closing tag
+    r'(<svg\b(?:[^>"]|"[^"]*")*>)([^<]*(?:<(?!/?svg\b)[^<]*)*)(</svg>)'
+)
+
+
+def take_out_drawings(
+    html: str,  # safe HTML
+) -> tuple[str, list[str]]:
+    "The HTML with empty drawings, and the content of each drawing."
+    return DRAWING.sub(r"\1\3", html), [content for _, content, _ in DRAWING.findall(html)]
+
+
+def put_back_drawings(
+    html: str,  # with empty drawings
+    contents: list[str],  # of the drawings, in order
+) -> str:
+    "The HTML with the content of its drawings."
+    each = iter(contents)
+    return DRAWING.sub(lambda drawing: f"{drawing[1]}{next(each)}{drawing[3]}", html)
+
 # %% ../../nbs/7_pages/71_page.ipynb #a2958d7e
 def html_page(
     title: str,  # plain text
@@ -439,7 +460,8 @@ def html_page(
     data: Mapping[str, Any] | None = None,  # element id -> values that the scripts read as JSON
 ) -> str:
     "A complete HTML page. Raises `TmdbError` for a picture without an alt text."
-    soup = BeautifulSoup(content, "html.parser")
+    lean, drawings = take_out_drawings(content)
+    soup = BeautifulSoup(lean, "html.parser")
     check_pictures(soup, here)
     frame_tables(soup)
     link_to_pages(soup, pages or {})
@@ -451,7 +473,7 @@ def html_page(
         links=place_links(pages or {}),
         run_id=run_id,
         contents=add_anchors(soup),
-        content=Markup(soup),
+        content=Markup(put_back_drawings(str(soup), drawings)),
         css=Markup(asset("page.css") + style),
         script_policy=Markup(script_policy(scripts)),
         scripts=[Markup(text) for text in scripts],

@@ -7,7 +7,8 @@ __all__ = ['PLANNED', 'FETCH_SECRETS', 'FETCH_STOP_SECONDS', 'STAGE_STOP_SECONDS
            'NEW_SESSION', 'MEMORY_ADVICE', 'OUT_OF_MEMORY', 'has_tag', 'stages', 'stage_parameters', 'without_lessons',
            'StageClient', 'is_reply', 'is_idle', 'Kernel', 'kernel_environment', 'start_kernel', 'await_answer',
            'end_kernel', 'run_in_thread', 'one_kernel', 'interrupt_kernel', 'reset_kernel', 'interruptible',
-           'failure_message', 'death_message', 'failed_heading', 'without_folders', 'remove_timings', 'execute_stage']
+           'failure_message', 'death_message', 'failed_heading', 'number_cells', 'without_folders', 'remove_timings',
+           'execute_stage']
 
 # %% ../../nbs/8_runs/87_stages.ipynb #54dc9419
 import logging
@@ -398,6 +399,16 @@ def failed_heading(
             return heading
     return None
 
+# %% ../../nbs/8_runs/87_stages.ipynb #87num002
+def number_cells(
+    nb: nbformat.NotebookNode,  # executed, changed in place
+) -> None:
+    "Number the executed cells from 1, whatever the kernel executed before."
+    executed = [cell for cell in nb.cells if cell.get("execution_count")]
+    for number, cell in enumerate(executed, 1):
+        for numbered in (cell, *(out for out in cell.outputs if "execution_count" in out)):
+            numbered.execution_count = number
+
 # %% ../../nbs/8_runs/87_stages.ipynb #87stg962
 def without_folders(
     parameters: dict[str, Any],  # of a stage, by name
@@ -415,11 +426,12 @@ def remove_timings(
     path: Path,  # of an executed notebook
     parameters: dict[str, Any],  # with which it was executed, by name
 ) -> None:
-    "Remove times, paths and random cell names from an executed notebook."
+    "Remove times, paths, random names and the kernel's counts from an executed notebook."
     from papermill.translators import PythonTranslator
 
     nb, shown = nbformat.read(path, as_version=4), without_folders(parameters)
     nb.metadata["papermill"] = {"parameters": shown}
+    number_cells(nb)
     for number, cell in enumerate(nb.cells):
         tags = set(cell.metadata.get("tags", ()))
         if "injected-parameters" in tags:
@@ -461,6 +473,7 @@ def execute_stage(
                 progress_bar=False,
                 km=manager,
                 request_save_on_cell_execute=False,
+                iopub_timeout=60,  # seconds; Jupyter's 4 end a run on an overloaded machine
             )
     except PapermillExecutionError as e:
         if STOP.is_set():

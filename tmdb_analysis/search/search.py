@@ -262,6 +262,7 @@ def films_by_person(
     field: str = "person",  # cast, director, writer, crew, or person for any work
 ) -> DataFrame:
     "The ids of the films that a person worked on: a table with the one column `id`."
+    require_columns(credits, ("movie_id", "person_id", "name", "job"), "films_by_person")
     (condition,) = single_conditions(query(**{field: person}).conditions).values()
     credits = with_person_ids(credits)
     credited = credits.join(people_named(credits, [condition]), "person_id").filter(
