@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LEDGER_FORMAT', 'FILM_STATES', 'LEDGER_TABLES', 'UNPACK_RATIO', 'UNPACK_FREE_BYTES', 'fetch_lock', 'film_state',
-           'Ledger', 'one_line', 'segment_line', 'sync_folder', 'Segments', 'unpack_limit', 'segment_lines',
-           'file_sha256', 'recover_segments', 'raw_folder', 'fetched_records', 'earlier_raw_folders']
+           'Ledger', 'one_line', 'segment_line', 'Segments', 'unpack_limit', 'segment_lines', 'file_sha256',
+           'recover_segments', 'raw_folder', 'fetched_records', 'earlier_raw_folders']
 
 # %% ../../nbs/1_tmdb/13_ledger.ipynb #2d2a9980
 import fcntl
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import zstandard
 
-from ..core.home import Run
+from ..core.home import Run, sync_folder
 from ..core.settings import TmdbError, UsageError
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ class Ledger:
         for table in LEDGER_TABLES:
             self.db.execute(table)
         self.db.execute(f"PRAGMA user_version={LEDGER_FORMAT}")
+        for folder in (self.folder, *self.folder.parents[:3]):  # raw, data and the home
+            sync_folder(folder)
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
@@ -277,15 +279,6 @@ def segment_line(
     return orjson.dumps(head)[:-1] + b',"body":' + one_line(answer.body) + b"}"
 
 # %% ../../nbs/1_tmdb/13_ledger.ipynb #11e46ad7
-def sync_folder(
-    folder: Path,
-) -> None:
-    "Make the file names of a folder survive a power cut."
-    handle = os.open(folder, os.O_RDONLY)
-    os.fsync(handle)
-    os.close(handle)
-
-
 class Segments:
     "Collects lines and writes them as segments."
 
