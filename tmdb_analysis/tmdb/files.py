@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['COMPRESSIONS', 'RECORD_SUFFIXES', 'TABLE_SUFFIXES', 'COMPRESSION_SUFFIXES', 'MARKS', 'PAGE_KEYS', 'ANSWER_FIELDS',
-           'RECORD_FIELDS', 'DEPTH', 'BLOCK_BYTES', 'HEAD_BYTES', 'NO_TEXT_STARTS', 'BadRecord', 'open_bytes',
+           'RECORD_FIELDS', 'DEPTH', 'MOST_RECORD_BYTES', 'SHOWN_BYTES', 'BLOCK_BYTES', 'BLOCK_LINES', 'PIECE_BYTES',
+           'LIST_BYTES', 'DOCUMENT_BYTES', 'HEAD_BYTES', 'NO_TEXT_STARTS', 'BadRecord', 'LimitedBytes', 'open_bytes',
            'plain_suffix', 'has_record_name', 'files', 'unreadable_kind', 'skipped_files', 'skipped_words', 'parse',
            'marked_encoding', 'is_answer', 'records_of_object', 'records_inside', 'all_records', 'json_lines',
-           'values_in', 'document', 'is_record', 'Lines', 'line_blocks', 'json_parts', 'no_text_reason', 'ForeignFile',
+           'values_in', 'document', 'is_record', 'limited_lines', 'Lines', 'line_blocks', 'list_entries',
+           'read_document', 'list_lines', 'numbered_blocks', 'json_parts', 'no_text_reason', 'ForeignFile',
            'foreign_reason', 'digest']
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #8e3f5440
@@ -18,6 +20,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +29,7 @@ import orjson
 import pyarrow as pa
 
 from ..core.settings import TmdbError, UsageError
+from .ledger import UNPACK_RATIO, unpack_limit
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #9b17dae2
 class BadRecord(TmdbError):
@@ -43,6 +47,34 @@ class BadRecord(TmdbError):
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}  # first bytes: compression
 
 
+class LimitedBytes(io.RawIOBase):
+    "The unpacked bytes of a file. Reading raises `OSError` after too many of them."
+
+    def __init__(
+        self,
+        stream: Any,  # of unpacked bytes
+        limit: int,  # bytes
+    ) -> None:
+        self.stream, self.left = stream, limit
+
+    def readable(self) -> bool:
+        "True."
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        "Fill the buffer and return the number of bytes."
+        n = int(self.stream.readinto(buffer))
+        self.left -= n
+        if self.left < 0:
+            raise OSError(f"it unpacks to more than {UNPACK_RATIO} times its size")
+        return n
+
+    def close(self) -> None:
+        "Close the stream."
+        self.stream.close()
+        super().close()
+
+
 def open_bytes(
     path: Path,  # plain, gzip or Zstandard
 ) -> io.BufferedReader:
@@ -50,7 +82,10 @@ def open_bytes(
     with open(path, "rb") as f:
         head = f.read(4)
     packed = next((name for magic, name in COMPRESSIONS.items() if head.startswith(magic)), None)
-    return io.BufferedReader(pa.input_stream(str(path), compression=packed))
+    stream = pa.input_stream(str(path), compression=packed)
+    if packed is None:
+        return io.BufferedReader(stream)
+    return io.BufferedReader(LimitedBytes(stream, unpack_limit(path.stat().st_size)), 2**16)
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #355fe4ab
 RECORD_SUFFIXES = {".json", ".jsonl", ".ndjson", ".csv", ".tsv"}  # of files with records
@@ -285,7 +320,27 @@ def is_record(
     return isinstance(value, dict) and records_of_object(value) is None
 
 # %% ../../nbs/1_tmdb/16_files.ipynb #f66fe790
+MOST_RECORD_BYTES = 16 * 2**20  # of one record; the longest answers of TMDB have about 1 MB
+SHOWN_BYTES = 2_000  # of a record that is too long
+
+
+def limited_lines(
+    f: io.BufferedIOBase,  # an open file
+) -> Iterator[bytes | BadRecord]:
+    "The lines of a file; a `BadRecord` in place of a line that is too long."
+    for line in iter(partial(f.readline, MOST_RECORD_BYTES), b""):
+        if len(line) < MOST_RECORD_BYTES or line.endswith(b"\n"):
+            yield line
+            continue
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = f.readline(MOST_RECORD_BYTES)
+        text = line[:SHOWN_BYTES].decode("utf-8", "replace")
+        yield BadRecord(f"a line of more than {MOST_RECORD_BYTES / 2**20:g} MB: {text[:60]}", text)
+
+# %% ../../nbs/1_tmdb/16_files.ipynb #16bomb05
 BLOCK_BYTES = 32 * 2**20  # of lines that are read together
+BLOCK_LINES = 100_000  # that are read together, at most
 
 
 class Lines(NamedTuple):
@@ -297,43 +352,125 @@ class Lines(NamedTuple):
 
 
 def line_blocks(
-    f: Iterable[bytes],  # an open file
-) -> Iterator[list[bytes]]:
-    "The lines in blocks of about BLOCK_BYTES. Damage ends the last block, and is raised after it."
+    f: Iterable[bytes | BadRecord],  # lines of a file
+) -> Iterator[list[bytes] | BadRecord]:
+    """The lines in blocks of about BLOCK_BYTES, and each `BadRecord` in its place. Damage ends the
+    last block, and is raised after it."""
     lines, size = list[bytes](), 0
     try:
         for line in f:
-            lines.append(line)
-            size += len(line)
-            if size >= BLOCK_BYTES:
+            if isinstance(line, bytes):
+                lines.append(line)
+                size += len(line)
+                if size < BLOCK_BYTES and len(lines) < BLOCK_LINES:
+                    continue
+            if lines:
                 yield lines
-                lines, size = [], 0
-    except OSError:
+            lines, size = [], 0
+            if isinstance(line, BadRecord):
+                yield line
+    except (OSError, ValueError):
         if lines:
             yield lines
         raise
     if lines:
         yield lines
 
+# %% ../../nbs/1_tmdb/16_files.ipynb #16bomb07
+PIECE_BYTES = 4 * 2**20  # of a long document that are read at a time
+
+
+def list_entries(
+    pieces: Iterator[str],  # of a JSON list
+) -> Iterator[str]:
+    "The text of each entry of a JSON list. Raises `ValueError`."
+    decoder, blanks = json.JSONDecoder(strict=False), re.compile(r"[ \t\r\n]*")
+    text, number = next(pieces, "").lstrip().removeprefix("["), 1
+    at = 0
+    while True:
+        at = blanks.match(text, at).end()  # type: ignore[union-attr]
+        if text.startswith("]", at):
+            break
+        try:
+            end = decoder.raw_decode(text, at)[1]
+            after = blanks.match(text, end).end()  # type: ignore[union-attr]
+        except json.JSONDecodeError:
+            after = len(text)
+        except RecursionError:
+            raise ValueError(f"entry {number} of the list is nested too deeply") from None
+        if text[after : after + 1] in (",", "]") and after < len(text):
+            yield text[at:end]
+            number, at = number + 1, after + text.startswith(",", after)
+            continue
+        more = next(pieces, "") if len(text) - at < MOST_RECORD_BYTES else ""
+        if after < len(text) or not more:
+            limit = f"{MOST_RECORD_BYTES / 2**20:g} MB"
+            raise ValueError(f"entry {number} of the list is no JSON, or has more than {limit}")
+        text, at = text[at:] + more, 0
+    if text[at + 1 :].strip() or any(map(str.strip, pieces)):
+        raise ValueError("there is text after the end of the list")
+
+# %% ../../nbs/1_tmdb/16_files.ipynb #16bomb10
+LIST_BYTES = 32 * 2**20  # of a document; a longer list is read in pieces
+DOCUMENT_BYTES = 128 * 2**20  # of a document that is no list, or is not in UTF-8
+
+
+def read_document(
+    f: io.BufferedIOBase,  # an open file
+    head: bytes = b"",  # what was read of it already
+) -> bytes:
+    "The rest of a file. Raises `ValueError` if it is too long."
+    content = head + f.read(DOCUMENT_BYTES)
+    if f.read(1):
+        limit = f"a document of more than {DOCUMENT_BYTES / 2**20:g} MB"
+        raise ValueError(f"{limit} that is no list in UTF-8; write one film a line")
+    return content
+
+
+def list_lines(
+    head: bytes,  # the beginning of a JSON list in UTF-8
+    f: io.BufferedIOBase,  # with the rest
+) -> Iterator[bytes]:
+    "The entries of a JSON list, each as a line. Raises `ValueError`."
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    pieces = (
+        decoder.decode(piece) for piece in chain([head], iter(partial(f.read, PIECE_BYTES), b""))
+    )
+    for entry in list_entries(pieces):  # a line break in an entry is a blank between its values
+        yield entry.replace("\n", " ").replace("\r", " ").encode()
+
 # %% ../../nbs/1_tmdb/16_files.ipynb #16blk006
+def numbered_blocks(
+    lines: Iterable[bytes | BadRecord],  # of a file
+    name: str,  # of the file
+) -> Iterator[tuple[int, Lines | BadRecord]]:
+    "Blocks of lines, each with the number of its first line, and every `BadRecord` with its own."
+    number = 1
+    for part in line_blocks(lines):
+        yield number, part if isinstance(part, BadRecord) else Lines(number, part, name)
+        number += 1 if isinstance(part, BadRecord) else len(part)
+
+
 def json_parts(
     path: Path,  # a JSON file, plain or compressed, in UTF-8, or in UTF-16 or UTF-32 with a mark
 ) -> Iterator[tuple[int, Any]]:
-    """Position, from 1, and record of a JSON file; JSON lines come as `Lines` with the position of
-    the first one. Raises `ValueError` if it has none, and `OSError` after the readable part."""
+    """Position, from 1, and record of a JSON file; JSON lines, and entries of a long list, come as
+    `Lines` with the position of the first one. Raises `ValueError` if it has none or is too large,
+    and `OSError` after the readable part."""
     with open_bytes(path) as stream:
         f: io.BufferedIOBase = stream
         encoding = marked_encoding(stream.peek(4)[:4])
         if encoding and encoding != "utf-8-sig":
-            f = io.BytesIO(stream.read().decode(encoding).encode())
-        first = f.readline().removeprefix(codecs.BOM_UTF8)
+            f = io.BytesIO(read_document(stream).decode(encoding).encode())
+        first = f.readline(MOST_RECORD_BYTES).removeprefix(codecs.BOM_UTF8)
         if is_record(first):
-            number = 1
-            for lines in line_blocks(chain([first], f)):
-                yield number, Lines(number, lines, path.name)
-                number += len(lines)
+            yield from numbered_blocks(chain([first], limited_lines(f)), path.name)
             return
-        content = first + f.read()
+        content = first + f.read(LIST_BYTES)
+        if len(content) > LIST_BYTES and content.lstrip().startswith(b"["):
+            yield from numbered_blocks(list_lines(content, f), path.name)
+            return
+        content = read_document(f, content)
     try:
         yield from enumerate(document(content), 1)
     except ValueError:
