@@ -62,6 +62,7 @@ from tmdb_analysis.runs.catalog import (
 )
 from .share import provenance
 from ..search.search import SAVED_SEARCHES
+from ..stats.intervals import Estimate
 from ..tmdb.ledger import file_sha256
 
 if TYPE_CHECKING:
@@ -493,13 +494,13 @@ def run_row(
     run: Run,
     facts: RunRecord,  # content of its run.json
     runs: list[tuple[Run, RunRecord]],  # all runs with their run.json, newest first
-    known: dict[tuple[CardMeasure, str], dict[str, Any]],  # measures read so far; grows
+    known: dict[tuple[CardMeasure, str], Estimate],  # measures read so far; grows
 ) -> dict[str, Any]:
     "The values of a run in the list of runs, for the template `runs.html.j2`."
     kpis = {}
     for measure in LISTED_MEASURES:
         (now, *_), line = values_and_line(measure, run, facts, runs, known=known)
-        kpis[measure.label] = "–" if now["value"] is None else measure.form(now["value"]), line
+        kpis[measure.label] = "–" if now.value is None else measure.form(now.value), line
     before = next((other.id for other, _ in comparable_runs(run, runs)), None)
     return {
         "id": run.id,
@@ -524,7 +525,7 @@ def render_home(
     reports = home / "reports"
     reports.mkdir(parents=True, exist_ok=True)
     runs = [(run, facts if run == latest and facts else stored) for run, stored in all_runs(home)]
-    known: dict[tuple[CardMeasure, str], dict[str, Any]] = {}  # read once; later runs show it too
+    known: dict[tuple[CardMeasure, str], Estimate] = {}  # read once; later runs show it too
     content = fill_template(
         "runs.html.j2",
         runs=[run_row(run, stored, runs, known) for run, stored in runs],
