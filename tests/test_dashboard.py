@@ -1,12 +1,10 @@
 "The dashboard: what is in the file, and what it does in a browser."
 
 import csv
-import gzip
 import json
 import re
 import statistics
 import time
-from base64 import b64decode
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
 
+from tests.browser import CREW, ready, unpacked, until
 from tmdb_analysis.core.schema import COHORT, CREDITS, MOVIES
 from tmdb_analysis.kpis.franchises import NO_COLLECTIONS_NOTE
 from tmdb_analysis.pages.dashboard import (
-    DIRECTOR_COLUMNS,
     FILM_COLUMNS,
     dashboard_html,
     films_for_dashboard,
@@ -26,7 +24,6 @@ from tmdb_analysis.pages.dashboard import (
 from tmdb_analysis.pages.page import ATTRIBUTION
 
 FILMS = pa.schema([MOVIES.schema.field(name) for name in FILM_COLUMNS])
-CREW = pa.schema([CREDITS.schema.field(name) for name in DIRECTOR_COLUMNS])
 HOSTILE = [
     "<script>window.hit = 1</script>",
     '"><img src=x onerror="window.hit = 2">',
@@ -122,8 +119,7 @@ def hostile(place) -> Path:
 
 def held(html: str) -> dict:
     "The films in a page."
-    text = json.loads(BeautifulSoup(html, "html.parser").find(id="data-films").string)
-    return json.loads(gzip.decompress(b64decode(text)))
+    return unpacked(json.loads(BeautifulSoup(html, "html.parser").find(id="data-films").string))
 
 
 def test_a_run_has_a_dashboard_that_its_pages_lead_to(demo):
@@ -253,19 +249,6 @@ def visit(visit):
         return page
 
     return opened
-
-
-def until(true, seconds: float = 20) -> None:
-    "Wait until something is true; the page's policy forbids to wait inside it."
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def ready(page) -> None:
-    "Wait until a page has drawn itself."
-    page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
 
 
 @pytest.fixture

@@ -1,18 +1,14 @@
 "The page of films and searches: what it answers in a browser is what the command answers."
 
-import gzip
-import json
-import time
-from base64 import b64decode
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from bs4 import BeautifulSoup
 
-from tmdb_analysis.core.schema import CREDITS, MOVIES
+from tests.browser import CREW, ready, unpacked, until
+from tmdb_analysis.core.schema import MOVIES
 from tmdb_analysis.core.settings import UsageError
-from tmdb_analysis.pages.dashboard import DIRECTOR_COLUMNS
 from tmdb_analysis.pages.films import (
     DETAILS,
     SEARCH_COLUMNS,
@@ -25,7 +21,6 @@ from tmdb_analysis.search.query import query
 from tmdb_analysis.search.search import SAVED_SEARCHES
 
 FILMS = pa.schema([MOVIES.schema.field(name) for name in SEARCH_COLUMNS])
-CREW = pa.schema([CREDITS.schema.field(name) for name in DIRECTOR_COLUMNS])
 QUESTIONS = [
     *SAVED_SEARCHES.values(),
     "genre:horror year:1990-1999 votes>=100 sort:-rating",
@@ -57,11 +52,6 @@ MISTAKES = [
     "genre:", "cast:#me", "limit:0", "x -sort:year", "sort:year sort:votes", "sort:-ratng",
     "genre:War OR", "OR genre:War",
 ]  # fmt: skip
-
-
-def ready(page) -> None:
-    "Wait until a page has its films."
-    page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
 
 
 @pytest.fixture
@@ -118,14 +108,6 @@ def test_the_address_keeps_the_question(visit, demo):
     page.click("button[type=reset]")
     until(lambda: page.evaluate("location.hash") == "")
     assert page.inner_text("#n").startswith("All ")
-
-
-def until(true, seconds: float = 10) -> None:
-    "Wait until something is true; the page's policy forbids to wait inside it."
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_links_lead_to_tmdb_and_to_questions(search):
@@ -195,11 +177,6 @@ def credit(movie: int, order: int, job: str = "Actor", **more) -> dict:
     return made | {"name": f"Somebody {person * 7919 % 10**6}"} | more
 
 
-def unpacked(text: str) -> dict:
-    "The data of a page."
-    return json.loads(gzip.decompress(b64decode(text)))["films"]
-
-
 def test_a_large_run_leaves_out_crew_then_casts_then_films_and_says_so(visit, tmp_path):
     rows = [film(i, vote_count=i, release_year=1990 + i % 9) for i in range(1, 301)]
     movies = pa.Table.from_pylist(rows, FILMS)
@@ -217,7 +194,7 @@ def test_a_large_run_leaves_out_crew_then_casts_then_films_and_says_so(visit, tm
         seen.add(detail)
         limit = len(text) - 1
     assert seen >= set(DETAILS[1:]) and n < 300
-    told = unpacked(text)
+    told = unpacked(text)["films"]
     assert min(told["id"]) == 301 - n, "the films with the most votes stay"
     assert max(map(len, told["cast"])) <= 10 and not any(told["crew"])
     assert all(map(len, told["director"])) and all(map(len, told["writer"]))

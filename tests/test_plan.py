@@ -188,14 +188,14 @@ def test_a_changed_function_runs_what_reaches_it(
 def test_what_code_reaches_is_kept_only_for_the_same_code(first, monkeypatch):
     chosen, path = settings(home=first, source="sample"), first / "data/cache/reach.json"
     path.unlink(missing_ok=True)
-    found = Proofs(chosen).reached
+    found = Proofs(chosen).reached_code
     kept = path.read_text()
     with monkeypatch.context() as patch:
         patch.setattr("tmdb_analysis.runs.plan.reach", lambda *_: pytest.fail("parsed again"))
-        assert Proofs(chosen).reached == found
+        assert Proofs(chosen).reached_code == found
     for damaged in ("", "[]", kept[:-9], kept.replace('"key": "', '"key": "0')):
         path.write_text(damaged)
-        assert Proofs(chosen).reached == found and path.read_text() == kept
+        assert Proofs(chosen).reached_code == found and path.read_text() == kept
 
 
 def pages_of(home: Path, name: str) -> dict[str, str]:

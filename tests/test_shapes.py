@@ -101,7 +101,7 @@ def test_foreign_files_in_a_folder_are_named_and_the_others_are_read(folder, tmp
     source = source_of(settings(source="files", input=str(folder)))
     source.check()
     assert [r["id"] for _, r in source.records(open_run("x", tmp_path))] == [1, 2]
-    named = source.skipped()
+    named = source.skipped_names()
     assert [text.partition(": ")[0] for text in named] == sorted(FOREIGN)
     assert named[-1] == "photo.json: cannot be read (not JSON)"
 
@@ -149,7 +149,7 @@ def test_a_damaged_file_in_a_folder_is_named_and_counted_and_the_others_are_read
     source = source_of(settings(source="files", input=str(folder)))
     source.check()
     run = open_run("x", tmp_path)
-    counts = ingest(source.records(run), run, skipped=source.skipped)
+    counts = ingest(source.records(run), run, skipped=source.skipped_names)
     require_films(counts)
     assert counts["landed"] >= 2 and counts["reasons"]["the file is damaged"] == 1
     assert [text for text in counts["skipped"] if text.startswith(f"{name}: cannot be read (")]

@@ -343,9 +343,6 @@ def contract_faults(
             wrong.append(f"column {name} contains null")
     return sorted([*missing, *unknown, *wrong])
 
-# %% ../../nbs/0_core/07_store.ipynb #18237608
-CSV_DIGITS = 12  # significant digits of a fraction in a CSV file
-
 # %% ../../nbs/0_core/07_store.ipynb #07sto922
 def pipe_joined(
     values: Any,  # a list, or None
@@ -356,6 +353,9 @@ def pipe_joined(
     return "|".join(str(v).replace("|", "/") for v in values)
 
 # %% ../../nbs/0_core/07_store.ipynb #07sto925
+CSV_DIGITS = 12  # significant digits of a fraction in a CSV file
+
+
 def rounded_fraction(
     value: float | None,  # None: unknown
 ) -> float | None:
@@ -368,14 +368,14 @@ def joined_lists(
 ) -> pa.ChunkedArray:
     "Each list as one text, as `pipe_joined` makes it; null for null."
 
-    def joined(chunk: pa.ListArray) -> pa.Array:
+    def join_chunk(chunk: pa.ListArray) -> pa.Array:
         if not pa.types.is_string(chunk.type.value_type) or chunk.values.null_count:
             return pa.array(map(pipe_joined, chunk.to_pylist()), pa.string())
         items = pc.replace_substring(chunk.values, "|", "/")
         texts = pc.binary_join(pa.ListArray.from_arrays(chunk.offsets, items), "|")
         return pc.if_else(chunk.is_valid(), texts, None)
 
-    return pa.chunked_array(map(joined, lists.chunks), pa.string())
+    return pa.chunked_array(map(join_chunk, lists.chunks), pa.string())
 
 # %% ../../nbs/0_core/07_store.ipynb #07sto928
 def csv_table(

@@ -130,7 +130,7 @@ class Kpi:
         "Versions that must be equal in two comparable runs: `definition` and, if used, `cohort`."
         return {"definition": self.version} | ({"cohort": self.cohort} if self.cohort else {})
 
-    def used(
+    def used_parameters(
         self,
         parameters: dict[str, Any],  # of a run: setting -> value
     ) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FILM_COLUMNS', 'DIRECTOR_COLUMNS', 'CHART_NAMES', 'VEGA_EXPORTS', 'films_for_dashboard', 'directors_by_film',
-           'rounded_values', 'value_positions', 'dollar_factors', 'named_positions', 'page_data', 'packed',
+           'rounded_values', 'value_positions', 'dollar_factors', 'named_positions', 'page_data', 'packed_json',
            'value_counts', 'list_options', 'form_values', 'encoding_without_kinds', 'chart_specs', 'vega_script',
            'datatables_assets', 'dashboard_html']
 
@@ -180,7 +180,7 @@ def page_data(
     }
 
 # %% ../../nbs/7_pages/74_dashboard.ipynb #74pack01
-def packed(
+def packed_json(
     values: Any,  # numbers, texts, lists and objects; no NaN
 ) -> str:
     "Values as JSON, compressed with gzip, in base64. Equal values give equal text."
@@ -314,5 +314,5 @@ def dashboard_html(
         run_id,
         style=css + asset("wide.css") + asset("dashboard.css"),
         scripts=[vega_script(place), table, joined_script("dashboard.js")],
-        data={"data-films": packed(data), "data-charts": charts},
+        data={"data-films": packed_json(data), "data-charts": charts},
     )

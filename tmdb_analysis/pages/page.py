@@ -9,8 +9,8 @@ __all__ = ['ASSETS', 'IMPORT_LINE', 'ATTRIBUTION', 'TEMPLATES', 'TITLE_PATTERN',
            'FEW_COLUMNS', 'PLACES', 'DRAWING', 'asset', 'joined_script', 'fill_template', 'first_line', 'find_cell',
            'is_run', 'is_title', 'heading', 'error_outputs', 'failure_reason', 'visible_cell', 'visible_cells',
            'html_exporter', 'cells_html', 'safe_attribute', 'safe_html', 'check_pictures', 'slug', 'add_anchors',
-           'column_classes', 'draw_bars', 'mark_columns', 'frame_tables', 'link_to_pages', 'script_policy',
-           'inert_json', 'place_links', 'take_out_drawings', 'put_back_drawings', 'html_page']
+           'column_classes', 'draw_bars', 'mark_columns', 'frame_tables', 'link_to_pages', 'place_links',
+           'script_policy', 'inert_json', 'take_out_drawings', 'put_back_drawings', 'html_page']
 
 # %% ../../nbs/7_pages/71_page.ipynb #8fe1909b
 import json
@@ -142,23 +142,14 @@ def visible_cell(cell: "NotebookNode") -> "NotebookNode | None":
 def visible_cells(nb: "NotebookNode") -> list["NotebookNode"]:
     """The cells of the page, up to the first error. They start at `# Run`, or at the title if the
     notebook has no such part."""
-    title, run, failed = (
-        find_cell(nb, is_title),
-        find_cell(nb, is_run),
-        find_cell(nb, error_outputs),
-    )
+    title, run, failed = (find_cell(nb, mark) for mark in (is_title, is_run, error_outputs))
     opening = [] if title is None or run is not None else [nb.cells[title]]
     begin = run if run is not None else 0 if title is None else title + 1
     end = len(nb.cells) if failed is None else failed + 1
     return [cell for cell in map(visible_cell, [*opening, *nb.cells[begin:end]]) if cell]
 
 # %% ../../nbs/7_pages/71_page.ipynb #1bca730a
-OUTPUT_TYPES = [
-    "text/html",
-    "text/markdown",
-    "image/png",
-    "text/plain",
-]  # the first available form wins
+OUTPUT_TYPES = ["text/html", "text/markdown", "image/png", "text/plain"]  # best form first
 
 
 @cache
@@ -197,7 +188,7 @@ SHAPE_ATTRIBUTES = set(
     "paint-order role stroke stroke-dasharray stroke-linecap stroke-linejoin stroke-opacity "
     "stroke-width text-anchor transform viewBox width x y".split()
 )
-# Of figures; the style sheet lays them out.
+# Classes that only figures have; the style sheet lays them out.
 CLASSES = {"chart", "chart screen", "drawn", "files", "wide", "narrow"}
 ALLOWED_ATTRIBUTES = {
     "a": {"href"},
@@ -213,7 +204,7 @@ ALLOWED_ATTRIBUTES = {
 SAFE_HREF = re.compile(r"https?://\S+|#[\w-]*|[\w./-]+(#[\w-]*)?")
 SAFE_PAINT = re.compile(r"none|[\w-]+|#[0-9a-f]+|var\(--[\w-]+, #[0-9a-f]+\)|url\(#[\w-]+\)")
 PAINTS = ("fill", "stroke", "clip-path")
-# The start of a tag outside TAGS; comments do not match, because they are not text.
+# The start of a tag that is not allowed; comments do not match, because they are not text.
 FOREIGN_TAG = re.compile(
     rf"<(?!/?({'|'.join(ALLOWED_TAGS | DRAWING_TAGS | {'style'})})[\s/>])(?=[/?a-z]|!(?!--))",
     re.IGNORECASE,
@@ -313,11 +304,8 @@ def column_classes(
     is_number = bool(values) and all(map(NUMBER_TEXT.fullmatch, values))
     is_long = max(map(len, texts), default=0) >= WRAP_LETTERS
     is_minor = columns > FEW_COLUMNS and MINOR_HEAD.fullmatch(head)
-    return (
-        ["number"] * is_number
-        + ["words"] * (is_long and not is_number)
-        + ["minor"] * bool(is_minor)
-    )
+    kind = ["number"] if is_number else ["words"] if is_long else []
+    return [*kind, "minor"] if is_minor else kind
 
 # %% ../../nbs/7_pages/71_page.ipynb #71pag911
 def draw_bars(
@@ -387,25 +375,6 @@ def link_to_pages(
         if stage not in pages:
             link.unwrap()
 
-# %% ../../nbs/7_pages/71_page.ipynb #00ec3547
-def script_policy(
-    scripts: Sequence[str],  # JavaScript modules
-) -> str:
-    """The part of the Content-Security-Policy that allows only these scripts. Raises `TmdbError`
-    for a script that would close its own element."""
-    if any(re.search("</script|<!--", text, re.IGNORECASE) for text in scripts):
-        raise TmdbError("a script of the page contains </script or <!--; remove it from the script")
-    hashes = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in scripts]
-    return f"; script-src {' '.join(hashes)}" if hashes else ""
-
-
-def inert_json(
-    values: Any,  # numbers, texts, lists and objects
-) -> Markup:
-    "Values as JSON that cannot close its `script` element. Raises `ValueError` for NaN."
-    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c"))
-
 # %% ../../nbs/7_pages/71_page.ipynb #71nav002
 PLACES = {  # file name of a page without .html: its name in the navigation
     "index": "Report",
@@ -425,6 +394,25 @@ def place_links(
     if "method" not in pages:  # a run without a report
         return {"index": "Report", **pages, "../index": "All runs"}
     return {name: words for name, words in PLACES.items() if name in pages or "index" in name}
+
+# %% ../../nbs/7_pages/71_page.ipynb #00ec3547
+def script_policy(
+    scripts: Sequence[str],  # JavaScript modules
+) -> str:
+    """The part of the Content-Security-Policy that allows only these scripts. Raises `TmdbError`
+    for a script that would close its own element."""
+    if any(re.search("</script|<!--", text, re.IGNORECASE) for text in scripts):
+        raise TmdbError("a script of the page contains </script or <!--; remove it from the script")
+    hashes = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in scripts]
+    return f"; script-src {' '.join(hashes)}" if hashes else ""
+
+
+def inert_json(
+    values: Any,  # numbers, texts, lists and objects
+) -> Markup:
+    "Values as JSON that cannot close its `script` element. Raises `ValueError` for NaN."
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
 
 # %% ../../nbs/7_pages/71_page.ipynb #71pag952
 DRAWING = re.compile(  # groups: opening tag, content without another drawing, closing tag

@@ -9,7 +9,6 @@ __all__ = ['CARD_MEASURES', 'FRONT_MEASURES', 'ARROWS', 'kpi_row', 'CardMeasure'
 
 # %% ../../nbs/8_runs/84_cards.ipynb #986c0af8
 import json
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -27,6 +26,7 @@ from ..pages.digest import Digest, lead_sentence
 from ..pages.page import fill_template
 from .catalog import all_runs, comparable_runs, read_facts
 from .history import change_verdict
+from ..stats.intervals import Estimate
 
 # %% ../../nbs/8_runs/84_cards.ipynb #84car920
 def kpi_row(
@@ -57,24 +57,24 @@ class CardMeasure(NamedTuple):
         self,
         run: Run,  # whose table is read
         facts: RunRecord,  # content of run.json
-    ) -> dict[str, Any]:
-        "`value`, `low`, `high` and `n` of the measure in a run; None where unknown."
-        unknown = dict.fromkeys(("value", "low", "high", "n"))
+    ) -> Estimate:
+        "The measure in a run, with its interval and n; without a value where it is unknown."
+        unknown = Estimate(None, None, None, 0)
         if self.table in ("movies", "quality"):
             value = getattr(facts, self.row)
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            return unknown | {"value": value if is_number else None}
+            return unknown._replace(value=value if is_number else None)
         try:
             row, name = kpi_row(run, self.table, self.row), self.estimate
             ends = (f"{name}_low", f"{name}_high") if name else ("low", "high")
-            sizes = [row[c] for c in ("n", f"n_{name}", "n_a", "n_b") if c in row]
-            found = [row[name or "value"], row[ends[0]], row[ends[1]], min(sizes)]
+            n = min(int(row[c]) for c in ("n", f"n_{name}", "n_a", "n_b") if c in row)
+            found = [row[name or "value"], row[ends[0]], row[ends[1]]]
         except (TmdbError, OSError, KeyError, ValueError):
             return unknown
-        if found[-1] < FEW_TO_STATE:
+        if n < FEW_TO_STATE:
             return unknown
-        values = [None if pd.isna(value) else float(value) for value in found]
-        return dict(zip(unknown, values, strict=True))
+        value, low, high = (None if pd.isna(number) else float(number) for number in found)
+        return Estimate(value, low, high, n)
 
 # %% ../../nbs/8_runs/84_cards.ipynb #84car901
 CARD_MEASURES = (
@@ -148,16 +148,16 @@ ARROWS = {"up": "▲ up", "down": "▼ down"}
 
 def change_in_words(
     measure: CardMeasure,  # whose format decides what looks equal
-    now: Mapping[str, Any],  # from `CardMeasure.of`
-    before: Mapping[str, Any] | None,  # the same of the earlier run; None: no comparable run
+    now: Estimate,  # from `CardMeasure.of`
+    before: Estimate | None,  # the same of the earlier run; None: no comparable run
 ) -> str:
     "The change of a measure since the earlier run, in words; empty if it cannot be compared."
-    if before is None or before["value"] is None or now["value"] is None:
+    if before is None or before.value is None or now.value is None:
         return ""
-    earlier_value = measure.form(before["value"])
-    if earlier_value == measure.form(now["value"]):
+    earlier_value = measure.form(before.value)
+    if earlier_value == measure.form(now.value):
         return "unchanged"
-    judgement = change_verdict(before, now, "value")
+    judgement = change_verdict(before._asdict(), now._asdict(), "value")
     return f"{ARROWS[judgement]} from {earlier_value}" if judgement in ARROWS else judgement
 
 # %% ../../nbs/8_runs/84_cards.ipynb #97aaa4c7
@@ -188,8 +188,8 @@ def values_and_line(
     facts: RunRecord,  # content of run.json
     runs: list[tuple[Run, RunRecord]],  # all runs with their run.json, newest first
     most: int = 12,  # largest number of runs in the line
-    known: dict[tuple[CardMeasure, str], dict[str, Any]] | None = None,  # read so far; grows
-) -> tuple[list[dict[str, Any]], Markup]:
+    known: dict[tuple[CardMeasure, str], Estimate] | None = None,  # read so far; grows
+) -> tuple[list[Estimate], Markup]:
     "The measure in a run and the comparable runs before it, newest first, and its sparkline."
     compared = [(run, facts), *comparable_runs(run, runs, measure.table)[: most - 1]]
     known = {} if known is None else known
@@ -197,28 +197,28 @@ def values_and_line(
         if (measure, each[0].id) not in known:
             known[measure, each[0].id] = measure.of(*each)
     values = [known[measure, other.id] for other, _ in compared]
-    return values, sparkline(measure, [value["value"] for value in values[::-1]])
+    return values, sparkline(measure, [each.value for each in values[::-1]])
 
 # %% ../../nbs/8_runs/84_cards.ipynb #100a97f0
 def card(
     measure: CardMeasure,
-    values: list[dict[str, Any]],  # of the run and comparable runs, newest first
+    values: list[Estimate],  # of the run and comparable runs, newest first
     line: Markup,  # sparkline
     label: str = "",  # title; empty: that of the measure
     beside: str = "",  # from `beside_text`
 ) -> dict[str, Any] | None:
     "The texts of a card for the template; None if the value is unknown."
     now, *past = values
-    if now["value"] is None:
+    if now.value is None:
         return None
     texts = [measure.unit]
-    if now["low"] is not None:
-        texts.append(f"({measure.form(now['low'])} to {measure.form(now['high'])})")
-    if now["n"]:
-        texts.append(f"n = {now['n']:,.0f}")
+    if now.low is not None:
+        texts.append(f"({measure.form(now.low)} to {measure.form(now.high)})")
+    if now.n:
+        texts.append(f"n = {now.n:,}")
     return {
         "label": label or measure.label,
-        "value": measure.form(now["value"]),
+        "value": measure.form(now.value),
         "about": " ".join(filter(None, texts)),
         "change": change_in_words(measure, now, past[0] if past else None),
         "line": line,

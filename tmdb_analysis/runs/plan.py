@@ -294,7 +294,7 @@ class Proofs:
     def inputs(self) -> dict[str, Any]:
         "The digests of the input files, by setting, and the names of skipped files."
         found = {n: digest["sha256"] for n, digest in input_digests(self.settings).items()}
-        return found | {"skipped": source_of(self.settings).skipped()}
+        return found | {"skipped": source_of(self.settings).skipped_names()}
 
     @cached_property
     def versions(self) -> dict[str, str]:
@@ -302,7 +302,7 @@ class Proofs:
         return proved_versions()
 
     @cached_property
-    def reached(self) -> dict[str, ReachedCode]:
+    def reached_code(self) -> dict[str, ReachedCode]:
         "What the code of each stage reaches; also kept in the home, because it takes long to find."
         starts = {chapter: stage_module(chapter, nb) for chapter, nb in self.chain.items()}
         key, data = reach_key(starts, self.package), self.settings.pipeline.home / "data"
@@ -316,11 +316,11 @@ class Proofs:
                 write_text(path, reach_as_json(found, key))
         return found
 
-    def fixed(self, chapter: str) -> tuple[dict[str, Any], Reached, set[str]]:
+    def fixed_part(self, chapter: str) -> tuple[dict[str, Any], Reached, set[str]]:
         "What a stage depends on besides earlier stages and runs, what it reaches, the texts in it."
         if chapter not in self.found:
             nb = self.chain[chapter]
-            reached = self.reached[chapter]
+            reached = self.reached_code[chapter]
             texts = all_texts(reached)
             values = proved_parameters(nb, self.chain.values(), self.settings, reached)
             own = stage_parameters(nb, self.settings)
@@ -343,7 +343,7 @@ class Proofs:
         run: Run | None = None,  # that has the films of this run; None: none has
     ) -> dict[str, dict[str, Any]]:
         "What the numbers of a stage depend on, by kind."
-        fixed, reached, texts = self.fixed(chapter)
+        fixed, reached, texts = self.fixed_part(chapter)
         reads = {n: s for n, s in wrote.items() if may_read(reached, texts, n)}
         conditions = fixed["conditions"]
         if run and ("core.records", "run_before") in reached:

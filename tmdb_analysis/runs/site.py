@@ -6,8 +6,8 @@
 __all__ = ['TIMESTAMP', 'CHECKSUM_FILE', 'LISTED_MEASURES', 'notebook_html', 'stage_page', 'value_words', 'size_words',
            'downloads', 'checksums', 'recorded_stages', 'compared_with', 'run_details', 'failure_box', 'first_screen',
            'method_page', 'report_page', 'notebooks', 'usable_films', 'money_limits', 'dashboard_page', 'films_page',
-           'pointer_page', 'page_titles', 'stage_makers', 'page_makers', 'has_dashboard', 'draw_before_report',
-           'page_values', 'render_run', 'status_words', 'run_row', 'render_home']
+           'pointer_page', 'page_titles', 'stage_makers', 'page_makers', 'page_marks', 'page_text', 'has_dashboard',
+           'draw_before_report', 'render_run', 'status_words', 'run_row', 'render_home']
 
 # %% ../../nbs/8_runs/85_site.ipynb #f2788d82
 import json
@@ -63,6 +63,7 @@ from tmdb_analysis.runs.catalog import (
 )
 from .share import provenance
 from ..search.search import SAVED_SEARCHES
+from ..stats.intervals import Estimate
 from ..tmdb.ledger import file_sha256
 
 if TYPE_CHECKING:
@@ -387,33 +388,15 @@ def page_makers(
     makers["index.html"] = partial(report_page, front, run, facts, pages)
     return makers
 
-# %% ../../nbs/8_runs/85_site.ipynb #aace0001
-def has_dashboard(run: Run) -> bool:
-    "Whether a run has the tables that its dashboard shows."
-    return run.path(MOVIES).is_file() and run.path(CREDITS).is_file()
-
-
-def draw_before_report(
-    run: Run,  # of which only the stage of the report has not ended
-    look: Callable[[], None] = lambda: None,  # called before each page; may raise to stop
-) -> dict[str, str]:
-    "The HTML of each page that does not depend on the report: file name -> text."
-    facts, executed, drawn = read_facts(run.report), notebooks(run), {}
-    pages = page_titles(executed, "68_report", has_dashboard(run))
-    for name, make in stage_makers(run, facts, executed, pages).items():
-        look()
-        drawn[name] = make()
-    return drawn
-
 # %% ../../nbs/8_runs/85_site.ipynb #85sit986
-def page_values(
+def page_marks(
     run: Run,
     facts: RunRecord,  # content of run.json
     executed: Mapping[str, "NotebookNode"],  # notebooks by stage
     report: str | None,  # stage of the report; None without a report
     has_films: bool,  # whether the run has a dashboard
-) -> dict[str, Any]:
-    "All that a page shows, as values of JSON, by file name; only pages without times of the run."
+) -> dict[str, str]:
+    "A digest of all that a page shows, by file name; only of pages without times of the run."
     values: dict[str, Any] = {
         f"{stage}.html": [heading(nb, stage), visible_cells(nb), failure_reason(nb)]
         for stage, nb in executed.items()
@@ -429,7 +412,39 @@ def page_values(
         if "51_search.html" in values:
             values["51_search.html"] = [tables, values["51_search.html"]]
     pages = page_titles(executed, report, has_films)
-    return {name: [pages, shown] for name, shown in values.items()}
+    return {name: page_mark(name, [pages, shown]) for name, shown in values.items()}
+
+# %% ../../nbs/8_runs/85_site.ipynb #aace0001
+def page_text(
+    run: Run,
+    name: str,  # of the file, such as `23_clean.html`
+    mark: str,  # of the page, from `page_marks`; empty for a page that is always new
+    make: Callable[[], str],  # makes the page
+) -> str:
+    "A page of a run: that of an earlier run from which it took stages over, or a new one."
+    names = dict.fromkeys(r.copied_from for r in stage_records(run) if r.copied_from)
+    earlier = (Run(name, run.home) for name in names)
+    return (repeated_page(run, name, mark, earlier) if mark else None) or make()
+
+# %% ../../nbs/8_runs/85_site.ipynb #85sit992
+def has_dashboard(run: Run) -> bool:
+    "Whether a run has the tables that its dashboard shows."
+    return run.path(MOVIES).is_file() and run.path(CREDITS).is_file()
+
+
+def draw_before_report(
+    run: Run,  # of which only the stage of the report has not ended
+    look: Callable[[], None] = lambda: None,  # called before each page; may raise to stop
+) -> dict[str, str]:
+    "The HTML of each page that does not depend on the report: file name -> text."
+    facts, executed, drawn = read_facts(run.report), notebooks(run), {}
+    has_films, report = has_dashboard(run), "68_report"
+    pages = page_titles(executed, report, has_films)
+    marks = page_marks(run, facts, executed, report, has_films)
+    for name, make in stage_makers(run, facts, executed, pages).items():
+        look()
+        drawn[name] = page_text(run, name, marks.get(name, ""), make)
+    return drawn
 
 # %% ../../nbs/8_runs/85_site.ipynb #d569a738
 def render_run(
@@ -452,19 +467,16 @@ def render_run(
     for name, text in described.items():
         write_text(run.report / name, text)
     write_text(run.report / CHECKSUM_FILE, checksums(run.report))
-    values, marks = page_values(run, facts, executed, report, has_films), {}
-    names = dict.fromkeys(r.copied_from for r in stage_records(run) if r.copied_from)
-    ready, earlier = (drawn or {}) if report else {}, [Run(name, run.home) for name in names]
+    marks, written = page_marks(run, facts, executed, report, has_films), {}
+    ready = (drawn or {}) if report else {}
     for name, make in page_makers(run, facts, executed, report, has_films).items():
         look()
-        mark = page_mark(name, values[name]) if name in values else ""
-        again = repeated_page(run, name, mark, earlier) if mark and name not in ready else None
-        text = ready.get(name) or again or make()
+        text = ready.get(name) or page_text(run, name, marks.get(name, ""), make)
         write_text(run.report / name, text)
-        if mark:
-            marks[name] = mark, text_digest(text)
-    if marks and run.tables.is_dir():
-        write_text(run.tables / PAGE_MARKS, json.dumps(marks, indent=1))
+        if name in marks:
+            written[name] = marks[name], text_digest(text)
+    if written and run.tables.is_dir():
+        write_text(run.tables / PAGE_MARKS, json.dumps(written, indent=1))
     return run.report / "index.html"
 
 # %% ../../nbs/8_runs/85_site.ipynb #e65f1707
@@ -486,13 +498,13 @@ def run_row(
     run: Run,
     facts: RunRecord,  # content of its run.json
     runs: list[tuple[Run, RunRecord]],  # all runs with their run.json, newest first
-    known: dict[tuple[CardMeasure, str], dict[str, Any]],  # measures read so far; grows
+    known: dict[tuple[CardMeasure, str], Estimate],  # measures read so far; grows
 ) -> dict[str, Any]:
     "The values of a run in the list of runs, for the template `runs.html.j2`."
     kpis = {}
     for measure in LISTED_MEASURES:
         (now, *_), line = values_and_line(measure, run, facts, runs, known=known)
-        kpis[measure.label] = "–" if now["value"] is None else measure.form(now["value"]), line
+        kpis[measure.label] = "–" if now.value is None else measure.form(now.value), line
     before = next((other.id for other, _ in comparable_runs(run, runs)), None)
     return {
         "id": run.id,
@@ -517,7 +529,7 @@ def render_home(
     reports = home / "reports"
     reports.mkdir(parents=True, exist_ok=True)
     runs = [(run, facts if run == latest and facts else stored) for run, stored in all_runs(home)]
-    known: dict[tuple[CardMeasure, str], dict[str, Any]] = {}  # read once; later runs show it too
+    known: dict[tuple[CardMeasure, str], Estimate] = {}  # read once; later runs show it too
     content = fill_template(
         "runs.html.j2",
         runs=[run_row(run, stored, runs, known) for run, stored in runs],

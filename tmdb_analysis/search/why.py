@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['shared_funnel', 'funnels', 'find_row', 'evidence', 'Explanation', 'run_parameters', 'explain', 'explanation_html',
-           'terminal_table', 'print_explanation', 'explanation_json', 'records_by_seq', 'json_scalar']
+           'terminal_table', 'print_explanation', 'records_by_seq', 'json_scalar', 'explanation_json']
 
 # %% ../../nbs/5_search/54_why.ipynb #00cae542
 import html
@@ -141,7 +141,7 @@ def explain(
     table, parameters = read_kpi(name, run), run_parameters(run)
     films, credits, money = (read(spark, contract, run) for contract in (MOVIES, CREDITS, COHORT))
     funnel = funnels(read_counts(run), films, {name: kpi.needs(parameters)})[name]
-    used = kpi.used(parameters)
+    used = kpi.used_parameters(parameters)
     if row is None:
         return Explanation(name, kpi.definition, used, funnel, table)
     meant = find_row(table, row, kpi.label)
@@ -205,6 +205,22 @@ def print_explanation(
     shown = min(limit, len(answer.films))
     show(f"n = {answer.n:,} films behind this row, {shown:,} shown; --json adds their records")
 
+# %% ../../nbs/5_search/54_why.ipynb #54why902
+def records_by_seq(
+    run: Run,
+    seqs: Sequence[int],  # positions of records in the run
+) -> dict[int, dict[str, Any]]:
+    "The records of a run (RAW contract) at these positions, by position."
+    rows = read(session(), RAW, run).filter(F.col("seq").isin(list(seqs))).collect()
+    return {row["seq"]: row.asDict(recursive=True) for row in rows}
+
+
+def json_scalar(value: Any) -> Any:
+    "The nearest JSON value of any value: null if it is unknown, else a number or a text."
+    if value is pd.NA or value is pd.NaT:
+        return None
+    return value.item() if hasattr(value, "item") else str(value)
+
 # %% ../../nbs/5_search/54_why.ipynb #28dcbd57
 def explanation_json(
     answer: Explanation,
@@ -223,19 +239,3 @@ def explanation_json(
         "films": [film | {"record": stored.get(film["seq"])} for film in films],
     }
     return json.dumps(content, ensure_ascii=False, default=json_scalar, indent=1) + "\n"
-
-# %% ../../nbs/5_search/54_why.ipynb #54why902
-def records_by_seq(
-    run: Run,
-    seqs: Sequence[int],  # positions of records in the run
-) -> dict[int, dict[str, Any]]:
-    "The records of a run (RAW contract) at these positions, by position."
-    rows = read(session(), RAW, run).filter(F.col("seq").isin(list(seqs))).collect()
-    return {row["seq"]: row.asDict(recursive=True) for row in rows}
-
-
-def json_scalar(value: Any) -> Any:
-    "The nearest JSON value of any value: null if it is unknown, else a number or a text."
-    if value is pd.NA or value is pd.NaT:
-        return None
-    return value.item() if hasattr(value, "item") else str(value)

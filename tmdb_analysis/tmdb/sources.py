@@ -89,7 +89,7 @@ class Source:
         `TmdbError` for unreadable input."""
         raise NotImplementedError
 
-    def skipped(self) -> list[str]:
+    def skipped_names(self) -> list[str]:
         "The names of skipped files."
         return []
 
@@ -238,7 +238,7 @@ class Files(Source):
     def check(self) -> None:
         "Check that the files exist and hold films. Raises `UsageError` or `TmdbError`."
         super().check()
-        skipped = self.skipped()
+        skipped = self.skipped_names()
         if skipped and self.settings.pipeline.strict:
             reason = f"--strict, and {skipped[0]} would be skipped"
             raise ForeignFile(f"{reason}; leave it out of --input")
@@ -247,7 +247,7 @@ class Files(Source):
         "Blocks of JSON lines, and origin and record of all other records in the files."
         return input_records(self.found, self.settings.pipeline.strict)
 
-    def skipped(self) -> list[str]:
+    def skipped_names(self) -> list[str]:
         """The files that are skipped because of their names, then those without films and, after
         `records`, the damaged ones."""
         return [*skipped_files(self.paths()), *self.found.foreign]
@@ -274,7 +274,7 @@ class Sample(Files):
         "The folder of the sample."
         return [sample()]
 
-    def skipped(self) -> list[str]:
+    def skipped_names(self) -> list[str]:
         "Nothing: the other files of the folder say how the sample was made."
         return []
 
@@ -294,13 +294,13 @@ class TmdbApi(Source):
         "Check that films and a secret are given. Raises `UsageError`."
         super().check()
         self.question()
-        if self.packed(Run(self.settings.pipeline.run_id, self.settings.pipeline.home)):
+        if self.packed_file(Run(self.settings.pipeline.run_id, self.settings.pipeline.home)):
             return
         if not (self.settings.api.read_token or self.settings.api.api_key):
             way = "put TMDB_READ_TOKEN=... into .env (tmdb doctor checks it)"
             raise UsageError(f"source api needs a secret: {way}")
 
-    def packed(self, run: Run) -> Path | None:
+    def packed_file(self, run: Run) -> Path | None:
         "The file with the counts of the fetch, if the answers came in a pack; else None."
         path = raw_folder(run) / PACKED
         return path if path.is_file() else None
@@ -316,7 +316,7 @@ class TmdbApi(Source):
         other films."""
         with fetch_lock(run.home):
             pass
-        if raw_folder(run).is_dir() and not self.packed(run):
+        if raw_folder(run).is_dir() and not self.packed_file(run):
             with closing(Ledger(raw_folder(run))) as ledger:
                 ledger.store_question(self.question())
 
@@ -324,7 +324,7 @@ class TmdbApi(Source):
         "Fetch missing films, then yield origin and record of all fetched films."
         from tmdb_analysis.tmdb.fetch import fetch_films
 
-        if path := self.packed(run):
+        if path := self.packed_file(run):
             self.fetch = json.loads(path.read_text(encoding="utf-8"))
             return fetched_records(raw_folder(run))
         self.fetch = fetch_films(run, self.settings)

@@ -76,7 +76,7 @@ class Target(NamedTuple):
         "The text in a traceback, without the password."
         return f"Target({self.place})"
 
-    def masked(self, text: object) -> str:
+    def safe_text(self, text: object) -> str:
         "The text in one line, with each password replaced by ***."
         line = " ".join(str(text).split())
         for name in ("password", "sslpassword"):
@@ -192,7 +192,7 @@ def database_error(
         "user": where.options.get("user", "the user"),
         "db": where.options.get("dbname", "the database"),
     }
-    return TmdbError(where.masked((line or fallback).format(**values)))
+    return TmdbError(where.safe_text((line or fallback).format(**values)))
 
 # %% ../../nbs/9_use/92_publish.ipynb #fff73d8e
 @contextmanager
