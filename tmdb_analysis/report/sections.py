@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SECTION_WORDS', 'FEW_FILMS_NOTE', 'Finding', 'short_name', 'save_findings', 'section_heading', 'paragraph',
-           'SectionWords', 'opening', 'closing', 'left_out', 'unfolding', 'film_list', 'page_links', 'table_details',
-           'interval_text', 'evidence_text', 'value_text', 'percent', 'lowest_group_sentence', 'best_group_sentence',
-           'best_group_evidence']
+           'SectionWords', 'section_opening', 'section_closing', 'left_out_list', 'unfolding_table', 'film_list',
+           'page_links', 'table_details', 'interval_text', 'evidence_text', 'value_text', 'percent',
+           'lowest_group_sentence', 'best_group_sentence', 'best_group_evidence']
 
 # %% ../../nbs/6_report/66_sections.ipynb #66sec003
 import html
@@ -150,7 +150,7 @@ SECTION_WORDS = {  # anchor of the finding: its words
 }
 
 # %% ../../nbs/6_report/66_sections.ipynb #65sect004
-def opening(
+def section_opening(
     finding: Finding,  # with evidence
 ) -> HTML:
     "The start of a section: the finding as heading, the question, and the finding in full."
@@ -159,7 +159,7 @@ def opening(
     return HTML(f"{section_heading(finding).data}{asked}{paragraph(finding.sentence).data}")
 
 
-def closing(
+def section_closing(
     address: str,  # of the finding
 ) -> HTML:
     "The end of a section: what follows, and what the finding cannot show."
@@ -173,7 +173,7 @@ FEW_FILMS_NOTE = (
 )
 
 
-def left_out(
+def left_out_list(
     findings: Iterable[Finding],
 ) -> HTML:
     "A list of the findings without evidence, each with its reason; empty if all have evidence."
@@ -185,7 +185,7 @@ def left_out(
     return HTML(f"<h2>Not in this report</h2><ul>{''.join(items)}</ul>" if items else "")
 
 
-def unfolding(
+def unfolding_table(
     title: str,  # plain text
     table: pd.DataFrame,  # to show in full
     note: str,  # a sentence below it
