@@ -8,6 +8,8 @@ AIRFLOW_READY := $(AIRFLOW)/.ready
 NEWEST := .venv-newest
 DOCS := .venv-docs
 DOCS_READY := $(DOCS)/.ready
+AUDIT := .venv-audit
+AUDIT_READY := $(AUDIT)/.ready
 VERSION ?= 3.11
 ENV_FILE := deploy/.env
 COMPOSE := docker compose --env-file $(ENV_FILE) --file deploy/compose.yaml
@@ -16,7 +18,7 @@ ASSETS := tmdb_analysis/pages/assets
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .PHONY: help setup demo lab report run-pipeline test test-integration test-faults test-nightly test-newest test-spark test-coverage test-airflow airflow up down logs health-check \
-	test-containers spark-shell need-docker bench cluster-up cluster-down format lint type-check book docs pictures sample dashboards lock clean force
+	test-containers spark-shell need-docker bench cluster-up cluster-down format lint type-check audit book docs pictures sample dashboards lock clean force
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -142,6 +144,21 @@ lint: $(READY) ## look for mistakes and for layout that differs
 type-check: $(READY) ## check the types of the library
 	$(BIN)/mypy tmdb_analysis
 
+audit: $(AUDIT_READY) ## known vulnerabilities of the locked packages, secrets in the files, what the wheel brings (build/sbom.json)
+	@mkdir -p build
+	$(AUDIT)/bin/pip-audit --progress-spinner off --disable-pip --require-hashes --requirement requirements.lock
+	@if git grep --line-number -IE -f deploy/audit/secrets.txt -- ':!deploy/audit/secrets.txt'; then \
+	echo "these lines look like secrets: remove them, and revoke the secrets" >&2; exit 1; fi
+	$(UV) venv --quiet --clear --python $(BIN)/python $(AUDIT)/wheel
+	$(UV) pip install --quiet --python $(AUDIT)/wheel/bin/python --constraint requirements.lock .
+	$(AUDIT)/bin/cyclonedx-py environment --output-reproducible --output-file build/sbom.json $(AUDIT)/wheel/bin/python
+
+# The tools of the audit have an environment of their own.
+$(AUDIT_READY): deploy/audit/requirements.txt $(READY)
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(AUDIT)
+	@$(UV) pip install --quiet --require-hashes --python $(AUDIT)/bin/python -r deploy/audit/requirements.txt
+	@touch $@
+
 book: $(READY) ## after editing a chapter: run all chapters, store their outputs, export the library, make the README
 	$(BIN)/python tests/make_book.py $(ARGS)
 
@@ -172,6 +189,7 @@ lock: $(READY) ## write requirements.lock, environment.yml and the requirements.
 	$(BIN)/uv pip compile --quiet setup.py deploy/docker/requirements.in --constraint requirements.lock --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/docker/requirements.txt
 	$(BIN)/uv pip compile --quiet deploy/airflow/requirements.in --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/airflow/requirements.txt
 	$(BIN)/uv pip compile --quiet deploy/docs/requirements.in --constraint requirements.lock --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/docs/requirements.txt
+	$(BIN)/uv pip compile --quiet deploy/audit/requirements.in --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/audit/requirements.txt
 
 clean: ## delete what runs and tests have made, but neither .venv nor what was fetched (data/raw)
 	rm -rf data/tables build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage .coverage.* htmlcov

@@ -155,3 +155,34 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(small_di
     assert again.returncode == 0, again.stderr
     facts: RunRecord = read_facts(home / "reports" / "monday")
     assert facts.status == "ok" and facts.films == 991
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "name"),
+    [
+        ("config.yaml", "quality: {rules_file: rules.py}", "rules_file"),
+        ("config.yaml", "api: {base_url: 'https://example.org'}", "base_url"),
+        ("config.yaml", "spark: {engine: 'sc://example.org:15002'}", "engine"),
+        (".env", "TMDB_RULES_FILE=rules.py", "rules_file"),
+        (".env", "TMDB_BASE_URL=https://example.org", "base_url"),
+        (".env", "TMDB_ENGINE=sc://example.org:15002", "engine"),
+    ],
+)
+def test_a_file_that_lies_in_the_current_folder_runs_no_code_and_gets_no_secret(
+    file, content, name, place, capsys, monkeypatch
+):
+    """The token of the environment went to the host of such a file, and its rules ran as code. In a
+    checkout, where the file lies beside the code, and in the environment all of it is allowed."""
+    monkeypatch.setenv("TMDB_READ_TOKEN", "a.b.c")
+    (place / "rules.py").write_text("RULES = []")
+    (place / file).write_text(content)
+    said = answer(capsys, "params")
+    assert said.startswith(f"tmdb: {file}: {name} ") and f"TMDB_{name.upper()}" in said
+    monkeypatch.setattr("tmdb_analysis.core.settings.checkout", lambda: place)
+    assert "rate_per_second" in answer(capsys, "params")
+
+
+def test_what_such_a_file_may_say(place, capsys):
+    (place / "config.yaml").write_text("spark: {engine: spark}\nreport: {top_n: 7}")
+    (place / ".env").write_text("TMDB_BASE_URL=https://example.org\nTMDB_READ_TOKEN=a.b.c")
+    assert "7" in answer(capsys, "params")

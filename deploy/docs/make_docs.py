@@ -38,7 +38,7 @@ GALLERY = {  # run -> title, text, options of the run, picture
         "report_horror.png",
     ),
 }
-GUIDES = ["tour", "report", "library", "operations", "architecture", "terms"]
+GUIDES = ["tour", "report", "library", "operations", "security", "architecture", "terms"]
 PAGES = ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
 PAGES += ["data/sample/README.md", "data/reference/README.md"]
 

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['RESERVED_NAMES', 'HARMFUL_CHARACTERS', 'WINDOWS_NAMES', 'PLAIN_URL', 'SECRETS', 'SOURCE_OF', 'SECTIONS', 'SECTION_OF',
-           'SCOPE', 'SHOWN_NAMES', 'TmdbError', 'UsageError', 'TryLater', 'package', 'checkout', 'book', 'root',
-           'local_path', 'local_file', 'refuse_mixed_url', 'is_loopback', 'split_commas', 'Section', 'Api', 'Spark',
-           'yaml_pairs', 'Pipeline', 'Quality', 'Report', 'name_hint', 'safe_name', 'group_by_section', 'refuse_secret',
-           'given_parameters', 'is_given', 'with_implied_source', 'without_other_sources', 'from_environment',
-           'safe_environment', 'refuse_misplaced', 'from_yaml', 'from_dotenv', 'stored_settings', 'Settings',
-           'settings', 'origins', 'allowed_values', 'parameters']
+           'SCOPE', 'SHOWN_NAMES', 'RISKY_SETTINGS', 'OWN_ENGINES', 'TmdbError', 'UsageError', 'TryLater', 'package',
+           'checkout', 'book', 'root', 'local_path', 'local_file', 'refuse_mixed_url', 'is_loopback', 'split_commas',
+           'Section', 'Api', 'Spark', 'yaml_pairs', 'Pipeline', 'Quality', 'Report', 'name_hint', 'safe_name',
+           'group_by_section', 'refuse_secret', 'given_parameters', 'is_given', 'with_implied_source',
+           'without_other_sources', 'from_environment', 'safe_environment', 'refuse_misplaced', 'from_yaml',
+           'from_dotenv', 'refuse_risky', 'stored_settings', 'Settings', 'settings', 'origins', 'allowed_values',
+           'parameters']
 
 # %% ../../nbs/0_core/00_settings.ipynb #1c79fe83
 import difflib
@@ -893,14 +894,43 @@ def from_dotenv(
             raise UsageError(f"{path.name}: line {number} is invalid; write it as NAME=value")
     return from_environment(dotenv_values(stream=io.StringIO(text)), path.name)
 
+# %% ../../nbs/0_core/00_settings.ipynb #00trust2
+RISKY_SETTINGS = {  # setting -> what it does, and the secrets that make it harmless in `.env`
+    "rules_file": ("runs code", ()),
+    "base_url": ("says who receives the token", ("read_token", "api_key")),
+    "engine": ("says who receives the data", ("spark_token",)),
+    "engine_home": ("says where the engine writes", ("spark_token",)),
+    "redis_ca_file": ("says whom to trust", ("redis_url",)),
+}
+OWN_ENGINES = ("sail", "spark")  # of this machine, so naming them is harmless
+
+
+def refuse_risky(
+    given: dict[str, dict[str, Any]],  # section -> name -> value, from a file
+    file: str,  # its name: .env or config.yaml
+) -> None:
+    "Raise `UsageError` for a setting that a file of the current folder must not choose."
+    values = {name: value for section in given.values() for name, value in section.items()}
+    for name, (what, secrets) in RISKY_SETTINGS.items():
+        value = values.get(name)
+        own = file == ".env" and any(values.get(secret) for secret in secrets)
+        if value and value not in OWN_ENGINES and not own:
+            way = f"use -p {name}=... or TMDB_{name.upper()} in the environment"
+            problem = f"{name} {what}, and a file in the current folder must not set it"
+            raise UsageError(f"{file}: {problem}; {way}")
+
 # %% ../../nbs/0_core/00_settings.ipynb #00set951
 def stored_settings() -> dict[str, dict[str, dict[str, Any]]]:
-    "The settings of each place but the command line: place -> section -> name -> value."
-    places = {
-        "environment": from_environment(os.environ, "environment"),
+    """The settings of each place but the command line: place -> section -> name -> value. Raises
+    `UsageError`."""
+    files = {
         ".env": from_dotenv(root() / ".env"),
         "config.yaml": from_yaml(root() / "config.yaml"),
     }
+    if checkout() is None:
+        for file, given in files.items():
+            refuse_risky(given, file)
+    places = {"environment": from_environment(os.environ, "environment")} | files
     return {where: with_implied_source(given, where) for where, given in places.items()}
 
 # %% ../../nbs/0_core/00_settings.ipynb #43ac098e
