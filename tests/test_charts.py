@@ -436,7 +436,7 @@ def test_groups_keep_their_order_and_most_groups_are_no_lead():
     fig = return_in_order(wide, "month", "month of release")
     assert [name[0] for name in labels(fig)] == list("GFEDCB")  # the first on top, A too small
     assert "No month clearly leads in median return: the order of all 6" in fig.get_label()
-    last = {"median_return": 0.015, "median_return_low": 0.01, "median_return_high": 0.02}
+    last = {"median_return": 2e-6, "median_return_low": 1e-6, "median_return_high": 4e-6}
     wide.loc[6, list(last)] = list(last.values())
     told = lead_in_words(wide, "month")
     assert told == "No month clearly leads in median return: the order of 6 of 7 may be chance"
