@@ -107,8 +107,8 @@ def money_plane(
     size, alpha = (14, 0.3) if len(dots) > 500 else (28, 0.7)
     x, y = dots.to_numpy().T
     ax.scatter(x, y, s=size, alpha=alpha, lw=0, color=BLUE, clip_on=False, gid="dots")
-    band = ([low * multiple, high * multiple] for multiple in (even.low, even.high))
-    ax.fill_between([low, high], *band, color=BAND, lw=0, zorder=-1)
+    lower, upper = ([low * multiple, high * multiple] for multiple in (even.low, even.high))
+    ax.fill_between([low, high], lower, upper, color=BAND, lw=0, zorder=-1)
     back, more = (f"{share:.0%} of the films are above" for share in shares)
     usual, height = f"{multiple_text(even.usual)} budget: {more}", 1.2 * even.usual
     lines = (

@@ -124,8 +124,8 @@ def downloads(
     folder: Path,  # reports/<run_id>
 ) -> list[list[tuple[Path, str]]]:
     "Path and size of each file to download, grouped by table; paths are relative to the folder."
-    names = "movies.csv usable_films.csv flags.csv quality.json run.json"
-    names = f"{names} datapackage.json contract.yaml".split()
+    names = ["movies.csv", "usable_films.csv", "flags.csv", "quality.json", "run.json"]
+    names += ["datapackage.json", "contract.yaml"]
     files = [folder / name for name in (*names, CHECKSUM_FILE)]
     tables = (folder / "kpis").glob("*.*")
     files += sorted(path for path in tables if path.suffix in (".csv", ".parquet"))
@@ -294,6 +294,7 @@ def dashboard_page(
 ) -> str:
     "The dashboard of a run as HTML."
     usable, rules = usable_films(run)
+    even = facts.parameters.get("earned_back")
     return dashboard_html(
         read_arrow(MOVIES, run, FILM_COLUMNS),
         read_arrow(CREDITS, run, DIRECTOR_COLUMNS),
@@ -304,7 +305,7 @@ def dashboard_page(
         rules,
         limits=money_limits(facts),
         measured=carries_collections(read_counts(run)),
-        earned_back=float(facts.parameters.get("earned_back", 2.5)),
+        earned_back=even if isinstance(even, int | float) else 2.5,
     )
 
 # %% ../../nbs/8_runs/85_site.ipynb #85sit956
