@@ -210,7 +210,7 @@ def test_thousands_of_fetches_under_faults(tmdb, quiet, tmp_path, monkeypatch):
             e.add_note(f"repeat it with TEST_SEED={seed}")
             raise
         shutil.rmtree(tmp_path / str(seed))
-    assert failed > 100
+    assert failed, "faults that stop no fetch prove nothing"
 
 
 @pytest.mark.nightly
