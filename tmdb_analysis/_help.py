@@ -99,6 +99,9 @@ EXAMPLES: dict[str, str] = {
     "return_by_franchise": 'tmdb.report.return_by_franchise(tmdb.kpi("franchise_groups"))',
     "median_by_year": 'tmdb.report.median_by_year(tmdb.kpi("yearly_money"))',
     "risk_by_genre": 'tmdb.charts.risk_by_genre(tmdb.kpi("genre_risk"))',
+    "return_in_order": (
+        'tmdb.charts.return_in_order(tmdb.kpi("decades"), "decade", "decade of release")'
+    ),
     "roi_by_genre": 'tmdb.charts.roi_by_genre(tmdb.load("movies", as_="pandas"))',
     "measures_by_franchise": (
         'tmdb.charts.measures_by_franchise(tmdb.kpi("franchise_vs_standalone"))'

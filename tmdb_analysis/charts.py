@@ -11,7 +11,8 @@ _offered, __dir__, __all__ = attach(
     submod_attrs={
         "group_charts": [
             *("measures_by_franchise", "path_of_franchises", "return_by_director"),
-            *("return_by_franchise", "return_by_genre", "risk_by_genre", "roi_by_genre"),
+            *("return_by_franchise", "return_by_genre", "return_in_order"),
+            *("risk_by_genre", "roi_by_genre"),
         ],
         "money_charts": ["return_distribution", "revenue_vs_budget"],
         "pair_charts": ["genre_lift", "popularity_vs_rating"],

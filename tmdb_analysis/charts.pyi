@@ -4,6 +4,7 @@ from tmdb_analysis.report.group_charts import path_of_franchises as path_of_fran
 from tmdb_analysis.report.group_charts import return_by_director as return_by_director
 from tmdb_analysis.report.group_charts import return_by_franchise as return_by_franchise
 from tmdb_analysis.report.group_charts import return_by_genre as return_by_genre
+from tmdb_analysis.report.group_charts import return_in_order as return_in_order
 from tmdb_analysis.report.group_charts import risk_by_genre as risk_by_genre
 from tmdb_analysis.report.group_charts import roi_by_genre as roi_by_genre
 from tmdb_analysis.report.money_charts import return_distribution as return_distribution
@@ -31,6 +32,7 @@ __all__ = [
     "return_by_franchise",
     "return_by_genre",
     "return_distribution",
+    "return_in_order",
     "revenue_vs_budget",
     "risk_by_genre",
     "roi_by_genre",

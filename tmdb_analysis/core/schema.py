@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['INT', 'FLOAT', 'TEXT', 'BOOL', 'DATE', 'TIME', 'TEXTS', 'FIRST_DAY', 'LAST_DAY', 'NAMED_ITEM', 'COUNTRY', 'LANGUAGE',
            'CAST_MEMBER', 'CREW_MEMBER', 'CAST_AND_CREW', 'RAW', 'QUARANTINE', 'COLLECTION_ID', 'MOVIES', 'CREDITS',
-           'COLLECTIONS', 'DROPPED', 'FLAGS', 'COHORT', 'FUNNEL', 'VALIDATED', 'TABLES', 'CSV_COLUMNS', 'Table',
-           'column', 'ContractError', 'missing_columns', 'conform', 'dictionary']
+           'COLLECTIONS', 'DROPPED', 'FLAGS', 'COHORT', 'FUNNEL', 'VALIDATED', 'TABLES', 'CSV_COLUMNS',
+           'USABLE_COLUMNS', 'Table', 'column', 'ContractError', 'missing_columns', 'conform', 'dictionary']
 
 # %% ../../nbs/0_core/04_schema.ipynb #963a89e3
 from collections.abc import Sequence
@@ -319,6 +319,10 @@ CSV_COLUMNS = (
     "budget_musd revenue_musd "
     "production_companies production_countries vote_count vote_average popularity "
     "runtime overview spoken_languages poster_path cast cast_size director crew_size"
+).split()
+USABLE_COLUMNS = (
+    "id title release_date release_year genres budget_musd revenue_musd profit_musd roi "
+    "vote_count vote_average popularity"
 ).split()
 
 # %% ../../nbs/0_core/04_schema.ipynb #601ecc74

@@ -18,7 +18,15 @@ import yaml
 
 from .. import __version__
 from ..core.display import column_title
-from ..core.schema import CSV_COLUMNS, FLAGS, MOVIES, TABLES, Table, dictionary
+from tmdb_analysis.core.schema import (
+    CSV_COLUMNS,
+    FLAGS,
+    MOVIES,
+    TABLES,
+    USABLE_COLUMNS,
+    Table,
+    dictionary,
+)
 from ..kpis.registry import all_kpis
 from .page import ATTRIBUTION, fill_template
 
@@ -53,9 +61,11 @@ def csv_field(
 def csv_tables() -> dict[str, tuple[Table, Sequence[str], str]]:
     "The contract, columns and meaning of each CSV file of a report, by its path."
     movies = "All films of the run. An empty cell is an unknown value, never zero."
+    usable = "The films with usable budget and revenue, which the charts of films show."
     flags = "The films that break a rule of data quality: one row for each film, rule and value."
     found: dict[str, tuple[Table, Sequence[str], str]] = {
         "movies.csv": (MOVIES, CSV_COLUMNS, movies),
+        "usable_films.csv": (MOVIES, USABLE_COLUMNS, usable),
         "flags.csv": (FLAGS, FLAGS.columns, flags),
     }
     for name, kpi in all_kpis().items():

@@ -162,8 +162,8 @@ def return_by_genre(
 @mpl.rc_context(CHART_STYLE)
 def return_in_order(
     table: pd.DataFrame,  # `median_return` with its interval, and `n_return`, a row for each group
-    label: str,  # column with the name of a group, called by what a group is, such as month
-    what: str,  # the groups in the definition, such as `month of release`
+    label: str = "tier",  # column with the name of a group, called by what a group is
+    what: str = "production budget",  # what orders the groups, for the definition
     as_of: object = None,  # date of the data in words; None if unknown
     even: BreakEven = BREAK_EVEN,  # where films break even
     heading: str = "",  # the finding; empty: which groups lead
