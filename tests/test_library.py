@@ -171,7 +171,7 @@ def test_no_module_is_easily_taken_for_a_function_without_a_word():
 def test_help_shows_the_comments_beside_the_parameters():
     shown = inspect.getdoc(tmdb.kpis.ranking)
     assert "\n  top_n                films in the ranking\n" in shown
-    assert shown.startswith("The first `top_n` eligible films") and "Example:\n  tmdb." in shown
+    assert shown.startswith("Films ranked by one value.") and "Example:\n  tmdb." in shown
     assert "\n  conditions  more conditions by name" in inspect.getdoc(tmdb.find)
     assert shown.count("Parameters:") == 1
     assert "Parameters" not in tmdb.kpis.all_kpis()["highest_roi"].definition

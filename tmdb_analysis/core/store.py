@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GROUP_ROWS', 'KINDS', 'TYPED_TABLES', 'TableFunction', 'CSV_DIGITS', 'refuse_finished', 'refuse_unknown_parameters',
            'open_run', 'write_parquet', 'sorted_rows', 'engine_files', 'computed_once', 'save', 'open_writer',
-           'table_file', 'read', 'read_arrow', 'to_pandas', 'require_kind', 'rows_as', 'kind_of', 'arrow_rows',
+           'table_file', 'read', 'read_arrow', 'require_kind', 'kind_of', 'arrow_rows', 'to_pandas', 'rows_as',
            'spark_table', 'any_kind', 'require_columns', 'contract_faults', 'pipe_joined', 'rounded_fraction',
            'joined_lists', 'csv_table', 'write_csv', 'save_kpi', 'read_kpi', 'save_movies_csv', 'load']
 
@@ -203,15 +203,6 @@ def read_arrow(
     "A table of the run as Arrow, read without an engine. Raises `TmdbError` if it is missing."
     return pq.read_table(table_file(table, run), columns=columns)
 
-# %% ../../nbs/0_core/07_store.ipynb #07sto921
-def to_pandas(
-    data: Any,  # a table of one of KINDS, small: all rows go into memory
-) -> pd.DataFrame:
-    """The rows as pandas with Arrow types: integers stay integers and nulls stay nulls.
-
-    Raises `UsageError` for anything that is not a table."""
-    return arrow_rows(data).to_pandas(types_mapper=pd.ArrowDtype)
-
 # %% ../../nbs/0_core/07_store.ipynb #07kin002
 KINDS = ("spark", "pandas", "arrow", "polars", "duckdb")  # kinds of table that a reader can get
 
@@ -224,6 +215,45 @@ def require_kind(
         raise UsageError(f"unknown kind of table {kind!r}; {name_hint(kind, list(KINDS))}")
     if kind == "polars" and not find_spec("polars"):
         raise TmdbError("Polars is not installed: pip install 'tmdb_analysis[polars]'")
+
+# %% ../../nbs/0_core/07_store.ipynb #07kin016
+def kind_of(
+    data: Any,  # a table, or anything else
+) -> str:
+    "The kind of a table, one of KINDS; empty for anything else."
+    classes = {"spark": DataFrame, "pandas": pd.DataFrame, "arrow": pa.Table}
+    for kind, own in classes.items():
+        if isinstance(data, own):
+            return kind
+    names = {"polars DataFrame": "polars", "duckdb DuckDBPyRelation": "duckdb"}
+    return names.get(f"{type(data).__module__.split('.')[0]} {type(data).__name__}", "")
+
+# %% ../../nbs/0_core/07_store.ipynb #07kin018
+def arrow_rows(
+    data: Any,  # a table of one of KINDS
+) -> pa.Table:
+    "The rows of a table as Arrow. Raises `UsageError` for anything that is not a table."
+    kind = kind_of(data)
+    if kind == "pandas":
+        return pa.Table.from_pandas(data, preserve_index=False)
+    if kind == "spark":
+        return data.toArrow()
+    if kind == "polars":
+        return data.to_arrow()
+    if kind == "duckdb":
+        return data.to_arrow_table()
+    if kind == "arrow":
+        return data
+    raise UsageError(f"a table is needed, as load('movies') gives, not a {type(data).__name__}")
+
+# %% ../../nbs/0_core/07_store.ipynb #07sto921
+def to_pandas(
+    data: Any,  # a table of one of KINDS, small: all rows go into memory
+) -> pd.DataFrame:
+    """The rows as pandas with Arrow types: integers stay integers and nulls stay nulls.
+
+    Raises `UsageError` for anything that is not a table."""
+    return arrow_rows(data).to_pandas(types_mapper=pd.ArrowDtype)
 
 # %% ../../nbs/0_core/07_store.ipynb #07kin005
 def rows_as(
@@ -244,38 +274,8 @@ def rows_as(
         return duckdb.from_arrow(rows)
     return to_pandas(rows) if kind == "pandas" else rows
 
-
-def kind_of(
-    data: Any,  # a table, or anything else
-) -> str:
-    "The kind of a table, one of KINDS; empty for anything else."
-    classes = {"spark": DataFrame, "pandas": pd.DataFrame, "arrow": pa.Table}
-    for kind, own in classes.items():
-        if isinstance(data, own):
-            return kind
-    names = {"polars DataFrame": "polars", "duckdb DuckDBPyRelation": "duckdb"}
-    return names.get(f"{type(data).__module__.split('.')[0]} {type(data).__name__}", "")
-
 # %% ../../nbs/0_core/07_store.ipynb #07kin008
 TYPED_TABLES = (COHORT, CREDITS, MOVIES)  # whose rows a user may hand back
-
-
-def arrow_rows(
-    data: Any,  # a table of one of KINDS
-) -> pa.Table:
-    "The rows of a table as Arrow. Raises `UsageError` for anything that is not a table."
-    kind = kind_of(data)
-    if kind == "pandas":
-        return pa.Table.from_pandas(data, preserve_index=False)
-    if kind == "spark":
-        return data.toArrow()
-    if kind == "polars":
-        return data.to_arrow()
-    if kind == "duckdb":
-        return data.to_arrow_table()
-    if kind == "arrow":
-        return data
-    raise UsageError(f"a table is needed, as load('movies') gives, not a {type(data).__name__}")
 
 
 def spark_table(
