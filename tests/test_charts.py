@@ -629,7 +629,7 @@ def test_years_with_few_films_are_dashed_and_gaps_stay_open():
     ends = [t.get_text() for t in top.texts[1:]]
     assert ends == [f"{y}: {money_text(known[y])}" for y in (known.idxmin(), known.idxmax())]
     assert "median gross ranged from $" in fig.get_label(), "quartiles cannot say which year leads"
-    assert "No year clearly leads in median return: the order of" in " ".join(
+    assert "no year clearly leads in median return: the order of" in " ".join(
         median_by_year(table, "return").get_label().split()
     )
     alone = table.assign(median_return_low=table["median_return"] * 0.99)
