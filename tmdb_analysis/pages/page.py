@@ -424,7 +424,8 @@ def take_out_drawings(
     html: str,  # safe HTML
 ) -> tuple[str, list[str]]:
     "The HTML with empty drawings, and the content of each drawing."
-    return DRAWING.sub(r"\1\3", html), [content for _, content, _ in DRAWING.findall(html)]
+    text = str(html)  # joining the parts of `Markup` would escape them
+    return DRAWING.sub(r"\1\3", text), [content for _, content, _ in DRAWING.findall(text)]
 
 
 def put_back_drawings(
