@@ -100,7 +100,7 @@ def test_the_notebook_for_colab_makes_a_report(wheel, tmp_path):
     assert text.count(f'\\"{source}\\"') == 1
     chapter = tmp_path / "colab.ipynb"
     chapter.write_text(text.replace(source, str(wheel)), encoding="utf-8")
-    kernel = env | {"PATH": f"{tmp_path}/host/bin:{os.defpath}"}
+    kernel = env | {"PATH": f"{tmp_path}/host/bin:{os.defpath}", "TMDB_HOME": str(tmp_path)}
     nb = executed(chapter, tmp_path / "host/bin/python", tmp_path, kernel)
     assert is_whole(tmp_path, "demo")
     shown = json.dumps([cell.get("outputs") for cell in nb.cells])
