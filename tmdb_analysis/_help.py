@@ -230,8 +230,9 @@ def wrong_argument(
     given: Mapping[str, Any],  # its arguments
 ) -> str:
     "The first argument of another class than its parameter has, in words; empty for none."
+    parameters = inspect.signature(function).parameters
     for name, value in given.items():
-        parameter = inspect.signature(function).parameters[name]
+        parameter = parameters[name]
         wanted, several = parameter.annotation, (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         takes_all_tables = hasattr(function, "__wrapped__") and "pyspark" in str(wanted)
         is_loose = wanted in (int, float, bool, object) or takes_all_tables

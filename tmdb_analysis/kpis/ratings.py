@@ -208,8 +208,8 @@ RATING_SENSITIVITY = Table(
             column("threshold", INT, "votes that a film needs to be ranked", null=False),
             column("films", INT, "films with at least this many votes", null=False),
             column("kept", INT, "films of best_rated that this ranking has too", null=False),
-            column("entered", INT, "films of this ranking that best_rated lacks", null=False),
-            column("left", INT, "films of best_rated that this ranking lacks", null=False),
+            column("entered", INT, "films in this ranking that are not in best_rated", null=False),
+            column("left", INT, "films in best_rated that are not in this ranking", null=False),
         ]
     ),
 )
