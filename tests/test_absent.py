@@ -70,11 +70,11 @@ def test_one_record_with_the_key_does_not_make_the_data_carry_a_field():
 
 def test_absent_fields_do_not_lower_the_score_but_can_close_the_gate():
     found = field_rules({"known": ["id", "status"], "new": [], "absent": ["status"]})
-    assert [r["failed"] for r in found] == [0, 1], "a threshold can still be set on it"
+    assert [r.failed for r in found] == [0, 1], "a threshold can still be set on it"
     content = quality(
         [*found, outcome("a", "a", "completeness", "warn", 10, 0)], [], 0.0, ["status"]
     )
-    assert content["score"] == 100.0 and content["not_measured"] == ["status"]
+    assert content.score == 100.0 and content.not_measured == ["status"]
 
 
 # --- status and the films ---------------------------------------------------------------------
@@ -136,7 +136,7 @@ def test_the_source_of_the_data_date():
 
 def outcomes(rows, rules):
     "Evaluated and failed rows by rule."
-    return {r["id"]: (r["evaluated"], r["failed"]) for r in evaluate(rows, rules)}
+    return {r.id: (r.evaluated, r.failed) for r in evaluate(rows, rules)}
 
 
 def test_rules_about_absent_fields_are_not_evaluated():

@@ -429,5 +429,5 @@ def test_records_of_a_film_that_differ_are_named_by_a_rule(tmp_path):
     seen = answers(raw, clean.dropped_records(clean.with_verdicts(raw, 8)))
     rules = [rule for rule in answer_rules() if rule.id == "records_agree"]
     (outcome,) = evaluate(seen, rules)
-    assert (outcome["evaluated"], outcome["failed"]) == (3, 1)
+    assert (outcome.evaluated, outcome.failed) == (3, 1)
     assert [(r.movie_id, r.value) for r in flags(seen, rules).collect()] == [(1, "title, revenue")]

@@ -33,6 +33,7 @@ from tmdb_analysis.films.rules import (
     evaluate,
     flags,
     impossible_value_rules,
+    outcome,
 )
 from tmdb_analysis.films.validate import (
     GateClosed,
@@ -317,7 +318,7 @@ def mutated():
         outcomes += evaluate(rows, rules)
         flagged += flags(rows, rules, film).collect()
     return SimpleNamespace(
-        found=found, owner=owner, outcomes={r["id"]: r for r in outcomes}, flags=flagged
+        found=found, owner=owner, outcomes={r.id: r for r in outcomes}, flags=flagged
     )
 
 
@@ -356,11 +357,11 @@ def test_a_broken_rule_fires(mutated, rule):
 
 def test_counts_agree_with_the_rows(mutated):
     for rule, told in mutated.outcomes.items():
-        assert 0 < told["failed"] <= told["evaluated"], rule
+        assert 0 < told.failed <= told.evaluated, rule
     flagged = pd.DataFrame([f.asDict() for f in mutated.flags]).groupby("rule_id").size()
     for rule in all_rules():
         assert flagged.get(rule.id, 0) == (
-            0 if rule.dimension == "completeness" else mutated.outcomes[rule.id]["failed"]
+            0 if rule.dimension == "completeness" else mutated.outcomes[rule.id].failed
         ), rule.id
 
 
@@ -368,11 +369,9 @@ def test_counts_agree_with_the_rows(mutated):
 def test_a_threshold_closes_the_gate(mutated, rule):
     "Just below the share that breaks the rule the gate is closed; at the share it is open."
     told = mutated.outcomes[rule]
-    assert (
-        quality(with_thresholds([told], [f"{rule}={told['share'] * 0.999}"]), [])["gate"] == "fail"
-    )
-    assert quality(with_thresholds([told], [f"{rule}={told['share']}"]), [])["gate"] == "pass"
-    assert quality([told], [])["gate"] == ("fail" if told["severity"] == "critical" else "pass")
+    assert quality(with_thresholds([told], [f"{rule}={told.share * 0.999}"]), []).gate == "fail"
+    assert quality(with_thresholds([told], [f"{rule}={told.share}"]), []).gate == "pass"
+    assert quality([told], []).gate == ("fail" if told.severity == "critical" else "pass")
 
 
 # --- rules about tables ------------------------------------------------------------------------
@@ -396,7 +395,7 @@ def table_outcomes(
     told = table_rules(
         movies, collections, {"movies": list(contracts)}, conservation(counts), fields, limit
     )
-    return {r["id"]: r for r in told}
+    return {r.id: r for r in told}
 
 
 LOST = {"ingest": COUNTS["ingest"], "clean": {"movies": 2, "dropped_by": {"duplicate": 1}}}
@@ -416,8 +415,8 @@ def test_every_rule_about_tables_has_a_mutation():
     good = table_outcomes()
     assert (
         good.keys() == TABLE_MUTATIONS.keys()
-        and all(r["passed"] for r in good.values())
-        and quality([*good.values()], [])["gate"] == "pass"
+        and all(r.passed for r in good.values())
+        and quality([*good.values()], []).gate == "pass"
     )
 
 
@@ -425,16 +424,16 @@ def test_every_rule_about_tables_has_a_mutation():
 def test_a_broken_rule_about_tables_fires(rule):
     given, gate = TABLE_MUTATIONS[rule]
     told = table_outcomes(**given)
-    assert [id for id, r in told.items() if not r["passed"]] == [rule]
+    assert [id for id, r in told.items() if not r.passed] == [rule]
     verdict = quality([*told.values()], [])
-    assert verdict["gate"] == gate
+    assert verdict.gate == gate
     if gate == "fail":
         with pytest.raises(GateClosed, match=f"{rule}, .*: broken in"):
             require_gate(verdict)
 
 
 def test_new_fields_are_named():
-    assert "softcore" in table_outcomes(new=["softcore"])["fields_known"]["name"]
+    assert "softcore" in table_outcomes(new=["softcore"])["fields_known"].name
 
 
 def test_faults_of_a_table_are_named(tmp_path):
@@ -479,40 +478,27 @@ def test_change_is_told(kept, unknown, fired):
     now = frame(
         MOVIES, [f | ({"runtime": None} if f["id"] <= unknown else {}) for f in films[:kept]]
     )
-    assert {r["id"] for r in trend_rules(changes(before, now)) if r["failed"]} == fired
+    assert {r.id for r in trend_rules(changes(before, now)) if r.failed} == fired
 
 
 def test_what_is_not_evaluated_is_unknown():
     "Of empty tables nothing is known: no share, no dimension, no score."
     told = [r for rows, rules, _ in asked([]) for r in evaluate(rows, rules)] + trend_rules([])
     assert (
-        len(told) > 100
-        and {r["share"] for r in told} == {None}
-        and {r["evaluated"] for r in told} == {0}
+        len(told) > 100 and {r.share for r in told} == {None} and {r.evaluated for r in told} == {0}
     )
-    assert quality(told, [])["score"] is None and set(quality(told, [])["dimensions"].values()) == {
-        None
-    }
-    assert quality(told, [], min_score=1)["gate"] == "fail", (
+    assert quality(told, []).score is None and set(quality(told, []).dimensions.values()) == {None}
+    assert quality(told, [], min_score=1).gate == "fail", (
         "a score that is unknown is not high enough"
     )
 
 
 def test_score_weighs_by_severity():
     def told(severity, failed):
-        return {
-            "id": "a",
-            "name": "a",
-            "dimension": "validity",
-            "severity": severity,
-            "share": failed,
-            "gates": False,
-            "passed": True,
-        }
+        return outcome("a", "a", "validity", severity, 2, failed)
 
-    assert quality([told("critical", 0), told("error", 0.5), told("warn", 1)], [])[
-        "score"
-    ] == round(100 * (3 + 1 + 0) / 6, 2)
+    outcomes = [told("critical", 0), told("error", 1), told("warn", 2)]
+    assert quality(outcomes, []).score == round(100 * (3 + 1 + 0) / 6, 2)
     assert SEVERITY_WEIGHTS == {"critical": 3, "error": 2, "warn": 1}
 
 

@@ -435,18 +435,16 @@ def test_without_ids_names_count(land):
     rules = {r.id: r for r in [*form_rules(), *credit_rules()]}
     counted = answers(t.raw, clean.dropped_records(clean.with_verdicts(t.raw, min_known_columns=0)))
     said = {
-        r["id"]: r for r in evaluate(counted, [rules["genre_once"], rules["spoken_languages_form"]])
+        r.id: r for r in evaluate(counted, [rules["genre_once"], rules["spoken_languages_form"]])
     }
-    assert (said["genre_once"]["evaluated"], said["genre_once"]["failed"]) == (2, 1), (
+    assert (said["genre_once"].evaluated, said["genre_once"].failed) == (2, 1), (
         "Drama is there twice"
     )
-    assert said["spoken_languages_form"]["evaluated"] == 0
+    assert said["spoken_languages_form"].evaluated == 0
     said = evaluate(
         with_film_and_person(t.credits, t.films), [rules["credit_person"], rules["director_id"]]
     )
-    assert [r["evaluated"] for r in said] == [0, 0], (
-        "nobody has an id: that is no fault of a credit"
-    )
+    assert [r.evaluated for r in said] == [0, 0], "nobody has an id: that is no fault of a credit"
 
 
 # Trap 15: what a run says about itself. One home, three runs: a good one, its id again, and one

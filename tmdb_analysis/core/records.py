@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['R', 'SELECTION_PARAMETERS', 'Record', 'read_record', 'write_record', 'StageRecord', 'stage_name', 'record_path',
            'utc_now', 'new_record', 'stage_records', 'stage_file', 'FileDigest', 'StageLine', 'TableDefinition',
-           'RunRecord', 'question', 'has_same_films', 'run_before', 'RuleOutcome', 'QualityRecord', 'read_quality']
+           'RunRecord', 'question', 'has_same_films', 'run_before', 'RuleOutcome', 'ConservationStep', 'QualityRecord',
+           'read_quality']
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec002
 from datetime import UTC, datetime
@@ -248,22 +249,36 @@ class RuleOutcome(Record):
     dimension: str
     severity: str
     about: str | None = None  # what it counts, such as films
-    evaluated: int
-    failed: int
+    evaluated: int  # rows that the rule concerned
+    failed: int  # rows among them that broke it
     share: float | None = None  # failed / evaluated; None where nothing was evaluated
     threshold: float | None = None  # the share that the gate lets pass
     gates: bool = False
     passed: bool = True
 
+# %% ../../nbs/0_core/09_records.ipynb #09rec928
+class ConservationStep(Record):
+    "The records that entered a step of a run, and where they went."
+
+    step: str  # such as `clean`
+    into: int  # records that entered
+    out: dict[str, int]  # destination -> records, such as movies -> 991
+    holds: bool  # whether both sides are equal
+
 # %% ../../nbs/0_core/09_records.ipynb #09rec907
 class QualityRecord(Record):
     "How far the data of a run can be trusted: `reports/<run>/quality.json`."
 
-    score: float | None = None  # 0 to 100
+    score: float | None = None  # 0 to 100; None if no row was evaluated
     gate: str | None = None  # pass or fail
+    broken: list[str] = []  # names of the rules that closed the gate
+    reasons: list[str] = []  # why the gate is closed, a sentence each
     dimensions: dict[str, float | None] = {}  # dimension -> score
     rules: list[RuleOutcome] = []
+    conservation: list[ConservationStep] = []
     not_measured: list[str] = []  # fields that the data do not carry
+    compared: str = ""  # with which run the films were compared, in words
+    compared_with: str | None = None  # the id of that run
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec908
 def read_quality(run: Run) -> QualityRecord | None:

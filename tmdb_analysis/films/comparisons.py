@@ -4,17 +4,17 @@
 
 # %% auto #0
 __all__ = ['OUTLIER_MEASURES', 'log_values', 'spread', 'with_spread', 'outlier_rules', 'fences', 'run_to_compare', 'profile',
-           'changes', 'trend_rules']
+           'Change', 'changes', 'trend_rules']
 
 # %% ../../nbs/2_films/26_comparisons.ipynb #f3633940
-from typing import Any
+from typing import NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from ..core.engine import one_row
 from ..core.home import Run
-from ..core.records import question, run_before
+from ..core.records import RuleOutcome, question, run_before
 from ..core.schema import MOVIES
 from .film_checks import MOVIE_COLUMNS
 from .rules import Rule, outcome
@@ -132,43 +132,52 @@ def profile(
     known = [F.count(c if c in movies.columns else F.lit(None)).alias(c) for c in MOVIE_COLUMNS]
     return one_row(movies.agg(F.count("*").alias("films"), *known)).asDict()
 
+# %% ../../nbs/2_films/26_comparisons.ipynb #26chg002
+class Change(NamedTuple):
+    "How a measure of the films differs from the previous run."
+
+    what: str  # films, films that vanished, or the column of a known share
+    before: float | None  # number of films, or share in percent; None without films
+    now: float | None
+    change: float | None  # in percent; of a share: in percentage points
+
 
 def changes(
     before: DataFrame,  # MOVIES contract, of the previous run
     now: DataFrame,  # MOVIES contract, of the new run
-) -> list[dict[str, Any]]:
-    """One row per measure with `what`, `before`, `now`, `change`: the number of films, the films of
-    the previous run that are still there, and the known share of each column in percent."""
+) -> list[Change]:
+    """The number of films, the films of the previous run that are still there, and the known share
+    of each column."""
     old, new = profile(before), profile(now)
     n_before, n_now = old.pop("films"), new.pop("films")
     gone = before.select("id").join(now.select("id"), "id", "left_anti").count()
     grown = 100 * (n_now - n_before) / n_before if n_before else None
     lost = -100 * gone / n_before if n_before else None
-    rows: list[dict[str, Any]] = [
-        {"what": "films", "before": n_before, "now": n_now, "change": grown},
-        {"what": "films that vanished", "before": n_before, "now": n_before - gone, "change": lost},
+    rows = [
+        Change("films", n_before, n_now, grown),
+        Change("films that vanished", n_before, n_before - gone, lost),
     ]
     for column in old:
         share_before = 100 * old[column] / n_before if n_before else None
         share_now = 100 * new[column] / n_now if n_now else None
         points = None if share_before is None or share_now is None else share_now - share_before
-        rows.append({"what": column, "before": share_before, "now": share_now, "change": points})
+        rows.append(Change(column, share_before, share_now, points))
     return rows
 
 # %% ../../nbs/2_films/26_comparisons.ipynb #ca1ab76b
 def trend_rules(
-    changes: list[dict[str, Any]],  # from `changes`; empty without a run to compare with
+    changes: list[Change],  # from `changes`; empty without a run to compare with
     trend_max_rows_pct: float = 5.0,  # largest change of the number of films, in percent
     trend_max_null_points: float = 2.0,  # largest change of a share, in percentage points
-) -> list[dict[str, Any]]:
+) -> list[RuleOutcome]:
     "The outcomes of three rules about change; their shares are None if `changes` is empty."
     number, vanished, columns = changes[:1], changes[1:2], changes[2:]  # each may be empty
-    films = [c for c in number if c["change"] is not None]
-    shares = [c for c in columns if c["change"] is not None]
-    total = sum(c["before"] for c in vanished)
-    gone = sum(c["before"] - c["now"] for c in vanished)
-    jumped = sum(abs(c["change"]) > trend_max_rows_pct for c in films)
-    moved = sum(abs(c["change"]) > trend_max_null_points for c in shares)
+    films = [c.change for c in number if c.change is not None]
+    shares = [c.change for c in columns if c.change is not None]
+    total = sum(int(c.before or 0) for c in vanished)
+    gone = total - sum(int(c.now or 0) for c in vanished)
+    jumped = sum(abs(change) > trend_max_rows_pct for change in films)
+    moved = sum(abs(change) > trend_max_null_points for change in shares)
     grows = f"the number of films changed by {trend_max_rows_pct:g} % at most since the last run"
     points = f"{trend_max_null_points:g} points at most"
     known = f"the share of films where a column is known changed by {points}"

@@ -13,7 +13,6 @@ import runpy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from pyspark.errors import PySparkException
@@ -22,6 +21,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType
 
 from ..core.engine import one_row
+from ..core.records import RuleOutcome
 from ..core.schema import FIRST_DAY, LAST_DAY
 from ..core.settings import UsageError
 
@@ -144,29 +144,29 @@ def outcome(
     failed: int,  # rows among them that broke it
     threshold: float = 0.0,  # largest share that passes
     about: str = "tables",  # what was counted
-) -> dict[str, Any]:
+) -> RuleOutcome:
     "The outcome of a rule: `share` = failed / evaluated, or None (passed) if no row was evaluated."
     share = failed / evaluated if evaluated else None
-    return {
-        "id": id,
-        "name": name,
-        "dimension": dimension,
-        "severity": severity,
-        "about": about,
-        "evaluated": evaluated,
-        "failed": failed,
-        "share": share,
-        "threshold": threshold,
-        "gates": severity == "critical",
-        "passed": share is None or share <= threshold,
-    }
+    return RuleOutcome(
+        id=id,
+        name=name,
+        dimension=dimension,
+        severity=severity,
+        about=about,
+        evaluated=evaluated,
+        failed=failed,
+        share=share,
+        threshold=threshold,
+        gates=severity == "critical",
+        passed=share is None or share <= threshold,
+    )
 
 # %% ../../nbs/2_films/21_rules.ipynb #ce01fd05
 def evaluate(
     rows: DataFrame,  # with the columns of the rules
     rules: Sequence[Rule],
     about: str = "films",  # what a row is
-) -> list[dict[str, Any]]:
+) -> list[RuleOutcome]:
     "The outcome of each rule on a table, in one aggregation."
     if not rules:
         return []
@@ -238,7 +238,8 @@ def check(
     *rules: Rule,  # one or more
 ) -> pd.DataFrame:
     "One row per rule, as pandas: `id`, `name`, `evaluated`, `failed`, `share`."
-    return pd.DataFrame(evaluate(rows, rules))[["id", "name", "evaluated", "failed", "share"]]
+    columns = ["id", "name", "evaluated", "failed", "share"]
+    return pd.DataFrame([dict(found) for found in evaluate(rows, rules)], columns=columns)
 
 
 def broken_rows(

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from ..core.engine import one_row
+from ..core.records import ConservationStep, QualityRecord, RuleOutcome
 from ..core.settings import TmdbError, UsageError, name_hint
 from .clean import OUTSIDE
 from .rules import DIMENSION_MEANINGS, DIMENSIONS, SEVERITY_WEIGHTS, outcome
@@ -22,22 +23,21 @@ from .rules import DIMENSION_MEANINGS, DIMENSIONS, SEVERITY_WEIGHTS, outcome
 # %% ../../nbs/2_films/27_validate.ipynb #f24ff0fb
 def conservation(
     counts: dict[str, dict[str, Any]],  # of the stages of a run, by stage
-) -> list[dict[str, Any]]:
-    """One row per step with `step`, `into` (records), `out` (records by destination) and `holds`,
-    whether both sides are equal."""
+) -> list[ConservationStep]:
+    "Where the records that entered each step went."
     ingest, clean = counts["ingest"], counts["clean"]
     landed = {"landed": ingest["landed"], "quarantined": ingest["quarantined"]}
     films = {"movies": clean["movies"], **clean["dropped_by"]}
     steps = [("ingest", ingest["records"], landed), ("clean", ingest["landed"], films)]
     return [
-        {"step": step, "into": into, "out": out, "holds": into == sum(out.values())}
+        ConservationStep(step=step, into=into, out=out, holds=into == sum(out.values()))
         for step, into, out in steps
     ]
 
 # %% ../../nbs/2_films/27_validate.ipynb #0667ddad
 def field_rules(
     fields: dict[str, list[str]],  # fields of the records that are `known`, `new` and `absent`
-) -> list[dict[str, Any]]:
+) -> list[RuleOutcome]:
     "The outcomes of the two rules about fields; their sentences name up to ten fields."
     known, new, absent = (fields[name] for name in ("known", "new", "absent"))
     added, gone = (f": {', '.join(names[:10])}" if names else "" for names in (new, absent))
@@ -66,18 +66,18 @@ def table_rules(
     movies: DataFrame,  # MOVIES contract
     collections: DataFrame,  # COLLECTIONS contract
     contracts: dict[str, list[str]],  # table -> its deviations from the contract
-    steps: list[dict[str, Any]],  # from `conservation`
+    steps: list[ConservationStep],  # from `conservation`
     fields: dict[str, list[str]],  # as for `field_rules`
     max_quarantined_pct: float = 50.0,  # percent of the records
     cause: str = "",  # why there is no film, from `empty_cause`
-) -> list[dict[str, Any]]:
+) -> list[RuleOutcome]:
     "The outcomes of the rules about whole tables."
     n, ids = one_row(movies.agg(F.count("*"), F.countDistinct("id")))
     franchises, used = collections.count(), movies.select("collection_id").distinct()
     idle = collections.join(used, "collection_id", "left_anti").count()
-    records, aside = steps[0]["into"], steps[0]["out"]["quarantined"]
-    wrong, lost = sum(map(bool, contracts.values())), sum(not s["holds"] for s in steps)
-    is_empty = n + steps[-1]["out"].get(OUTSIDE, 0) == 0
+    records, aside = steps[0].into, steps[0].out["quarantined"]
+    wrong, lost = sum(map(bool, contracts.values())), sum(not s.holds for s in steps)
+    is_empty = n + steps[-1].out.get(OUTSIDE, 0) == 0
     film = f"there is a film ({cause})" if is_empty and cause else "there is a film"
     return [
         outcome("contract", "every table keeps its contract", "validity", "critical",
@@ -96,66 +96,64 @@ def table_rules(
 
 # %% ../../nbs/2_films/27_validate.ipynb #2921e1cd
 def mean_pass_rate(
-    outcomes: Iterable[dict[str, Any]],  # from `outcome`
+    outcomes: Iterable[RuleOutcome],  # from `outcome`
 ) -> float | None:
     """The mean share of rows that pass, in percent, weighted by the severity of the rules; None if
     no row was evaluated. A field that the data do not carry is not measured, so the rule about such
     fields does not count."""
     scored = [
-        (SEVERITY_WEIGHTS[r["severity"]], 1 - r["share"])
+        (SEVERITY_WEIGHTS[r.severity], 1 - r.share)
         for r in outcomes
-        if r["share"] is not None and r["id"] != "fields_there"
+        if r.share is not None and r.id != "fields_there"
     ]
     total = sum(w for w, _ in scored)
     return round(100 * sum(w * s for w, s in scored) / total, 2) if total else None
 
 # %% ../../nbs/2_films/27_validate.ipynb #35e82d47
 def with_thresholds(
-    outcomes: list[dict[str, Any]],  # from `outcome`
+    outcomes: list[RuleOutcome],  # from `outcome`
     thresholds: Iterable[str] = (),  # such as rule_id=0.05: largest share that passes, 0 to 1
-) -> list[dict[str, Any]]:
+) -> list[RuleOutcome]:
     """The outcomes with the thresholds of a run. A rule with a threshold can close the gate. Raises
     `UsageError` for an unknown rule."""
     limits = dict(threshold.split("=") for threshold in thresholds)
-    known = [r["id"] for r in outcomes]
+    known = [r.id for r in outcomes]
     for id in limits:
         if id not in known:
             raise UsageError(f"thresholds: there is no rule {id!r}; {name_hint(id, known)}")
 
-    def with_limit(r: dict[str, Any], limit: float) -> dict[str, Any]:
-        passed = r["share"] is None or r["share"] <= limit
-        return {**r, "threshold": limit, "gates": True, "passed": passed}
+    def with_limit(r: RuleOutcome, limit: float) -> RuleOutcome:
+        passed = r.share is None or r.share <= limit
+        return r.model_copy(update={"threshold": limit, "gates": True, "passed": passed})
 
-    return [with_limit(r, float(limits[r["id"]])) if r["id"] in limits else r for r in outcomes]
+    return [with_limit(r, float(limits[r.id])) if r.id in limits else r for r in outcomes]
 
 # %% ../../nbs/2_films/27_validate.ipynb #54db4522
 def quality(
-    outcomes: list[dict[str, Any]],  # from `with_thresholds`
-    steps: list[dict[str, Any]],  # from `conservation`
+    outcomes: list[RuleOutcome],  # from `with_thresholds`
+    steps: list[ConservationStep],  # from `conservation`
     min_score: float = 0.0,  # lowest score that opens the gate, 0 to 100; 0: no condition
     absent: Sequence[str] = (),  # fields that the data do not carry
-) -> dict[str, Any]:
+) -> QualityRecord:
     "The content of quality.json: score, gate, dimensions, rules, conservation, not_measured."
-    dimensions = {d: mean_pass_rate(r for r in outcomes if r["dimension"] == d) for d in DIMENSIONS}
+    dimensions = {d: mean_pass_rate(r for r in outcomes if r.dimension == d) for d in DIMENSIONS}
     scores = [s for s in dimensions.values() if s is not None]
     score = round(sum(scores) / len(scores), 2) if scores else None
-    closing = [r for r in outcomes if r["gates"] and not r["passed"]]
-    reasons = [
-        f"{r['id']}, {r['name']}: broken in {r['failed']:,} of {r['evaluated']:,}" for r in closing
-    ]
+    closing = [r for r in outcomes if r.gates and not r.passed]
+    reasons = [f"{r.id}, {r.name}: broken in {r.failed:,} of {r.evaluated:,}" for r in closing]
     if min_score and (score is None or score < min_score):
         actual = "unknown" if score is None else score
         reasons.append(f"min_score, the score is {min_score:g} or more: it is {actual}")
-    return {
-        "score": score,
-        "gate": "fail" if reasons else "pass",
-        "broken": [r["name"] for r in closing],
-        "reasons": reasons,
-        "dimensions": dimensions,
-        "rules": outcomes,
-        "conservation": steps,
-        "not_measured": list(absent),
-    }
+    return QualityRecord(
+        score=score,
+        gate="fail" if reasons else "pass",
+        broken=[r.name for r in closing],
+        reasons=reasons,
+        dimensions=dimensions,
+        rules=outcomes,
+        conservation=steps,
+        not_measured=list(absent),
+    )
 
 # %% ../../nbs/2_films/27_validate.ipynb #27abs002
 def absent_sentence(
@@ -171,23 +169,23 @@ class GateClosed(TmdbError):
 
 
 def verdict(
-    quality: dict[str, Any],  # from `quality`
+    quality: QualityRecord,  # from `quality`
 ) -> str:
     "Gate and score in words."
-    score = "unknown" if quality["score"] is None else f"{quality['score']} of 100"
-    if quality["gate"] == "pass":
-        n = sum(r["gates"] for r in quality["rules"])
+    score = "unknown" if quality.score is None else f"{quality.score} of 100"
+    if quality.gate == "pass":
+        n = sum(r.gates for r in quality.rules)
         return f"The gate is open: all {n} rules that can close it passed. Score: {score}."
-    reasons = "; ".join(quality["reasons"])
+    reasons = "; ".join(quality.reasons)
     return f"The gate is closed, so the run computes no numbers. Score: {score}. Broken: {reasons}."
 
 # %% ../../nbs/2_films/27_validate.ipynb #27val902
 def require_gate(
-    quality: dict[str, Any],  # from `quality`
+    quality: QualityRecord,  # from `quality`
 ) -> str:
     "The verdict in words. Raises `GateClosed` with each broken rule and its number of failures."
-    if quality["gate"] == "fail":
-        reasons = "; ".join(quality["reasons"])
+    if quality.gate == "fail":
+        reasons = "; ".join(quality.reasons)
         raise GateClosed(
             f"quality gate closed ({reasons}): fix the input; details are in quality.json"
         )
@@ -195,33 +193,33 @@ def require_gate(
 
 # %% ../../nbs/2_films/27_validate.ipynb #7985ddc5
 def dimension_table(
-    quality: dict[str, Any],  # from `quality`
+    quality: QualityRecord,  # from `quality`
 ) -> list[dict[str, Any]]:
     """One row for all and for each dimension: `asks` (its meaning), `score`, `rules`, and
     `evaluated`, the number of rules with rows to evaluate."""
     rows = []
-    for name, score in {"all": quality["score"], **quality["dimensions"]}.items():
-        mine = [r for r in quality["rules"] if name in ("all", r["dimension"])]
+    for name, score in {"all": quality.score, **quality.dimensions}.items():
+        mine = [r for r in quality.rules if name in ("all", r.dimension)]
         row = {
             "dimension": name,
             "asks": DIMENSION_MEANINGS.get(name, "the mean of the dimensions"),
             "score": "unknown" if score is None else score,
             "rules": len(mine),
-            "evaluated": sum(r["share"] is not None for r in mine),
+            "evaluated": sum(r.share is not None for r in mine),
         }
         rows.append(row)
     return rows
 
 # %% ../../nbs/2_films/27_validate.ipynb #27val903
 def worst_first(
-    outcomes: list[dict[str, Any]],  # from `outcome`
+    outcomes: list[RuleOutcome],  # from `outcome`
 ) -> list[dict[str, Any]]:
-    """The outcomes by share of failures, largest first and unknown last, with `outcome`: kept,
-    broken or unknown."""
+    """One row per rule, those with the largest share of failures first and unknown ones last: the
+    fields of its outcome, and `outcome`: kept, broken or unknown."""
     words = {True: "kept", False: "broken"}
-    order = sorted(outcomes, key=lambda r: (r["share"] is None, -(r["share"] or 0), r["id"]))
+    order = sorted(outcomes, key=lambda r: (r.share is None, -(r.share or 0), r.id))
     return [
-        {**r, "outcome": "unknown" if r["share"] is None else words[r["failed"] == 0]}
+        {**dict(r), "outcome": "unknown" if r.share is None else words[r.failed == 0]}
         for r in order
     ]
 

@@ -24,6 +24,7 @@ from tmdb_analysis.core.display import (
     multiple_text,
     range_text,
 )
+from ..core.records import QualityRecord
 from ..films.clean import BY_NAME
 from ..films.validate import absent_sentence
 from ..kpis.franchises import FIRST_FILM_NOTE, NO_COLLECTIONS_NOTE
@@ -467,21 +468,21 @@ def unmeasured_findings(
 
 # %% ../../nbs/6_report/67_findings.ipynb #df845e27
 def quality_finding(
-    quality: Mapping[str, Any],  # content of quality.json
+    quality: QualityRecord,
     films: int,  # number of films in the run
     money: int,  # number of films with usable budget and revenue
 ) -> Finding:
     "The quality score, the result of the critical checks, and the share of usable money."
-    score = quality["score"]
+    score = quality.score
     heading = "Data quality is unknown"
     if score is not None:
         heading = f"Data quality: {score:.0f} out of 100"
-    is_good = quality["gate"] == "pass"
+    is_good = quality.gate == "pass"
     gate = "all critical checks passed" if is_good else "a critical check failed"
     sentence = f"{heading}; {gate}."
     if films:
         share = f"{money:,} of {film_count_text(films)} ({percent(money / films)})"
         sentence += f" {share} have usable budget and revenue."
-    if quality.get("not_measured"):
-        sentence += f" {absent_sentence(quality['not_measured'])}"
+    if quality.not_measured:
+        sentence += f" {absent_sentence(quality.not_measured)}"
     return Finding("quality", heading, sentence, gate)
