@@ -4,12 +4,11 @@
 
 # %% auto #0
 __all__ = ['CHANGE_COLUMNS', 'readable_value', 'signed_text', 'kpi_summary', 'row_with_rank', 'films_sentence', 'plain_table',
-           'parts_table', 'print_kpi_changes', 'print_changes', 'changes_page', 'finish_day', 'write_changes',
-           'compare_with_previous']
+           'parts_table', 'rank_change', 'print_kpi_changes', 'print_changes', 'changes_page', 'finish_day',
+           'write_changes', 'compare_with_previous']
 
 # %% ../../nbs/8_runs/82_changes.ipynb #7e3685df
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -20,7 +19,16 @@ from ..core.display import cell_text, column_title, field_text
 from ..core.home import Run, print_lines, terminal_text, write_text
 from ..pages.page import fill_template, html_page
 from .catalog import all_runs, comparable_runs
-from .history import compare_runs
+from tmdb_analysis.runs.history import (
+    Comparison,
+    FilmChanges,
+    KpiChanges,
+    MeasureChange,
+    RowRank,
+    RunSummary,
+    ValueChange,
+    compare_runs,
+)
 
 # %% ../../nbs/8_runs/82_changes.ipynb #6e53d0df
 def readable_value(
@@ -44,7 +52,7 @@ def signed_text(
 
 # %% ../../nbs/8_runs/82_changes.ipynb #e7e605cc
 def kpi_summary(
-    kpi: Mapping[str, Any],  # of a comparison, as `kpi_changes` returns it
+    kpi: KpiChanges,
 ) -> str:
     "What changed in a KPI, in one line."
     if kpi["apart"]:
@@ -60,7 +68,7 @@ def kpi_summary(
 
 # %% ../../nbs/8_runs/82_changes.ipynb #82chg910
 def row_with_rank(
-    row: Mapping[str, Any],  # an item of `new`, `vanished` or `moves` from `kpi_changes`
+    row: RowRank,
 ) -> str:
     "A row with its rank, or with both ranks if it moved."
     if "before" in row:
@@ -69,7 +77,7 @@ def row_with_rank(
 
 # %% ../../nbs/8_runs/82_changes.ipynb #c0031b04
 def films_sentence(
-    films: Mapping[str, Any],  # from `film_changes`, with `apart`: why not comparable, or None
+    films: FilmChanges,
 ) -> str:
     "How many films are new, vanished or revised, in words."
     if films["apart"]:
@@ -100,24 +108,41 @@ def plain_table(
 
 # %% ../../nbs/8_runs/82_changes.ipynb #82chg920
 def parts_table(
-    rows: list[dict[str, Any]],  # `totals` of a comparison: one for each measure
+    rows: list[MeasureChange],  # one for each measure
 ) -> Table:
     "How much of each change comes from vanished films, revised values and new films."
     table = plain_table("", *CHANGE_COLUMNS)
     for row in rows:
-        changes = [signed_text(row[part]) for part in CHANGE_COLUMNS[2:]]
+        changes = (row["change"], row["vanished"], row["revised"], row["new"])
         table.add_row(
             column_title(row["measure"]),
             readable_value(row["before"]),
             readable_value(row["after"]),
-            *changes,
+            *map(signed_text, changes),
         )
     return table
 
 # %% ../../nbs/8_runs/82_changes.ipynb #22490294
+def rank_change(
+    row: str,  # its name, for people
+    before: int | None,  # rank in the earlier run; None: the row is not there
+    after: int | None,  # rank in the later run; None: the row is not there
+    verdict: str,  # new, vanished or moved
+) -> ValueChange:
+    "A row that came, went or moved, as a change of its rank."
+    return {
+        "row": row,
+        "column": "rank",
+        "before": before,
+        "after": after,
+        "change": None,
+        "verdict": verdict,
+    }
+
+
 def print_kpi_changes(
     name: str,  # of the KPI
-    kpi: Mapping[str, Any],  # of a comparison, as `kpi_changes` returns it
+    kpi: KpiChanges,
     console: Console,  # where to print; outside a terminal no line is wrapped
     most: int = 20,  # largest number of rows to print
 ) -> None:
@@ -126,15 +151,12 @@ def print_kpi_changes(
     if kpi["apart"]:
         return
     table = plain_table("row", "", "before", "after", "change", "verdict")
-    rank = {"column": "rank", "change": None}
-    new = [{**row, **rank, "verdict": "new"} for row in kpi["new"]]
-    vanished = [{**row, **rank, "verdict": "vanished"} for row in kpi["vanished"]]
-    moves = [{**row, **rank, "verdict": "moved"} for row in kpi["moves"]]
-    for row in new:
-        row |= {"before": None, "after": row["rank"]}
-    for row in vanished:
-        row |= {"before": row["rank"], "after": None}
-    rows = [*new, *vanished, *moves, *kpi["changes"]]
+    rows = [
+        *(rank_change(row["row"], None, row["rank"], "new") for row in kpi["new"]),
+        *(rank_change(row["row"], row["rank"], None, "vanished") for row in kpi["vanished"]),
+        *(rank_change(row["row"], row["before"], row["after"], "moved") for row in kpi["moves"]),
+        *kpi["changes"],
+    ]
     for row in rows[:most]:
         column = row["column"]
         ends = readable_value(row["before"], column), readable_value(row["after"], column)
@@ -146,7 +168,7 @@ def print_kpi_changes(
 
 # %% ../../nbs/8_runs/82_changes.ipynb #45defbfb
 def print_changes(
-    result: Mapping[str, Any],  # comparison, as `compare_runs` returns it
+    result: Comparison,
     kpis: list[str],  # names of KPIs to print row by row; empty: print the whole comparison
     console: Console,  # where to print; outside a terminal no line is wrapped
     most: int = 5,  # largest number of new or vanished films to name
@@ -174,7 +196,7 @@ def print_changes(
 
 # %% ../../nbs/8_runs/82_changes.ipynb #b55e0b00
 def changes_page(
-    result: Mapping[str, Any],  # comparison, as `compare_runs` returns it
+    result: Comparison,
     most: int = 20,  # largest number of rows in each list and table
 ) -> str:
     "A comparison as an HTML page of the later run."
@@ -204,13 +226,13 @@ def changes_page(
 
 
 def finish_day(
-    side: Mapping[str, Any],  # `before` or `after` of a comparison
+    side: RunSummary,
 ) -> str:
     "The day on which a run finished (ISO), or `not finished`."
     return str(side["finished"])[:10] if side["finished"] else "not finished"
 
 # %% ../../nbs/8_runs/82_changes.ipynb #82chg930
-def write_changes(before: Run, after: Run) -> dict[str, Any]:
+def write_changes(before: Run, after: Run) -> Comparison:
     "Write the page of a comparison into the folder of the later run; return the comparison."
     result = compare_runs(before, after)
     write_text(after.report / f"diff_{before.id}.html", changes_page(result))
