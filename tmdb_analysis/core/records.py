@@ -6,13 +6,13 @@
 __all__ = ['R', 'SELECTION_PARAMETERS', 'Record', 'read_record', 'write_record', 'StageRecord', 'stage_name', 'record_path',
            'utc_now', 'new_record', 'stage_records', 'stage_file', 'FileDigest', 'StageLine', 'TableDefinition',
            'RunRecord', 'question', 'has_same_films', 'run_before', 'RuleOutcome', 'ConservationStep', 'QualityRecord',
-           'read_quality']
+           'read_quality', 'Silence', 'FetchProgress']
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec002
 from datetime import UTC, datetime
 from filecmp import cmp
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
@@ -285,3 +285,20 @@ def read_quality(run: Run) -> QualityRecord | None:
     "The quality of a run; None where it was not measured. Raises `TmdbError`."
     path = run.report / "quality.json"
     return read_record(path, QualityRecord) if path.is_file() else None
+
+# %% ../../nbs/0_core/09_records.ipynb #09rec932
+class Silence(TypedDict):
+    "An outage of TMDB, while a fetch waits for its end."
+
+    reason: str  # such as HTTP 503
+    pause: float  # seconds until the next try
+
+
+class FetchProgress(TypedDict):
+    "How far a fetch is: `data/raw/<run>/progress.json`."
+
+    done: int  # films with an answer, or with the reason why there is none
+    wanted: int  # films to fetch
+    seconds: float  # since the start
+    cache_faults: int  # answers that the cache could not keep or give
+    silence: Silence | None  # None while TMDB answers

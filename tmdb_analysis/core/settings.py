@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['RESERVED_NAMES', 'HARMFUL_CHARACTERS', 'WINDOWS_NAMES', 'PLAIN_URL', 'SECRETS', 'SOURCE_OF', 'SECTIONS', 'SECTION_OF',
-           'SCOPE', 'SHOWN_NAMES', 'RISKY_SETTINGS', 'OWN_ENGINES', 'TmdbError', 'UsageError', 'TryLater', 'package',
-           'checkout', 'book', 'root', 'local_path', 'local_file', 'refuse_mixed_url', 'is_loopback', 'split_commas',
-           'Section', 'Api', 'Spark', 'yaml_pairs', 'Pipeline', 'Quality', 'Report', 'name_hint', 'safe_name',
-           'group_by_section', 'refuse_secret', 'given_parameters', 'is_given', 'with_implied_source',
+           'SCOPE', 'SHOWN_NAMES', 'Sections', 'RISKY_SETTINGS', 'OWN_ENGINES', 'TmdbError', 'UsageError', 'TryLater',
+           'package', 'checkout', 'book', 'root', 'local_path', 'local_file', 'refuse_mixed_url', 'is_loopback',
+           'split_commas', 'Section', 'Api', 'Spark', 'yaml_pairs', 'Pipeline', 'Quality', 'Report', 'name_hint',
+           'safe_name', 'group_by_section', 'refuse_secret', 'given_parameters', 'is_given', 'with_implied_source',
            'without_other_sources', 'from_environment', 'safe_environment', 'refuse_misplaced', 'from_yaml',
            'from_dotenv', 'refuse_risky', 'stored_settings', 'Settings', 'settings', 'origins', 'allowed_values',
            'parameters']
@@ -22,7 +22,7 @@ from datetime import date
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypeAlias, get_args, get_origin
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
@@ -715,12 +715,15 @@ def safe_name(
     return str(name) if re.fullmatch(r"\w{1,30}", str(name)) else "(not shown)"
 
 # %% ../../nbs/0_core/00_settings.ipynb #00set928
+Sections: TypeAlias = dict[str, dict[str, Any]]  # section -> setting name -> value
+
+
 def group_by_section(
     values: Mapping[str, Any],  # setting name -> value
     where: str,  # where the user wrote the names, for the error
-) -> dict[str, dict[str, Any]]:
-    "The settings by section: section -> name -> value. Raises `UsageError` for an unknown name."
-    sections: dict[str, dict[str, Any]] = {}
+) -> Sections:
+    "The settings by section. Raises `UsageError` for an unknown name."
+    sections: Sections = {}
     for name, value in values.items():
         if name not in SECTION_OF:
             hint = name_hint(name, list(SECTION_OF))
@@ -771,9 +774,9 @@ def is_given(
 
 # %% ../../nbs/0_core/00_settings.ipynb #00set931
 def with_implied_source(
-    sections: dict[str, dict[str, Any]],  # all from one place
+    sections: Sections,  # all from one place
     where: str,  # name of the place, for the error
-) -> dict[str, dict[str, Any]]:
+) -> Sections:
     "The sections with the source that they imply. Raises `UsageError` if they imply two."
     pipeline = sections.get("pipeline", {})
     own = {Pipeline.model_fields["source"].default, *SOURCE_OF.values()}
@@ -795,8 +798,8 @@ def with_implied_source(
 
 # %% ../../nbs/0_core/00_settings.ipynb #00set934
 def without_other_sources(
-    places: list[dict[str, dict[str, Any]]],  # from `with_implied_source`, the winning place first
-) -> list[dict[str, dict[str, Any]]]:
+    places: list[Sections],  # from `with_implied_source`, the winning place first
+) -> list[Sections]:
     "The places without settings of another source, so that no record of a run shows them."
     pipelines = [place.get("pipeline", {}) for place in places]
     wanted = next((values["source"] for values in pipelines if values.get("source")), None)
@@ -815,7 +818,7 @@ def without_other_sources(
 def from_environment(
     env: Mapping[str, str | None],  # variables, as in os.environ
     where: str,  # name of their place, for the error
-) -> dict[str, dict[str, Any]]:
+) -> Sections:
     "The settings among environment variables, by section. Raises `UsageError` for unknown ones."
     ours = {k[5:].lower(): v for k, v in env.items() if k.upper().startswith("TMDB_") and v}
     return group_by_section(ours, where)
@@ -830,7 +833,7 @@ def safe_environment(
 
 # %% ../../nbs/0_core/00_settings.ipynb #0d9c92d7
 def refuse_misplaced(
-    content: dict[str, dict[str, Any]],  # section -> name -> value, as in the file
+    content: Sections,  # as in the file
     file: str,  # name of the file, for the error
 ) -> None:
     "Raises `UsageError` for an unknown section or setting, and for a secret."
@@ -851,7 +854,7 @@ def refuse_misplaced(
 # %% ../../nbs/0_core/00_settings.ipynb #00set937
 def from_yaml(
     path: Path,  # of a YAML file, which may be missing
-) -> dict[str, dict[str, Any]]:
+) -> Sections:
     "The settings in a YAML file, by section; {} without a file. Raises `UsageError`."
     if not path.exists():
         return {}
@@ -877,7 +880,7 @@ def from_yaml(
 # %% ../../nbs/0_core/00_settings.ipynb #b969be6a
 def from_dotenv(
     path: Path,  # of a file `.env`, which may be missing
-) -> dict[str, dict[str, Any]]:
+) -> Sections:
     "The settings in a `.env`, by section; {} without a file. Raises `UsageError`."
     if not path.exists() or path.is_dir():  # a virtual environment may have this name
         return {}
@@ -906,7 +909,7 @@ OWN_ENGINES = ("sail", "spark")  # of this machine, so naming them is harmless
 
 
 def refuse_risky(
-    given: dict[str, dict[str, Any]],  # section -> name -> value, from a file
+    given: Sections,  # from a file
     file: str,  # its name: .env or config.yaml
 ) -> None:
     "Raise `UsageError` for a setting that a file of the current folder must not choose."
@@ -920,8 +923,8 @@ def refuse_risky(
             raise UsageError(f"{file}: {problem}; {way}")
 
 # %% ../../nbs/0_core/00_settings.ipynb #00set951
-def stored_settings() -> dict[str, dict[str, dict[str, Any]]]:
-    """The settings of each place but the command line: place -> section -> name -> value. Raises
+def stored_settings() -> dict[str, Sections]:
+    """The settings of each place but the command line, by place and section. Raises
     `UsageError`."""
     files = {
         ".env": from_dotenv(root() / ".env"),
@@ -957,7 +960,7 @@ def settings(
     given = {k: v for k, v in options.items() if v is not None}
     options_by_section = with_implied_source(group_by_section(given, "options"), "options")
     layers = without_other_sources([options_by_section, *stored_settings().values()])
-    sections: dict[str, dict[str, Any]] = {}
+    sections: Sections = {}
     for layer in reversed(layers):  # the winning place comes last
         for section, values in layer.items():
             sections[section] = sections.get(section, {}) | values

@@ -12,7 +12,6 @@ __all__ = ['VOTE_BANDS', 'MONEY_COVERAGE', 'COHORT_PROFILE', 'PROFILE_MEDIANS', 
 # %% ../../nbs/4_kpis/49_coverage.ipynb #1990f55d
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -127,7 +126,7 @@ def money_coverage(
         "language": rows_by_value(films, "original_language", "group"),
         "genre": rows_by_value(films, "genres", "group"),
     }
-    rows: list[dict[str, Any]] = []
+    rows: list[KpiRow] = []
     for kind, grouped in kinds.items():
         found = money_counts(grouped)
         if kind in ("language", "genre"):
@@ -139,7 +138,7 @@ def money_coverage(
 # %% ../../nbs/4_kpis/49_coverage.ipynb #49count01
 def money_counts(
     grouped: DataFrame,  # MOVIES contract, with `group`
-) -> list[dict[str, Any]]:
+) -> list[KpiRow]:
     "One row for each group: `group`, `films`, `n_budget`, `n_revenue` and `n_both`."
     counted = grouped.groupBy("group").agg(
         F.count("*").alias("films"),
@@ -147,7 +146,7 @@ def money_counts(
         F.count("revenue_musd").alias("n_revenue"),
         F.count("roi").alias("n_both"),
     )
-    rows: list[dict[str, Any]] = counted.toArrow().to_pylist()
+    rows: list[KpiRow] = counted.toArrow().to_pylist()
     return rows
 
 # %% ../../nbs/4_kpis/49_coverage.ipynb #49order01
@@ -163,9 +162,9 @@ def coverage_order(
 
 def coverage_shares(
     row: KpiRow,  # with `films` and the numbers of films with known money
-) -> dict[str, Any]:
+) -> KpiRow:
     "The shares of a group with their intervals."
-    shares: dict[str, Any] = {}
+    shares: KpiRow = {}
     for what in ("budget", "revenue", "both"):
         shares |= estimate_values(what, wilson(row[f"n_{what}"], row["films"]))
     return shares
@@ -218,7 +217,7 @@ def cohort_profile(
     the number of films with a known value. A film counts in each of its countries."""
     chosen = films.join(cohort.select("id"), "id", "left_semi")
     sides = {"cohort": chosen, "all_films": films}
-    rows: list[dict[str, Any]] = [
+    rows: list[KpiRow] = [
         {"kind": "median", "place": place, "measure": name}
         for place, name in enumerate(PROFILE_MEDIANS, 1)
     ]
@@ -237,7 +236,7 @@ def list_shares(
     kind: str,  # language or country
     name: str,  # column of MOVIES
     sides: dict[str, DataFrame],  # MOVIES rows of the cohort and of all films, by column
-) -> list[dict[str, Any]]:
+) -> list[KpiRow]:
     "The shares of the most frequent languages or countries, of films with a known value."
     counts, totals = {}, {}
     for side, part in sides.items():
@@ -247,7 +246,7 @@ def list_shares(
     most = sorted(counts["all_films"].items(), key=lambda item: (-item[1], item[0]))
     rows = []
     for place, (value, _) in enumerate(most[:PROFILE_ROWS], 1):
-        row: dict[str, Any] = {"kind": kind, "place": place, "measure": value}
+        row: KpiRow = {"kind": kind, "place": place, "measure": value}
         for side, total in totals.items():
             share = counts[side].get(value, 0) / total if total else None
             row |= {side: share, f"n_{side}": total}

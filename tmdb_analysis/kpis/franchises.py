@@ -9,8 +9,6 @@ __all__ = ['FIRST_FILM_NOTE', 'NO_COLLECTIONS_NOTE', 'FRANCHISE_VS_STANDALONE', 
            'effect_size', 'franchise_effect', 'instalments', 'instalment_counts']
 
 # %% ../../nbs/4_kpis/43_franchises.ipynb #b06dd513
-from typing import Any
-
 import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame, Window
@@ -28,6 +26,7 @@ from tmdb_analysis.kpis.groups import (
 )
 from tmdb_analysis.kpis.registry import (
     SAME_FILM,
+    KpiRow,
     RunTables,
     cohort_kpi,
     definition,
@@ -232,7 +231,7 @@ def franchise_groups(
     six independent films. `earned_back` is the share of films that return at least the given
     multiple of their budget; its 95 % interval is Wilson's, which treats films as independent. Each
     `n_` is the number of films."""
-    rows: list[dict[str, Any]] = []
+    rows: list[KpiRow] = []
     for group in COMPARED_GROUPS:
         members = films[films["group"] == group]
         row = {"group": group, "films": len(members)}
@@ -355,7 +354,7 @@ def instalments(
     its collection; a film whose title says that earlier films are missing does not count as one."""
     first = films[films["group"] == "first"].set_index("cluster")["real_revenue_musd"]
     relative = films["real_revenue_musd"] / films["cluster"].map(first).astype("float64")
-    rows: list[dict[str, Any]] = []
+    rows: list[KpiRow] = []
     for number, n in sorted(counts.items()):
         members = (films["instalment"] == number).fillna(False)
         clusters = films["cluster"][members]

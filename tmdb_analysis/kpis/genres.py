@@ -146,7 +146,7 @@ def genre_returns(
 def genre_money(
     films: pd.DataFrame,  # of one genre, with `weight`
     earned_back: float,  # revenue / budget
-) -> dict[str, Any]:
+) -> KpiRow:
     """The returns of one genre: the columns of GENRE_RETURNS from `median_return` to
     `earned_back_high`."""
     weight = films["weight"]
@@ -282,7 +282,7 @@ def tier_genres(
 # %% ../../nbs/4_kpis/45_genres.ipynb #40baeafc
 def genre_sets(
     films: DataFrame,  # MOVIES contract
-) -> list[dict[str, Any]]:
+) -> list[KpiRow]:
     "The number of `films` of each combination of `genres` (a list) in the data."
     known = films.filter(F.col("genres").isNotNull())
     counted = known.groupBy("genres").agg(F.count("*").alias("films"))
@@ -330,7 +330,7 @@ GENRE_PAIRS = Table(
     parameters=("min_pair",),
 )
 def genre_pairs(
-    sets: list[dict[str, Any]],  # from `genre_sets`
+    sets: list[KpiRow],  # from `genre_sets`
     min_pair: int = 20,  # pairs with fewer films are not shown
 ) -> pa.Table:  # GENRE_PAIRS contract
     """Pairs of genres that occur together in at least one film. `jaccard` is the number of films

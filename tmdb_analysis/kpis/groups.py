@@ -161,7 +161,7 @@ MEDIAN_RETURN = [
 def estimate_values(
     name: str,  # of the estimate
     estimate: Estimate,
-) -> dict[str, Any]:
+) -> KpiRow:
     "An estimate as columns of a table: `<name>`, `<name>_low` and `<name>_high`."
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
@@ -176,7 +176,7 @@ def interval_values(
 # %% ../../nbs/4_kpis/41_groups.ipynb #41gro901
 def median_return(
     films: pd.DataFrame,  # some films of the cohort: `roi, cluster`
-) -> dict[str, Any]:
+) -> KpiRow:
     """The typical return: the median of revenue / budget over the given films of the cohort, with
     its 95 % sign-test interval, which allows for films of one franchise. `n_return` is the number
     of films. The interval is unknown for fewer than six independent films, and the median without
@@ -188,7 +188,7 @@ def median_return(
 def median_returns(
     films: pd.DataFrame,  # from `cohort_with`, with one row for each film and group
     key: str,  # column that defines the group; rows without a value are left out
-) -> dict[Any, dict[str, Any]]:
+) -> dict[Any, KpiRow]:
     "The typical return of each group, by the value of `key`."
     return {group: median_return(of_group) for group, of_group in films.groupby(key)}
 

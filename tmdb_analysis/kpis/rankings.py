@@ -236,7 +236,7 @@ def ranking_difference(
     films: int,  # eligible films in this case
     now: pd.DataFrame,  # the ranking in this case: `id` and `title`, by rank
     published: pd.DataFrame,  # the published ranking: the same columns
-) -> dict[str, Any]:
+) -> KpiRow:
     "A row of SENSITIVITY: how a ranking differs from the published one."
     stays, stayed = now["id"].isin(published["id"]), published["id"].isin(now["id"])
     return {
@@ -349,7 +349,7 @@ THRESHOLD_PHRASES = {
 
 
 def threshold_sentence(
-    row: dict[str, Any],  # of the SENSITIVITY contract
+    row: KpiRow,  # of the SENSITIVITY contract
     first: str | None,  # title on rank 1 of the published ranking
 ) -> str:
     "A sentence on how a ranking changes at one other threshold."
@@ -369,7 +369,7 @@ def threshold_sentence(
 
 def threshold_sentences(
     name: str,  # one of RANKINGS
-    rows: list[dict[str, Any]],  # of the SENSITIVITY contract
+    rows: list[KpiRow],  # of the SENSITIVITY contract
     threshold: float | None,  # the published one
 ) -> str:
     "Sentences on how a ranking changes at all other thresholds."

@@ -331,7 +331,7 @@ def correlations(
         "one vote or more": voted,
         "cohort": cohort,
     }
-    rows: list[dict[str, Any]] = []
+    rows: list[KpiRow] = []
     for pair, (x, y, among) in CORRELATED_PAIRS.items():
         estimate = spearman(frames[among][x], frames[among][y])
         rows.append(

@@ -9,7 +9,6 @@ __all__ = ['YEARLY', 'YEARLY_MONEY', 'DECADES', 'YEAR_CHANGE', 'WINDOW_MONTHS', 
 
 # %% ../../nbs/4_kpis/46_trends.ipynb #48d0b7e1
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +24,7 @@ from tmdb_analysis.kpis.groups import (
     summary_columns,
 )
 from tmdb_analysis.kpis.registry import (
+    KpiRow,
     cohort_kpi,
     cohort_where,
     definition,
@@ -85,7 +85,7 @@ def with_decade(
 # %% ../../nbs/4_kpis/46_trends.ipynb #40ce033b
 def quartiles(
     values: pd.Series,  # real revenue of each film, million USD; NaN if unknown
-) -> dict[str, Any]:
+) -> KpiRow:
     "The exact quartiles of the known real revenues, and their number of films."
     known = values.dropna().astype("float64")
     low, middle, high = known.quantile([0.25, 0.5, 0.75]) if len(known) else (None, None, None)
@@ -105,7 +105,7 @@ def money_by(
     last: pd.Timestamp | date | None,  # date of the data; None if unknown
     length: int = 1,  # years in a period
     min_year: int = 20,  # films in the cohort; periods with fewer are marked `few`
-) -> list[dict[str, Any]]:
+) -> list[KpiRow]:
     "One row for each year or decade: `key` and the columns of `period_columns`."
     of_period = dict(list(with_decade(cohort).groupby(key)))
     rows = []
@@ -279,7 +279,7 @@ def year_change(
         "real_revenue": "real_revenue_musd",
         "real_budget": "real_budget_musd",
     }
-    rows: list[dict[str, Any]] = []
+    rows: list[KpiRow] = []
     for measure, name in values.items():
         if year is None:
             break
@@ -307,7 +307,7 @@ def season_summary(
     cohort: pd.DataFrame,  # from `cohort_with`, with `month`
     first: int,  # first month, 1 to 12
     last: int,  # last month, 1 to 12
-) -> dict[str, Any]:
+) -> KpiRow:
     "The films released in the given months of any year: number, share of all dated films, return."
     films = int(counts.loc[counts["month"].between(first, last), "films"].sum())
     return {"films": films, "share": films / counts["films"].sum()} | median_return(

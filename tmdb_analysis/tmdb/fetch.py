@@ -23,6 +23,7 @@ from typing import Any
 import orjson
 
 from ..core.home import Run, write_text
+from ..core.records import FetchProgress
 from ..core.settings import Settings, TmdbError, TryLater, UsageError
 from .client import Answer, Tmdb, last_results, next_result, start_threads
 from tmdb_analysis.tmdb.ledger import (
@@ -210,7 +211,7 @@ def fetch(
     stop: threading.Event,  # set it to stop after the requests being sent
     previous: PreviousRun,  # earlier run, for films that TMDB cannot deliver
     refresh: set[int],  # ids to ask TMDB for even if the cache has a fresh answer
-    tell: Callable[[dict[str, Any]], None] = lambda _: None,  # called with the progress
+    tell: Callable[[FetchProgress], None] = lambda _: None,  # called with the progress
     last: bool = False,  # the last attempt: films that fail in an outage have failed
 ) -> None:
     """Fetch the pending films. Raises `SecretRefused`, `TryLater` or `TmdbError`; what was fetched
@@ -223,9 +224,15 @@ def fetch(
 
     def show() -> None:
         "Report the progress."
-        progress = {"done": n, "wanted": len(films), "seconds": time.monotonic() - start}
-        faults, silence = tmdb.counters.cache_faults(), tmdb.adapter.gate.silence()
-        tell(progress | {"cache_faults": faults, "silence": silence})
+        tell(
+            {
+                "done": n,
+                "wanted": len(films),
+                "seconds": time.monotonic() - start,
+                "cache_faults": tmdb.counters.cache_faults(),
+                "silence": tmdb.adapter.gate.silence(),
+            }
+        )
 
     def idle() -> None:
         "Write and report while no result comes."
@@ -259,11 +266,11 @@ def fetch(
 # %% ../../nbs/1_tmdb/15_fetch.ipynb #b728bec9
 def progress_file(
     folder: Path,  # raw folder of the run
-) -> Callable[[dict[str, Any]], None]:
+) -> Callable[[FetchProgress], None]:
     "A function that writes the progress to progress.json, at most once a second."
     last = 0.0
 
-    def tell(progress: dict[str, Any]) -> None:
+    def tell(progress: FetchProgress) -> None:
         "Write the progress if a second has passed, or all films are done."
         nonlocal last
         if time.monotonic() - last >= 1 or progress["done"] == progress["wanted"]:
@@ -336,7 +343,7 @@ def expand(
     stop: threading.Event,  # set it to stop after the requests being sent
     previous: PreviousRun,  # earlier run, for films that TMDB cannot deliver
     again: set[int],  # ids to ask TMDB for even if the cache has a fresh answer
-    tell: Callable[[dict[str, Any]], None],  # called with the progress
+    tell: Callable[[FetchProgress], None],  # called with the progress
 ) -> None:
     "Fetch related films: the other parts of collections, and all films of the named people."
     for _ in ledger.once("expanded"):

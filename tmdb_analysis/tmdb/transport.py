@@ -33,6 +33,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from ..core.records import Silence
 from ..core.settings import Api, TmdbError, TryLater, is_loopback
 from .cache import FILM_PATH, body_flaw
 
@@ -316,8 +317,8 @@ class Gate:
             if self.outage and turn.probe:
                 self.outage.extend(turn.failed)
 
-    def silence(self) -> dict[str, object] | None:
-        "`reason` and `pause` (seconds) of an outage, for progress lines; None if TMDB answers."
+    def silence(self) -> Silence | None:
+        "The outage, for progress lines; None if TMDB answers."
         outage = self.outage
         return {"reason": outage.reason, "pause": outage.pause} if outage else None
 

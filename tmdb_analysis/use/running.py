@@ -27,7 +27,7 @@ from rich.status import Status
 from .. import __version__
 from ..core.home import print_lines, published, scope_words, terminal_text
 from ..core.processes import stoppable
-from ..core.records import RunRecord, StageRecord, utc_now
+from ..core.records import FetchProgress, RunRecord, StageRecord, utc_now
 from tmdb_analysis.core.settings import (
     Settings,
     TmdbError,
@@ -337,7 +337,7 @@ def show_progress(
 
 # %% ../../nbs/9_use/98_running.ipynb #9df2867d
 def progress_line(
-    progress: dict[str, Any],  # content of progress.json: done, wanted, seconds, silence, ...
+    progress: FetchProgress,  # content of progress.json
 ) -> str:
     "Progress of a fetch in a line: films done, films a second, time left."
     silence, faults = progress["silence"], progress["cache_faults"]
