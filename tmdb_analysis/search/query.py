@@ -153,7 +153,7 @@ Give a person or franchise by TMDB id as #62, as in cast:#62.
 Numbers: 1999, 1990-1999, 1990- (and above), -1979 (and below), or >= <= > < = as in roi>2.
 A film with an unknown value does not meet a condition on that value.
 A - before a condition excludes the films that meet it: genre:Crime -genre:Drama finds crime films
-that are not dramas. If a query starts with -, put -- before it: tmdb search -- -genre:Drama
+that are not dramas.
 TMDB's own keywords are not in the data.
 
 {fields}

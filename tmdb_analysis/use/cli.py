@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Options', 'RUN_OPTIONS', 'DEBUG', 'COMMON', 'ENGINE', 'SETTING', 'STAGE_OPTIONS', 'RUN', 'LAST_RUN', 'READ_RUN',
            'KEEP_RAW', 'OUTPUT_FILE', 'NEW_RUN_VERBS', 'READING_VERBS', 'CARE_VERBS', 'WITHOUT_HOME', 'VERBS',
-           'option_table', 'whole_number', 'time_before', 'form_options', 'Verb', 'print_error', 'Parser',
+           'EXCLUSION', 'option_table', 'whole_number', 'time_before', 'form_options', 'Verb', 'print_error', 'Parser',
            'add_options', 'parser', 'parameter_lines', 'params', 'bash_completion', 'fish_completion', 'completion',
            'refuse_given_secrets', 'drop_output', 'command_console', 'fault_line', 'main']
 
@@ -221,7 +221,7 @@ READING_VERBS = {
         "use.verbs:search",
         ("search genre:Horror year:1990-1999 sort:-rating", "search alien --limit 5 --json"),
         option_table("""
-            query QUERY ...  conditions, see below; put -- before a query that starts with -
+            query QUERY ...  conditions, see below
             --limit N  maximum number of films (default: 20 in a table, all as CSV and JSON)
         """)
         | READ_RUN
@@ -413,6 +413,9 @@ def print_error(
     print(f"tmdb: {harmless}", file=sys.stderr)
 
 # %% ../../nbs/9_use/99_cli.ipynb #d1513cb7
+EXCLUSION = re.compile(r"-[a-z_]+[:<>]")  # the start of a condition that excludes films
+
+
 class Parser(argparse.ArgumentParser):
     "A parser that reports an error in one line. It never prints the value of an unknown option."
 
@@ -424,13 +427,15 @@ class Parser(argparse.ArgumentParser):
         namespace: Any = None,  # object that gets the values; None: a new one
     ) -> Any:
         "The parsed command. Exits with 2 for an unknown word or option."
-        namespace, unknown = self.parse_known_args(args, namespace)
+        given = sys.argv[1:] if args is None else args
+        words = [f" {word}" if EXCLUSION.match(word) else word for word in given]
+        namespace, unknown = self.parse_known_args(words, namespace)
         if not unknown:
             return namespace
         self.prog = f"{self.prog} {namespace.verb}"  # the --help of the verb lists its options
         option = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
         if option is None:
-            self.error(f"unexpected word {unknown[0]!r}")
+            self.error(f"unexpected word {unknown[0].strip()!r}")
         close = difflib.get_close_matches(option, list(VERBS[namespace.verb].options), n=1)
         self.error(f"unknown option {option}" + (f"; did you mean {close[0]}?" if close else ""))
 
