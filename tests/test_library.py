@@ -206,6 +206,13 @@ def test_a_ranking_of_any_kind_of_table_has_the_published_values(kind, demo):
     assert arrow_rows(best).to_pylist() == arrow_rows(tmdb.kpi("highest_roi", demo)).to_pylist()
 
 
+@pytest.mark.integration
+def test_a_ranking_of_no_films_is_an_empty_table(demo):
+    films = tmdb.load("movies", demo, as_="pandas")
+    best = tmdb.kpis.ranking(films[:0], "highest_roi")
+    assert len(best) == 0 and list(best) == list(tmdb.to_pandas(tmdb.kpi("highest_roi", demo)))
+
+
 def test_without_polars_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr("tmdb_analysis.core.store.find_spec", lambda name: None)
     with pytest.raises(TmdbError, match=r"pip install 'tmdb_analysis\[polars\]'"):

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['GROUP_ROWS', 'KINDS', 'TYPED_TABLES', 'TableFunction', 'CSV_DIGITS', 'refuse_finished', 'refuse_unknown_parameters',
            'open_run', 'write_parquet', 'sorted_rows', 'engine_files', 'computed_once', 'save', 'open_writer',
-           'table_file', 'read', 'read_arrow', 'require_kind', 'kind_of', 'arrow_rows', 'to_pandas', 'rows_as',
-           'spark_table', 'any_kind', 'require_columns', 'contract_faults', 'pipe_joined', 'rounded_fraction',
-           'joined_lists', 'csv_table', 'write_csv', 'save_kpi', 'read_kpi', 'save_movies_csv', 'load']
+           'table_file', 'read', 'read_arrow', 'require_kind', 'kind_of', 'arrow_rows', 'to_pandas', 'spark_rows',
+           'rows_as', 'spark_table', 'any_kind', 'require_columns', 'contract_faults', 'pipe_joined',
+           'rounded_fraction', 'joined_lists', 'csv_table', 'write_csv', 'save_kpi', 'read_kpi', 'save_movies_csv',
+           'load']
 
 # %% ../../nbs/0_core/07_store.ipynb #491316db
 import json
@@ -29,6 +30,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from .engine import path_for_engine, session
 from .home import Run, replace_file, run_to_read
@@ -256,6 +258,14 @@ def to_pandas(
     return arrow_rows(data).to_pandas(types_mapper=pd.ArrowDtype)
 
 # %% ../../nbs/0_core/07_store.ipynb #07kin005
+def spark_rows(
+    rows: pa.Table,  # all rows
+) -> DataFrame:
+    "The rows as a Spark DataFrame, with the columns of a table without rows."
+    columns = None if rows.num_rows else from_arrow_schema(rows.schema)
+    return session().createDataFrame(rows, columns)
+
+
 def rows_as(
     rows: pa.Table,  # all rows
     kind: str,  # one of KINDS
@@ -263,7 +273,7 @@ def rows_as(
     "The rows as a table of another kind. Raises `UsageError` and, without Polars, `TmdbError`."
     require_kind(kind)
     if kind == "spark":
-        return session().createDataFrame(rows)
+        return spark_rows(rows)
     if kind == "polars":
         import polars  # an extra
 
@@ -287,7 +297,7 @@ def spark_table(
     rows = arrow_rows(data)
     types = {field.name: field.type for table in TYPED_TABLES for field in table.schema}
     fields = [pa.field(field.name, types.get(field.name, field.type)) for field in rows.schema]
-    return session().createDataFrame(rows.cast(pa.schema(fields)))
+    return spark_rows(rows.cast(pa.schema(fields)))
 
 # %% ../../nbs/0_core/07_store.ipynb #07kin011
 TableFunction = TypeVar("TableFunction", bound=Callable[..., Any])
