@@ -130,7 +130,7 @@ FORMS = {  # column: pattern, and the condition in words
     "imdb_id": ("^(tt[0-9]{7,})?$", "the id at IMDb is tt and seven digits or more"),
     "poster_path": (
         "^(/[^ ]+[.](jpg|jpeg|png|svg|webp))?$",
-        "the path of the poster is one",
+        "the poster is the path of a picture",
     ),
     "homepage": ("^(https?://[^ ]+)?$", "the homepage is a web address"),
 }
@@ -190,7 +190,7 @@ def form_rules() -> list[Rule]:
         genres, lambda g: F.coalesce(F.when(g["id"] > 0, g["id"]).cast("string"), g["name"])
     )
     once = F.size(F.array_distinct(keys)) == F.size(genres)
-    genre = unique("genre_once", "no genre is there twice", once, is_known("genres"))
+    genre = unique("genre_once", "no genre is listed twice", once, is_known("genres"))
     return [*text_rules(), *list_rules(), *placeholder_rules(), genre]
 
 # %% ../../nbs/2_films/24_checks.ipynb #add773f9

@@ -136,7 +136,7 @@ def repetition_rules() -> list[Rule]:
     alone, dated = F.col("namesakes").isNull(), is_known("release_date")
     title = "no two films share title and date"
     billing = "no two of the cast share a place in the billing"
-    twice = "nobody is credited twice for the same"
+    twice = "nobody is credited twice for the same work"
     return [
         unique("title_date_once", title, alone, dated, date),
         unique("billing_once", billing, places == cast, cast > 0, cast - places),
