@@ -8,6 +8,7 @@ minutes or more, and 12 GB of disk.
 """
 
 import json
+import os
 import re
 import secrets
 import shlex
@@ -34,9 +35,11 @@ def free_port() -> int:
 
 
 def command(*words: str, timeout: float = 600) -> subprocess.CompletedProcess:
-    "A command, its output, and its exit code, whatever that is."
+    """A command, its output, and its exit code, whatever that is. A `make` that it starts knows
+    nothing of the options of the `make` that started these tests."""
+    env = {k: v for k, v in os.environ.items() if k not in ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES")}
     return subprocess.run(
-        words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout
+        words, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=timeout
     )
 
 

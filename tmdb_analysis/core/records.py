@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['R', 'SELECTION_PARAMETERS', 'Record', 'read_record', 'write_record', 'StageRecord', 'stage_name', 'record_path',
-           'utc_now', 'new_record', 'stage_records', 'stage_file', 'FileDigest', 'StageLine', 'TableDefinition',
-           'RunRecord', 'question', 'has_same_films', 'run_before', 'RuleOutcome', 'ConservationStep', 'QualityRecord',
-           'read_quality', 'Silence', 'FetchProgress']
+           'write_log', 'utc_now', 'new_record', 'stage_records', 'stage_file', 'FileDigest', 'StageLine',
+           'TableDefinition', 'RunRecord', 'question', 'has_same_films', 'run_before', 'RuleOutcome',
+           'ConservationStep', 'QualityRecord', 'read_quality', 'Silence', 'FetchProgress']
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec002
 from datetime import UTC, datetime
@@ -87,6 +87,11 @@ def stage_name(
 def record_path(run: Run, chapter: str) -> Path:
     "Where the record of a stage is."
     return run.report / "stages" / f"{stage_name(chapter)}.json"
+
+# %% ../../nbs/0_core/09_records.ipynb #09log001
+def write_log(run: Run, chapter: str) -> Path:
+    "Where a stage logs the files that it writes, until it has ended."
+    return record_path(run, chapter).with_suffix(".log")
 
 # %% ../../nbs/0_core/09_records.ipynb #09rec961
 def utc_now() -> str:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COUNT_WORDS', 'new_run_id', 'versions', 'initial_facts', 'save_run', 'settings_path', 'save_settings',
-           'count_summary', 'with_error', 'error_to_report', 'films_so_far', 'file_marks', 'run_stage',
+           'count_summary', 'with_error', 'error_to_report', 'films_so_far', 'written_files', 'run_stage',
            'check_may_start', 'claim_run', 'clear_run', 'unfinished_run', 'unfinished_fetch', 'unstarted_fetch',
            'add_results', 'finish_run', 'finish_published_run', 'write_results', 'run_chain', 'check_settings',
            'run_stages']
@@ -32,6 +32,7 @@ from ..core.engine import one_server
 from tmdb_analysis.core.home import (
     Run,
     delete_scratch,
+    logged_writes,
     point_readers_to,
     read_counts,
     scope_words,
@@ -48,6 +49,7 @@ from tmdb_analysis.core.records import (
     stage_file,
     stage_records,
     utc_now,
+    write_log,
     write_record,
 )
 from ..core.servers import is_answering
@@ -209,17 +211,18 @@ def films_so_far(run: Run) -> int | None:
     return None if films is None else int(films)
 
 # %% ../../nbs/8_runs/89_chain.ipynb #88cha961
-def file_marks(run: Run) -> dict[str, tuple[int, int, int]]:
-    "The files of a run that stages wrote: name -> inode, bytes, and time in ns."
-    marks = {}
-    for name, folder in (("tables", run.tables), ("report", run.report)):
-        for path in folder.rglob("*"):
-            within = path.relative_to(folder)
-            is_ours = within.parts[0] == "stages" or within.name in ("run.json", LOCK)
-            if path.is_file() and not is_ours:
-                at = path.stat()
-                marks[f"{name}/{within.as_posix()}"] = at.st_ino, at.st_size, at.st_mtime_ns
-    return marks
+def written_files(
+    run: Run,
+    chapter: str,  # of a stage that has ended, such as `20_ingest`
+) -> list[str]:
+    "The files of a stage in the folders of its run, such as `tables/movies.parquet`, sorted."
+    paths = logged_writes(write_log(run, chapter)) | {run.report / f"{chapter}.ipynb"}
+    return sorted(
+        f"{name}/{path.relative_to(folder).as_posix()}"
+        for name, folder in (("tables", run.tables), ("report", run.report))
+        for path in paths
+        if path.is_relative_to(folder) and path.is_file()
+    )
 
 # %% ../../nbs/8_runs/89_chain.ipynb #88cha971
 def run_stage(
@@ -236,8 +239,9 @@ def run_stage(
 
     Raises `TmdbError` if the stage fails; its record is in the folder of the run in any case."""
     record = begun or new_record(chapter)
-    start, before = time.monotonic(), file_marks(run)
+    start, log = time.monotonic(), write_log(run, chapter)
     write_record(record_path(run, chapter), record)
+    log.unlink(missing_ok=True)
     tell(record)
     try:
         stop_if_asked()
@@ -250,8 +254,8 @@ def run_stage(
         record.status, record.summary = "ok", count_summary(record.counts)
         if record.cleaned_run:
             record.summary = f"from run {record.cleaned_run}; {record.summary}"
-        written = [name for name, mark in file_marks(run).items() if mark != before.get(name)]
-        record.wrote = {name: file_sha256(stage_file(run, name)) for name in sorted(written)}
+        names = written_files(run, chapter)
+        record.wrote = {name: file_sha256(stage_file(run, name)) for name in names}
     except BaseException as e:
         error = error_to_report(e, chapter, address)
         record = with_error(record, error)
@@ -261,6 +265,7 @@ def run_stage(
         raise error from e
     finally:
         record.seconds = round(time.monotonic() - start, 2)
+        log.unlink(missing_ok=True)
         write_record(record_path(run, chapter), record)
         tell(record)
     return record

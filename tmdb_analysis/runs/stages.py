@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['PLANNED', 'FETCH_SECRETS', 'FETCH_STOP_SECONDS', 'STAGE_STOP_SECONDS', 'DELETE_NAMES', 'FORGET_SECRETS',
-           'NEW_SESSION', 'MEMORY_ADVICE', 'OUT_OF_MEMORY', 'has_tag', 'stages', 'stage_parameters', 'without_lessons',
-           'StageClient', 'is_reply', 'is_idle', 'Kernel', 'kernel_environment', 'start_kernel', 'await_answer',
-           'end_kernel', 'run_in_thread', 'one_kernel', 'interrupt_kernel', 'reset_kernel', 'interruptible',
-           'failure_message', 'death_message', 'failed_heading', 'number_cells', 'without_folders', 'remove_timings',
-           'execute_stage']
+           'NEW_SESSION', 'LOG_WRITES', 'MEMORY_ADVICE', 'OUT_OF_MEMORY', 'has_tag', 'stages', 'stage_parameters',
+           'without_lessons', 'StageClient', 'is_reply', 'is_idle', 'Kernel', 'kernel_environment', 'start_kernel',
+           'await_answer', 'end_kernel', 'run_in_thread', 'one_kernel', 'interrupt_kernel', 'reset_kernel',
+           'interruptible', 'failure_message', 'death_message', 'failed_heading', 'number_cells', 'without_folders',
+           'remove_timings', 'execute_stage']
 
 # %% ../../nbs/8_runs/87_stages.ipynb #54dc9419
 import logging
@@ -32,9 +32,10 @@ from jupyter_client.manager import KernelManager
 from jupyter_core.utils import run_sync
 from traitlets import Type
 
-from ..core.home import Run, write_text
+from ..core.home import WRITE_LOG, Run, write_text
 from ..core.processes import STOP, linked_command, own_folder, stop_if_asked
 from ..core.reach import assigned_names
+from ..core.records import write_log
 from tmdb_analysis.core.settings import (
     SECRETS,
     SECTION_OF,
@@ -304,11 +305,13 @@ FORGET_SECRETS = f"""for name in {[f"TMDB_{name.upper()}" for name in SECRETS]}:
 NEW_SESSION = (
     "__import__('importlib').import_module('tmdb_analysis.core.engine').fresh_session({films})"
 )
+LOG_WRITES = "__import__('os').environ[{name!r}] = {log!r}"
 
 
 def reset_kernel(
     manager: Kernel,
     client: BlockingKernelClient,
+    log: Path,  # receives the paths of the files that the next stage writes
     films: int | None = None,  # number of films in the next stage; None: unknown
     seconds: float = 60.0,  # longest wait
     fetches: bool = False,  # whether the next stage needs secrets
@@ -316,7 +319,9 @@ def reset_kernel(
     """Delete the names and the session that the last stage left in the kernel, and the secrets.
 
     Raises `RuntimeError` if the kernel does not answer, and `TryLater` if a signal asks to stop."""
-    code = f"{'' if fetches else FORGET_SECRETS}{DELETE_NAMES}\n{NEW_SESSION.format(films=films)}"
+    log_writes = LOG_WRITES.format(name=WRITE_LOG, log=str(log))
+    steps = (DELETE_NAMES, log_writes, NEW_SESSION.format(films=films))
+    code = ("" if fetches else FORGET_SECRETS) + "\n".join(steps)
     request = client.execute(code, silent=True)
     end = time.monotonic() + seconds
     while manager.is_alive() and time.monotonic() < end:
@@ -464,7 +469,7 @@ def execute_stage(
     try:
         fetches = source_named(parameters.get("source")).fetches
         with interruptible(manager, FETCH_STOP_SECONDS if fetches else STAGE_STOP_SECONDS):
-            reset_kernel(manager, client, films, fetches=fetches)
+            reset_kernel(manager, client, write_log(run, name), films, fetches=fetches)
             papermill.execute_notebook(
                 nb,
                 str(target),

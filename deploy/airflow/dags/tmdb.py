@@ -1,14 +1,15 @@
 """The chain of tmdb_analysis: one task a stage, from records of TMDB to a published report.
 
 `prepare` checks the parameters and creates the run. Each stage is a chapter of the book, which the
-package runs in its own environment as `tmdb run` does. `finish` writes the pages, also of a failed
-run, and publishes a run that succeeded.
+package runs in its own environment as `tmdb run` does. It waits for the stages whose files it
+reads, so stages that need nothing of each other run side by side. `finish` writes the pages, also
+of a failed run, and publishes a run that succeeded.
 
 Connection `tmdb`: its password is the read access token of TMDB. The stages get it as an
 environment variable, never as a parameter. Variables, all optional: `tmdb_home` (folder for
 data/ and reports/), `tmdb_python` (the Python of the package), `tmdb_schedule` (@daily),
 `tmdb_params` (JSON: other defaults for the parameters), `tmdb_reports_url` (where a web server
-shows the folder reports/).
+shows the folder reports/), `tmdb_parallel_stages` (2).
 """
 
 import json
@@ -21,8 +22,13 @@ from pathlib import Path
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.python import ExternalPythonOperator
-from airflow.sdk import DAG, Asset, Connection, Param, TriggerRule, Variable, chain
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+from airflow.sdk import DAG, Asset, Connection, Param, TriggerRule, Variable
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSkipException,
+)
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = (HERE / "../../..").resolve()  # for the defaults below; an image sets both variables
@@ -31,6 +37,7 @@ KNOWN = json.loads((HERE / "tmdb.json").read_text(encoding="utf-8"))  # made by 
 HOME = Variable.get("tmdb_home", default=str(CHECKOUT))
 PYTHON = Variable.get("tmdb_python", default=str(CHECKOUT / ".venv" / "bin" / "python"))
 REPORTS = Variable.get("tmdb_reports_url", default=f"{Path(HOME).absolute().as_uri()}/reports")
+PARALLEL_STAGES = int(Variable.get("tmdb_parallel_stages", default=2))
 DEFAULTS = Variable.get("tmdb_params", default={}, deserialize_json=True)
 
 RUN = (
@@ -69,8 +76,17 @@ class Step(ExternalPythonOperator):
     "A function that runs in the environment of the package."
 
     def execute(self, context):
-        with environment({"TMDB_HOME": HOME}):
-            return super().execute(context)
+        try:
+            with environment({"TMDB_HOME": HOME}):
+                return super().execute(context)
+        except AirflowSkipException:
+            raise
+        except AirflowException as e:  # its last line is our error
+            raise AirflowException(str(e).strip().splitlines()[-1]) from None
+
+    def _is_pendulum_installed_in_target_env(self) -> bool:
+        "It is not; the question of the base class would put a traceback into every log."
+        return False
 
 
 class Chapter(BashOperator):
@@ -158,7 +174,7 @@ with DAG(
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
-    max_active_tasks=1,
+    max_active_tasks=PARALLEL_STAGES,
     params=params(),
     tags=["tmdb"],
     default_args={"retries": 0, "execution_timeout": timedelta(minutes=30)},
@@ -177,8 +193,8 @@ with DAG(
         skip_on_exit_code=FINISHED,
         doc="Check the parameters, make the folder of the run.",
     )
-    chapters = [
-        Chapter(
+    chapters = {
+        name: Chapter(
             task_id=name,
             bash_command=f"exec {shlex.join([PYTHON, '-c', STEP, name])} {RUN}",
             record=f"{HOME}/reports/{RUN}/stages/{name.partition('_')[2]}.json",
@@ -188,10 +204,11 @@ with DAG(
             retry_delay=timedelta(minutes=5),
             retry_exponential_backoff=True,
             execution_timeout=timedelta(hours=12),  # the whole catalogue takes nine and a half
-            doc=about,
+            outlets=[Asset(f"x-tmdb://tables/{table}") for table in stage["tables"]],
+            doc=stage["about"],
         )
-        for name, about in KNOWN["stages"].items()
-    ]
+        for name, stage in KNOWN["stages"].items()
+    }
     finished = Step(
         task_id="finish",
         python=PYTHON,
@@ -200,8 +217,10 @@ with DAG(
         expect_airflow=False,
         # whatever became of the stages, if the run was prepared
         trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
-        outlets=[Asset(f"x-tmdb://tables/{table}") for table in KNOWN["tables"]],
+        outlets=[Asset("x-tmdb://reports")],
         doc="Write the pages and run.json; publish the run if every stage came to its end.",
     )
-    chain(prepared, *chapters, finished)
-    prepared >> finished
+    for name, stage in KNOWN["stages"].items():
+        chapters[name] << ([chapters[before] for before in stage["after"]] or [prepared])
+    # all of them, because a stage may still run when another one has failed
+    finished << [prepared, *chapters.values()]

@@ -10,7 +10,6 @@ import time
 import urllib.request
 from copy import deepcopy
 from datetime import UTC, datetime
-from itertools import pairwise
 
 import pytest
 from airflow.cli.cli_parser import get_parser
@@ -45,16 +44,25 @@ def facts(run_id: str) -> dict:
     return json.loads((HOME / "reports" / run_id / "run.json").read_text(encoding="utf-8"))
 
 
-def test_the_stages_are_a_chain_from_prepare_to_finish(dag):
-    order = ["prepare", *STAGES, "finish"]
-    assert [task.task_id for task in dag.topological_sort()] == order
-    assert all(
-        after in dag.get_task(before).downstream_task_ids for before, after in pairwise(order)
-    )
-    assert not dag.catchup and dag.max_active_runs == 1 and dag.max_active_tasks == 1
+def test_a_stage_waits_for_those_whose_files_it_reads(dag):
+    before = {name: dag.get_task(name).upstream_task_ids for name in STAGES}
+    assert before["20_ingest"] == {"prepare"} and before["23_clean"] == {"20_ingest"}
+    assert before["28_cohort"] == {"27_validate"}, "no number comes from data that fail the gate"
+    beside = {name for name in STAGES if before[name] == {"28_cohort"}}
+    assert beside > {"42_rankings", "44_directors", "45_genres"}, "they can run side by side"
+    assert beside < dag.get_task("68_report").get_flat_relative_ids(upstream=True)
+    assert dag.get_task("finish").upstream_task_ids == {"prepare", *STAGES}
+    assert not dag.catchup and dag.max_active_runs == 1 and dag.max_active_tasks == 2
     assert {dag.get_task(name).retries for name in STAGES} == {2} and dag.get_task(
         "prepare"
     ).retries == dag.get_task("finish").retries == 0
+
+
+def test_a_table_is_the_asset_of_the_stage_that_makes_it(dag):
+    made = {name: {asset.uri for asset in dag.get_task(name).outlets} for name in STAGES}
+    assert made["28_cohort"] == {"x-tmdb://tables/cohort", "x-tmdb://tables/funnel"}
+    assert "x-tmdb://tables/movies" in made["23_clean"] and made["68_report"] == set()
+    assert [asset.uri for asset in dag.get_task("finish").outlets] == ["x-tmdb://reports"]
 
 
 def test_the_dag_can_be_read_where_an_image_has_it(bag, monkeypatch):
@@ -92,7 +100,9 @@ def test_a_name_that_nobody_knows_is_refused(dag, capfd):
         logical_date=None, run_conf={"topn": 3}
     )  # a run by hand may have no date
     assert states(run) == {"prepare": "failed"}
-    assert "unknown setting topn; did you mean top_n?" in "".join(capfd.readouterr())
+    lines = "".join(capfd.readouterr())
+    assert "unknown setting topn; did you mean top_n?" in lines
+    assert "Process returned" not in lines, "the reason is the first line of the error"
     assert not (HOME / "reports").exists()
 
 
@@ -102,6 +112,7 @@ def test_a_day_becomes_a_report_and_once_more_it_stays_as_it_is(dag, capfd):
     }  # the form sends all of its fields
     run = dag.test(logical_date=DAY, run_conf=as_it_opens | {"top_n": 3})
     assert run.state == "success" and set(states(run).values()) == {"success"}
+    assert "Traceback" not in "".join(capfd.readouterr())
     told = facts(RUN)
     assert (
         told["status"] == "ok"
