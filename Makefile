@@ -146,12 +146,12 @@ type-check: $(READY) ## check the types of the library
 
 audit: $(AUDIT_READY) ## known vulnerabilities of the locked packages, secrets in the files, what the wheel brings (build/sbom.json)
 	@mkdir -p build
-	$(AUDIT)/bin/pip-audit --progress-spinner off --disable-pip --require-hashes --requirement requirements.lock
 	@if git grep --line-number -IE -f deploy/audit/secrets.txt -- ':!deploy/audit/secrets.txt'; then \
 	echo "these lines look like secrets: remove them, and revoke the secrets" >&2; exit 1; fi
-	$(UV) venv --quiet --clear --python $(BIN)/python $(AUDIT)/wheel
-	$(UV) pip install --quiet --python $(AUDIT)/wheel/bin/python --constraint requirements.lock .
-	$(AUDIT)/bin/cyclonedx-py environment --output-reproducible --output-file build/sbom.json $(AUDIT)/wheel/bin/python
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(AUDIT)/wheel
+	@$(UV) pip install --quiet --python $(AUDIT)/wheel/bin/python --constraint requirements.lock .
+	@$(AUDIT)/bin/cyclonedx-py environment --output-reproducible --output-file build/sbom.json $(AUDIT)/wheel/bin/python
+	@$(AUDIT)/bin/python deploy/audit/vulnerabilities.py
 
 # The tools of the audit have an environment of their own.
 $(AUDIT_READY): deploy/audit/requirements.txt $(READY)

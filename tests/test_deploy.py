@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from deploy.airflow.make_dag import TARGET, text
+from deploy.audit.vulnerabilities import verdict
 from tests.test_docs import blocks
 from tmdb_analysis.core import settings as errors
 from tmdb_analysis.core.records import stage_records
@@ -526,3 +527,13 @@ esac
         "jupyter is not running: make up",
         "spark-worker-2 is not healthy: the reason",
     ]
+
+
+def test_an_audit_that_could_not_look_does_not_pass():
+    sound = {"name": "six", "version": "1.17.0", "vulns": []}
+    bad = {"id": "PYSEC-1", "fix_versions": ["2.1"]}
+    broken = {"name": "requests", "version": "2.0", "vulns": [bad]}
+    unseen = {"name": "rich", "skip_reason": "not found"}
+    assert verdict([sound]) == []
+    assert verdict([sound, broken]) == ["requests 2.0: PYSEC-1, fixed in 2.1"]
+    assert verdict([sound, unseen])[0].startswith("1 of 2 packages could not be checked")

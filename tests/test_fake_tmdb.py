@@ -1272,3 +1272,48 @@ def test_killed(tmp_path):
         tmdb.kill()
         with pytest.raises(requests.exceptions.ConnectionError):
             get(tmdb, "/3/movie/1")
+
+
+NEVER_EMPTY = {
+    "alternative_titles": "titles",
+    "keywords": "keywords",
+    "lists": "results",
+    "release_dates": "results",
+    "reviews": "results",
+    "translations": "translations",
+    "videos": "results",
+    "watch/providers": "results",
+}
+
+
+def test_no_list_is_empty(made, real):
+    assert body(real, "movie/now_playing", region="DE")["results"]
+    for tmdb, film in ((made, 1), (real, 597)):
+        for section, key in NEVER_EMPTY.items():
+            assert body(tmdb, f"movie/{film}/{section}")[key], section
+        for path in ("now_playing", "upcoming", "popular", "top_rated"):
+            assert body(tmdb, f"movie/{path}")["results"], path
+        assert body(tmdb, "genre/tv/list")["genres"]
+        assert body(tmdb, "watch/providers/movie")["results"]
+        keyword = body(tmdb, f"movie/{film}/keywords")["keywords"][0]
+        assert body(tmdb, f"keyword/{keyword['id']}/movies")["results"]
+
+
+def test_language_and_region(made, tmp_path):
+    film = everything(made, "discover/movie", with_original_language="fr")[0]
+    english, french = (body(made, f"movie/{film['id']}", language=x) for x in ("en-US", "fr-FR"))
+    assert french["title"] == english["original_title"] != english["title"]
+    assert english["overview"] and not french["overview"]
+    page = body(made, "discover/movie", with_original_language="fr", language="fr")
+    assert page["results"][0]["title"] == french["title"]
+    texts = {"title": "Schiff", "overview": "Es sinkt."}
+    rows = [{"iso_639_1": "de", "iso_3166_1": "DE", "data": texts}]
+    saved = {"id": 1, "title": "Ship", "translations": {"translations": rows}}
+    (tmp_path / "a.json").write_text(json.dumps([saved]))
+    with fake_tmdb(str(tmp_path / "a.json")) as tmdb:
+        german = body(tmdb, "movie/1", language="de-DE")
+        assert (german["title"], german["overview"]) == ("Schiff", "Es sinkt.")
+        assert body(tmdb, "movie/1", language="ja-JP")["title"] == "Ship"
+    whole, part = (ids(everything(made, "discover/movie", **q)) for q in ({}, {"region": "JP"}))
+    assert 0 < len(part) < len(whole)
+    assert ids(everything(made, "discover/movie", region="jp")) == whole

@@ -22,7 +22,8 @@ from tmdb_analysis.core.home import Run, point_readers_to, published
 from tmdb_analysis.core.reach import Package, installed_package
 from tmdb_analysis.core.schema import TABLES
 from tmdb_analysis.core.settings import UsageError, settings
-from tmdb_analysis.runs.catalog import LOCK
+from tmdb_analysis.runs import chain
+from tmdb_analysis.runs.catalog import LOCK, read_facts
 from tmdb_analysis.runs.chain import claim_run
 from tmdb_analysis.runs.plan import Planner, proved_versions
 from tmdb_analysis.use.cli import main
@@ -344,6 +345,19 @@ def test_a_run_that_was_published_and_then_killed_is_finished_by_the_same_comman
         and status(tmp_path) == "ok"
         and (run.report / "68_report.ipynb").is_file()
     )
+
+
+def test_an_error_that_nobody_expected_stands_in_run_json(tmp_path, monkeypatch):
+    def raise_it(*_) -> None:
+        raise RuntimeError("the token is abc")
+
+    monkeypatch.setattr(chain, "run_stages", raise_it)
+    with pytest.raises(RuntimeError):
+        chain.run_chain(settings(home=tmp_path, run_id="x"))
+    facts = read_facts(tmp_path / "reports" / "x")
+    assert facts.status == "failed" and facts.error is not None
+    assert facts.error.startswith("unexpected RuntimeError in test_stopping.py, line")
+    assert "abc" not in (tmp_path / "reports/x/run.json").read_text()
 
 
 def test_a_closed_gate_can_be_run_again_with_the_same_id(tmp_path):

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from .catalogue import Catalogue, dicts, objects
-from .reference import BLANK, CONSTANT, DEPARTMENTS, ERRORS
+from .reference import BLANK, CONSTANT, DEPARTMENTS, ERRORS, PROVIDER
 
 Query = dict[str, str]
 Section = Callable[[Catalogue, dict, Query], dict]
@@ -78,14 +78,39 @@ def details(cat: Catalogue, film: dict, q: Query) -> dict:
     full["belongs_to_collection"] = each(
         [full["belongs_to_collection"]], lambda n, group: fill(group, "collection")
     )[0]
+    full = in_language(full, cat.section(film, "translations"), q.get("language", ""))
     return {k: v for k, v in full.items() if k not in MOVIE and k != "fetched_at"}
 
 
-def items(cat: Catalogue, keys: Iterable[int], **more: Any) -> list[dict]:
+TEXTS = ("title", "overview", "tagline", "homepage")
+
+
+def in_language(film: dict, saved: Any, wanted: str) -> dict:
+    """A film with the texts of another language: the saved translation, or else the original title
+    in its own language; without a translation there is no overview. English is always there."""
+    language = wanted[:2]
+    if language in ("", "en"):
+        return film
+    rows = dicts(saved.get("translations")) if isinstance(saved, dict) else []
+    texts = next((row.get("data") or {} for row in rows if row.get("iso_639_1") == language), None)
+    if texts is None:
+        own = film["original_language"] == language
+        texts = {"title": film["original_title"] if own else film["title"]}
+    return film | {k: texts.get(k) or (film[k] if k == "title" else "") for k in TEXTS if k in film}
+
+
+def items(cat: Catalogue, keys: Iterable[int], language: str = "", **more: Any) -> list[dict]:
     "Films as items of a list: no money, runtime or status."
     full = (
-        fill(
-            film, "film", original_title=film.get("title"), genre_ids=cat.fact("genres", film["id"])
+        in_language(
+            fill(
+                film,
+                "film",
+                original_title=film.get("title"),
+                genre_ids=cat.fact("genres", film["id"]),
+            ),
+            cat.section(film, "translations"),
+            language,
         )
         for film in map(cat.film, keys)
     )
@@ -109,7 +134,8 @@ def paged(q: Query, rows: list, show: Callable[[list], list], size: int = 20, **
 
 def films(cat: Catalogue, q: Query, keys: list[int], head: dict | None = None, **more: Any) -> dict:
     "One page of films."
-    return paged(q, keys, partial(items, cat, **more), **(head or {}))
+    show = partial(items, cat, language=q.get("language", ""), **more)
+    return paged(q, keys, show, **(head or {}))
 
 
 # Discover and the lists
@@ -194,6 +220,22 @@ def linked(cat: Catalogue, q: Query) -> Iterator[tuple[bool, set[int]]]:
             )
 
 
+MARKETS = ("US", "GB", "DE", "FR", "JP")  # each film comes out in the first, and in most others
+
+
+def is_released_in(cat: Catalogue, key: int, region: str) -> bool:
+    "Whether a film comes out in a country: its own, the first market, or one by its number."
+    if region in (MARKETS[0], *cat.fact("countries", key)[:1]):
+        return True
+    return region in MARKETS and (key // 4 + MARKETS.index(region)) % 4 > 0
+
+
+def regional(q: Query) -> Query:
+    "The region of a call; a region that is no code in capitals is ignored, as by TMDB."
+    region = q.get("region", "")
+    return {"region": region} if re.fullmatch("[A-Z]{2}", region) else {}
+
+
 def select(cat: Catalogue, q: Query) -> list[int]:
     "Ids of the films that pass, in the order wanted; unknown parameters and orders are ignored."
     name, _, side = q.get("sort_by", "").partition(".")
@@ -204,6 +246,8 @@ def select(cat: Catalogue, q: Query) -> list[int]:
         values = cat.column(column)
         rows = [i for i in rows if passes(values[i])]
     keys = [cat.ids[i] for i in rows]
+    if region := regional(q).get("region"):
+        keys = [key for key in keys if is_released_in(cat, key, region)]
     for keep, some in linked(cat, q):
         keys = [key for key in keys if (key in some) is keep]
     return keys
@@ -224,14 +268,13 @@ def is_day(text: str) -> bool:
 
 
 def window(first: int, last: int, cat: Catalogue, q: Query) -> dict:
-    """A list of films that came out between two days, counted from today, or from the newest film
-    of an older catalogue."""
-    real = today().isoformat()
-    newest = date.fromisoformat(
-        max((d for d in cat.column("release_date") if d <= real and is_day(d)), default=real)
-    )
-    low, high = ((newest + timedelta(n)).isoformat() for n in (first, last))
-    keys = discover(cat, {"release_date.gte": low, "release_date.lte": high})
+    """A list of films that came out between two days, counted from today. In a catalogue that ends
+    sooner, its newest 20 films are the ones to come, and the 40 before them are in the cinemas."""
+    days, real = sorted(d for d in cat.column("release_date") if is_day(d)), today()
+    low, high = ((real + timedelta(n)).isoformat() for n in (first, last))
+    if days and days[-1] < real.isoformat():
+        low, high = (days[max(-n, -len(days))] for n in ((61, 21) if first < 0 else (21, 1)))
+    keys = discover(cat, {"release_date.gte": low, "release_date.lte": high} | regional(q))
     return films(cat, q, keys, {"dates": {"maximum": high, "minimum": low}})
 
 
@@ -340,12 +383,15 @@ def country(film: dict) -> str:
 
 
 def release_dates(cat: Catalogue, film: dict, q: Query) -> dict:
-    "One release, in the film's country."
+    "One release in each country where the film comes out, its own first."
     one = BLANK["release"] | {"release_date": f"{film.get('release_date')}T00:00:00.000Z"}
+    places = dict.fromkeys((country(film), *MARKETS)) if film.get("release_date") else {}
     return {
-        "results": [{"iso_3166_1": country(film), "release_dates": [one]}]
-        if film.get("release_date")
-        else []
+        "results": [
+            {"iso_3166_1": place, "release_dates": [one]}
+            for place in places
+            if is_released_in(cat, film["id"], place) or place == country(film)
+        ]
     }
 
 
@@ -362,17 +408,17 @@ def releases(cat: Catalogue, film: dict, q: Query) -> dict:
 
 
 def alternative_titles(cat: Catalogue, film: dict, q: Query) -> dict:
-    "The original title, where it differs."
-    other = film.get("original_title") not in (None, film.get("title")) and q.get("country") in (
-        None,
-        "",
-        country(film),
-    )
-    return {
-        "titles": [{"iso_3166_1": country(film), "title": film["original_title"], "type": ""}]
-        if other
-        else []
-    }
+    "The original title where it differs, and the title as festivals print it, with its year."
+    year = str(film.get("release_date") or "")[:4] or "undated"
+    titles = [
+        {"iso_3166_1": place, "title": title, "type": kind}
+        for place, title, kind in (
+            (country(film), film.get("original_title"), ""),
+            ("US", f"{film.get('title')} ({year})", "festival title"),
+        )
+        if title not in (None, film.get("title")) and q.get("country") in (None, "", place)
+    ]
+    return {"titles": titles}
 
 
 def translations(cat: Catalogue, thing: dict, q: Query, blank: str = "translation") -> dict:
@@ -407,6 +453,65 @@ def no_pages(cat: Catalogue, thing: dict, q: Query) -> dict:
     return paged(q, [], list)
 
 
+def videos(cat: Catalogue, film: dict, q: Query) -> dict:
+    "One trailer."
+    one = {
+        "iso_639_1": "en",
+        "iso_3166_1": "US",
+        "name": f"Trailer of {film.get('title')}",
+        "key": f"fake{film['id']:07}",
+        "site": "YouTube",
+        "size": 1080,
+        "type": "Trailer",
+        "official": True,
+        "published_at": f"{film.get('release_date') or '2000-01-01'}T00:00:00.000Z",
+        "id": f"{film['id']:024x}",
+    }
+    return {"results": [one]}
+
+
+def reviews(cat: Catalogue, film: dict, q: Query) -> dict:
+    "One review."
+    key, day = f"{film['id']:024x}", "2020-01-01T00:00:00.000Z"
+    one = {
+        "author": "A viewer",
+        "author_details": {"name": "", "username": "viewer", "avatar_path": None, "rating": 7},
+        "content": f"I have seen {film.get('title')}.",
+        "created_at": day,
+        "id": key,
+        "updated_at": day,
+        "url": f"https://www.themoviedb.org/review/{key}",
+    }
+    return paged(q, [one], list)
+
+
+def film_lists(cat: Catalogue, film: dict, q: Query) -> dict:
+    "One list that has the film."
+    one = {
+        "description": "",
+        "favorite_count": 0,
+        "id": film["id"],
+        "item_count": 1,
+        "iso_639_1": "en",
+        "list_type": "movie",
+        "name": "Seen",
+        "poster_path": None,
+    }
+    return paged(q, [one], list)
+
+
+def watch_providers(cat: Catalogue, film: dict, q: Query) -> dict:
+    "One provider, in each market where the film came out."
+    link = f"https://www.themoviedb.org/movie/{film['id']}/watch?locale="
+    return {
+        "results": {
+            place: {"link": link + place, "flatrate": [PROVIDER]}
+            for place in MARKETS
+            if is_released_in(cat, film["id"], place)
+        }
+    }
+
+
 def deny(code: int, **more: Any) -> None:
     "An error as an answer."
     raise ApiError(code, **more)
@@ -421,16 +526,16 @@ MOVIE: dict[str, Section] = {
     "external_ids": lambda cat, film, q: {"imdb_id": film.get("imdb_id")} | dict.fromkeys(IDS),
     "images": lambda cat, film, q: images(cat, film, q) | {"logos": []},
     "keywords": nothing(keywords=[]),
-    "lists": no_pages,
+    "lists": film_lists,
     "recommendations": partial(near, 1, 40, media_type="movie"),
     "release_dates": release_dates,
     "releases": releases,
-    "reviews": no_pages,
+    "reviews": reviews,
     "similar": partial(near, 2, 60),
     "similar_movies": partial(near, 2, 60),  # its older name
     "translations": translations,
-    "videos": nothing(results=[]),
-    "watch/providers": nothing(results={}),
+    "videos": videos,
+    "watch/providers": watch_providers,
 }
 
 
@@ -684,9 +789,11 @@ LISTS: dict[str, Callable[[Catalogue, Query], Any]] = {
     "movie/changes": changes,
     "movie/latest": lambda cat, q: details(cat, cat.film(cat.ids[-1]), q),
     "movie/now_playing": partial(window, -35, 7),
-    "movie/popular": lambda cat, q: films(cat, q, discover(cat, {})),
+    "movie/popular": lambda cat, q: films(cat, q, discover(cat, regional(q))),
     "movie/top_rated": lambda cat, q: films(
-        cat, q, discover(cat, {"sort_by": "vote_average.desc", "vote_count.gte": "200"})
+        cat,
+        q,
+        discover(cat, {"sort_by": "vote_average.desc", "vote_count.gte": "200"} | regional(q)),
     ),
     "movie/upcoming": partial(window, 7, 28),
     "person/latest": lambda cat, q: only(find(cat, "person", str(max(people(cat)))), "person"),

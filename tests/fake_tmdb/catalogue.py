@@ -224,8 +224,13 @@ class Saved(Catalogue):
     def made_film(self, key: int) -> dict | None:
         return self.films.get(key)
 
-    def made_section(self, key: int, name: str) -> None:
-        return None  # what was not saved is not known
+    def made_section(self, key: int, name: str) -> dict | None:
+        "Keywords where none were saved: one for each genre. All else is not known."
+        if name != "keywords":
+            return None
+        genres = objects(self.films.get(key), "genres") or [{"id": 0, "name": "Any"}]
+        words = ({"id": 900_000 + g["id"], "name": f"{g.get('name')} film".lower()} for g in genres)
+        return {"keywords": list(words)}
 
     def made_fact(self, name: str, key: int) -> Any:
         return FACTS[name](self.films[key]) if key in self.films else FACTS[name]({})

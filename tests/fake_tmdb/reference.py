@@ -8,6 +8,7 @@ import orjson
 TABLES = orjson.loads((Path(__file__).parent / "reference.json").read_bytes())
 ERRORS = {int(code): tuple(error) for code, error in TABLES["errors"].items()}
 GENRES = {int(key): name for key, name in TABLES["genres"].items()}
+TV_GENRES = {int(key): name for key, name in TABLES["tv_genres"].items()}
 COUNTRIES, LANGUAGES, BLANK = TABLES["countries"], TABLES["languages"], TABLES["blank"]
 DEPARTMENTS = {job: department for department, jobs in TABLES["jobs"].items() for job in jobs}
 PLACES = [
@@ -23,6 +24,14 @@ def scale(country: str, steps: list[str]) -> list[dict]:
         for n, step in enumerate(steps, 1)
     ]
 
+
+PROVIDER = {
+    "display_priority": 0,
+    "logo_path": "/fake-provider.jpg",
+    "provider_id": 8,
+    "provider_name": "A provider",
+}
+OFFERED = PROVIDER | {"display_priorities": dict.fromkeys(COUNTRIES, 0)}
 
 CONSTANT = {
     "authentication": {"success": True, "status_code": 1, "status_message": "Success."},
@@ -53,8 +62,8 @@ CONSTANT = {
         {"iso_3166_1": code, "zones": [zone]} for code, zone in TABLES["timezones"].items()
     ],
     "genre/movie/list": {"genres": [{"id": key, "name": name} for key, name in GENRES.items()]},
-    "genre/tv/list": {"genres": []},
+    "genre/tv/list": {"genres": [{"id": key, "name": name} for key, name in TV_GENRES.items()]},
     "watch/providers/regions": {"results": PLACES},
-    "watch/providers/movie": {"results": []},
-    "watch/providers/tv": {"results": []},
+    "watch/providers/movie": {"results": [OFFERED]},
+    "watch/providers/tv": {"results": [OFFERED]},
 }

@@ -5,18 +5,20 @@
 # %% auto #0
 __all__ = ['RESERVED_NAMES', 'HARMFUL_CHARACTERS', 'WINDOWS_NAMES', 'PLAIN_URL', 'SECRETS', 'SOURCE_OF', 'SECTIONS', 'SECTION_OF',
            'SCOPE', 'SHOWN_NAMES', 'Sections', 'RISKY_SETTINGS', 'OWN_ENGINES', 'TmdbError', 'UsageError', 'TryLater',
-           'package', 'checkout', 'book', 'root', 'local_path', 'local_file', 'refuse_mixed_url', 'is_loopback',
-           'split_commas', 'Section', 'Api', 'Spark', 'yaml_pairs', 'Pipeline', 'Quality', 'Report', 'name_hint',
-           'safe_name', 'group_by_section', 'refuse_secret', 'given_parameters', 'is_given', 'with_implied_source',
-           'without_other_sources', 'from_environment', 'safe_environment', 'refuse_misplaced', 'from_yaml',
-           'from_dotenv', 'refuse_risky', 'stored_settings', 'Settings', 'settings', 'origins', 'allowed_values',
-           'parameters']
+           'fault_line', 'package', 'checkout', 'book', 'root', 'local_path', 'local_file', 'refuse_mixed_url',
+           'is_loopback', 'split_commas', 'Section', 'Api', 'Spark', 'yaml_pairs', 'Pipeline', 'Quality', 'Report',
+           'name_hint', 'safe_name', 'group_by_section', 'refuse_secret', 'given_parameters', 'is_given',
+           'with_implied_source', 'without_other_sources', 'from_environment', 'safe_environment', 'refuse_misplaced',
+           'from_yaml', 'from_dotenv', 'refuse_risky', 'stored_settings', 'Settings', 'settings', 'origins',
+           'allowed_values', 'parameters']
 
 # %% ../../nbs/0_core/00_settings.ipynb #1c79fe83
 import difflib
+import errno
 import io
 import os
 import re
+import traceback
 from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib.util import find_spec
@@ -58,6 +60,20 @@ class TryLater(TmdbError):
     "The run stopped cleanly, on request or because a wait is too long; run it again."
 
     exit_code = 75
+
+# %% ../../nbs/0_core/00_settings.ipynb #00setf02
+def fault_line(
+    error: BaseException,  # that nobody expected
+) -> str:
+    "What went wrong and where, without the text of the error, which may quote anything."
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "the disk is full; free some space and run it again, or choose another --home"
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}, line {last.lineno}"
+    return f"unexpected {type(error).__name__} in {place}; --debug shows the traceback"
 
 # %% ../../nbs/0_core/00_settings.ipynb #0658cb4c
 def package() -> Path:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COUNT_WORDS', 'new_run_id', 'versions', 'initial_facts', 'save_run', 'settings_path', 'save_settings',
-           'count_summary', 'with_error', 'error_to_report', 'films_so_far', 'written_files', 'run_stage',
+           'count_summary', 'error_line', 'with_error', 'error_to_report', 'films_so_far', 'written_files', 'run_stage',
            'check_may_start', 'claim_run', 'clear_run', 'unfinished_run', 'unfinished_fetch', 'unstarted_fetch',
            'add_results', 'finish_run', 'finish_published_run', 'write_results', 'run_chain', 'check_settings',
            'run_stages']
@@ -59,6 +59,7 @@ from tmdb_analysis.core.settings import (
     TryLater,
     UsageError,
     checkout,
+    fault_line,
     safe_environment,
 )
 from ..core.store import open_run
@@ -176,6 +177,19 @@ def count_summary(
     return ", ".join([*texts, skipped] if skipped else texts)
 
 # %% ../../nbs/8_runs/89_chain.ipynb #b5d0c1e7
+def error_line(
+    error: BaseException,  # that a stage or the chain raised
+) -> str:
+    "An error in one line for the records of a run, which name no folder of this machine."
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped by a signal"
+    if isinstance(error, TmdbError):
+        return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    if isinstance(error, OSError) and error.filename:
+        error = OSError(error.errno, error.strerror, Path(str(error.filename)).name)
+    return fault_line(error)
+
+
 def with_error(
     record: StageRecord,
     error: BaseException,  # that the stage raised
@@ -186,9 +200,9 @@ def with_error(
     stopped = isinstance(error, TryLater | KeyboardInterrupt)
     inside = error.__cause__  # what the notebook raised
     raised = inside.ename if isinstance(inside, PapermillExecutionError) else type(error).__name__
-    line = next(iter(str(error).strip().splitlines()), "stopped by a signal" if stopped else raised)
     status = "stopped" if stopped else "failed"
-    return record.model_copy(update={"status": status, "error": line, "raised": raised})
+    update = {"status": status, "error": error_line(error), "raised": raised}
+    return record.model_copy(update=update)
 
 # %% ../../nbs/8_runs/89_chain.ipynb #2d4a62a2
 def error_to_report(
@@ -501,8 +515,10 @@ def run_chain(
             facts.status, facts.error = "failed", str(e)
         except KeyboardInterrupt:
             facts.status, facts.error = "stopped", "stopped by a signal"
+        except BaseException as e:  # such as a full disk
+            facts.status, facts.error = "failed", error_line(e)
+            raise
         finally:
-            facts.status = "failed" if facts.status == "running" else facts.status
             seconds = time.monotonic() - start + sum(record.seconds or 0 for record in kept)
             facts.finished, facts.seconds = utc_now(), round(seconds, 2)
             facts.spark = work or None

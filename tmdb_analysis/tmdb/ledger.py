@@ -135,7 +135,8 @@ class Ledger:
                 "use the same value, or another --run-id"
             )
         rows = ((name, json.dumps(value)) for name, value in question.items())
-        self.db.executemany("INSERT OR IGNORE INTO question VALUES (?, ?)", rows)
+        with self.all_or_nothing():
+            self.db.executemany("INSERT OR IGNORE INTO question VALUES (?, ?)", rows)
 
     def question(self) -> dict[str, Any]:
         "The question of the run; {} if none is stored yet."

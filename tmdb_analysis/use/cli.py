@@ -7,12 +7,11 @@ __all__ = ['Options', 'RUN_OPTIONS', 'DEBUG', 'COMMON', 'ENGINE', 'SETTING', 'ST
            'KEEP_RAW', 'OUTPUT_FILE', 'NEW_RUN_VERBS', 'READING_VERBS', 'CARE_VERBS', 'WITHOUT_HOME', 'VERBS',
            'EXCLUSION', 'option_table', 'whole_number', 'time_before', 'form_options', 'Verb', 'print_error', 'Parser',
            'add_options', 'parser', 'parameter_lines', 'params', 'bash_completion', 'fish_completion', 'completion',
-           'refuse_given_secrets', 'drop_output', 'command_console', 'fault_line', 'main']
+           'refuse_given_secrets', 'drop_output', 'command_console', 'main']
 
 # %% ../../nbs/9_use/99_cli.ipynb #2f5ba3f3
 import argparse
 import difflib
-import errno
 import json
 import os
 import re
@@ -602,20 +601,6 @@ def command_console() -> Any:
     return OpenConsole(width=None if sys.stdout.isatty() else 200)
 
 # %% ../../nbs/9_use/99_cli.ipynb #3918f5e8
-def fault_line(
-    error: Exception,  # that nobody expected
-) -> str:
-    "What went wrong and where, without the text of the error, which may quote anything."
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "the disk is full; free some space and run it again, or choose another --home"
-    if isinstance(error, OSError) and error.strerror:
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}"
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(last.filename).name}, line {last.lineno}"
-    return f"unexpected {type(error).__name__} in {place}; --debug shows the traceback"
-
-
 def main(
     argv: list[str] | None = None,  # words after `tmdb`; None: of this process
 ) -> int:
@@ -624,7 +609,7 @@ def main(
     if args.verb is None:
         parser().print_help(sys.stderr)
         return 2
-    from tmdb_analysis.core.settings import TmdbError, TryLater
+    from tmdb_analysis.core.settings import TmdbError, TryLater, fault_line
 
     console = command_console()
     console.quiet = bool(getattr(args, "quiet", False))
