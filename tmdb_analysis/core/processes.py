@@ -6,8 +6,9 @@
 __all__ = ['NEW_USER', 'NEW_NETWORK', 'SET_FLAGS', 'IS_UP', 'ANYBODY', 'LINKED_CODE', 'OWNER', 'NO_LOGIN', 'STOP',
            'STOP_PATIENCE', 'enter_private_network', 'can_isolate', 'private_socket', 'socket_address',
            'user_id_of_caller', 'copy_bytes', 'relay_callers', 'run_isolated', 'isolation_command', 'linked_command',
-           'environment_variables', 'is_in_use', 'is_left_over', 'delete_abandoned', 'own_folder', 'other_users',
-           'ask_to_stop', 'stop_if_asked', 'end_now', 'end_if_hanging', 'set_handler', 'stoppable', 'raise_again']
+           'environment_variables', 'is_in_use', 'is_left_over', 'delete_abandoned', 'own_folder', 'end_with_parent',
+           'import_modules', 'start_helper', 'do_with_helper', 'other_users', 'ask_to_stop', 'stop_if_asked', 'end_now',
+           'end_if_hanging', 'set_handler', 'stoppable', 'raise_again']
 
 # %% ../../nbs/0_core/01_processes.ipynb #5e1a0003
 import ctypes
@@ -24,12 +25,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 # %% ../../nbs/0_core/01_processes.ipynb #5e1a0005
 NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000  # CLONE_NEWUSER and CLONE_NEWNET of Linux
@@ -242,6 +247,63 @@ def own_folder(
         fcntl.flock(lock, fcntl.LOCK_EX)
         os.rename(lock.name, Path(name, OWNER))
         yield Path(name)
+
+# %% ../../nbs/0_core/01_processes.ipynb #01hel002
+_helpers: list["Executor"] = []  # the second process, once it has been started
+
+
+def end_with_parent() -> None:
+    "Let this process ignore Ctrl-C, and end when the process that started it has ended."
+    from multiprocessing import parent_process
+
+    def watch() -> None:
+        "Wait for the end of the parent."
+        if parent := parent_process():
+            parent.join()
+        os._exit(0)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def import_modules(
+    names: Sequence[str],  # such as `tmdb_analysis.report.style`
+) -> None:
+    "Import modules, so that they are there when work needs them."
+    for name in names:
+        import_module(name)
+
+# %% ../../nbs/0_core/01_processes.ipynb #01hel007
+def start_helper(
+    *modules: str,  # that the work will need
+) -> None:
+    "Start a second process that imports these modules, unless there is one, or only one core."
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    if _helpers or (os.cpu_count() or 1) < 2:
+        return
+    hidden = dict.fromkeys(name for name in os.environ if name.startswith("TMDB_"))
+    helper = ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
+    with environment_variables(hidden):
+        helper.submit(import_modules, modules)
+    _helpers.append(helper)
+
+# %% ../../nbs/0_core/01_processes.ipynb #01hel004
+def do_with_helper(
+    work: Mapping[str, Callable[[], Any]],  # functions that can be pickled, by name
+) -> dict[str, Any]:
+    "What each function returns, by name; the helper calls some of them if it has been started."
+    from concurrent.futures.process import BrokenProcessPool
+
+    for helper in _helpers[:1]:
+        try:
+            theirs = {name: helper.submit(each) for name, each in reversed([*work.items()])}
+            ours = {name: each() for name, each in work.items() if theirs[name].cancel()}
+            return {name: ours[name] if name in ours else theirs[name].result() for name in work}
+        except BrokenProcessPool:
+            _helpers.clear()
+    return {name: each() for name, each in work.items()}
 
 # %% ../../nbs/0_core/01_processes.ipynb #5e1a0014
 NO_LOGIN = ("nologin", "false", "sync", "shutdown", "halt")  # shells of accounts for services

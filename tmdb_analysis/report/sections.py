@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SECTION_WORDS', 'FEW_FILMS_NOTE', 'Finding', 'short_name', 'save_findings', 'section_heading', 'paragraph',
            'SectionWords', 'section_opening', 'section_closing', 'left_out_list', 'unfolding_table', 'film_list',
-           'page_links', 'table_details', 'interval_text', 'evidence_text', 'value_text', 'percent',
+           'page_links', 'Chart', 'table_details', 'interval_text', 'evidence_text', 'value_text', 'percent',
            'lowest_group_sentence', 'best_group_sentence', 'best_group_evidence']
 
 # %% ../../nbs/6_report/66_sections.ipynb #66sec003
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 from IPython.display import HTML
+from matplotlib.figure import Figure
 
 from tmdb_analysis.core.display import (
     multiple_text,
@@ -27,6 +28,7 @@ from ..kpis.registry import all_kpis
 from tmdb_analysis.report.style import (
     RETURN_COLUMNS,
     comparison_note,
+    figure_forms,
     lead_in_words,
     leading_groups,
 )
@@ -212,6 +214,19 @@ def page_links() -> HTML:
     links += f'<a href="{why}">Why these numbers</a> traces each number to its films, and '
     search_link = f'<a href="{search}">Films and searches</a> finds films.'
     return HTML(f"<p>{links}{search_link}</p>")
+
+# %% ../../nbs/6_report/66_sections.ipynb #66cha002
+class Chart(NamedTuple):
+    "A chart of a report, before it is drawn."
+
+    draw: Callable[[], Figure]  # a function that can be pickled, such as `partial(f, table)`
+    numbers: str  # CSV file with the numbers, in the folder of the run
+    on_paper: bool = True  # whether a printed page has it
+
+    def forms(self) -> dict[str, str]:
+        "The drawn chart: MIME type -> content; {} for a chart without data."
+        fig = self.draw()
+        return figure_forms(fig, self.on_paper, self.numbers) if fig.axes else {}
 
 # %% ../../nbs/6_report/66_sections.ipynb #4f7b0f6e
 def table_details(

@@ -10,8 +10,8 @@ __all__ = ['FONT', 'INK', 'GREY', 'PALE', 'PAPER', 'FAINT', 'BAND', 'BLUE', 'ORA
            'SCORE_COLUMNS', 'float_columns', 'positive_rows', 'chart_label', 'page_colour', 'label_box',
            'settle_labels', 'label_dots', 'point_out', 'name_rows', 'raise_row_names', 'lay_out', 'make_narrow',
            'finish_figure', 'figure_words', 'empty_figure', 'short_attributes', 'shows_nothing', 'shorten_svg',
-           'rename_ids', 'svg_markup', 'figure_html', 'show', 'BreakEven', 'format_log_axis', 'draw_thresholds',
-           'leading_groups', 'first_capital', 'names_in_words', 'lead_in_words', 'comparison_note']
+           'rename_ids', 'svg_markup', 'figure_html', 'figure_forms', 'show', 'BreakEven', 'format_log_axis',
+           'draw_thresholds', 'leading_groups', 'first_capital', 'names_in_words', 'lead_in_words', 'comparison_note']
 
 # %% ../../nbs/6_report/60_style.ipynb #ff1bb667
 import re
@@ -232,7 +232,7 @@ def lay_out(
     fig.set_layout_engine("constrained")
     if engine := fig.get_layout_engine():
         engine.execute(fig)
-    fig.set_layout_engine("none")  # the layout is final; drawing need not compute it again
+    fig.set_layout_engine(None)  # the layout is final; with any engine each file is drawn twice
     for ax in fig.axes:
         settle_labels(ax)
         numbers = [text for text in ax.texts if text.get_gid() == "cell"]
@@ -420,16 +420,27 @@ def figure_html(
     )
 
 
+def figure_forms(
+    fig: Figure,  # with a label, as `finish_figure` sets it
+    on_paper: bool = True,  # whether a printed page has it
+    numbers: str = "",  # CSV file with the numbers, in the folder of the run; empty: none
+) -> dict[str, str]:
+    """A figure with its words as HTML, and its alternative text: MIME type -> content.
+
+    Raises `ValueError` if it has no alternative text."""
+    alt = str(fig.get_label()).strip()
+    if not alt:
+        raise ValueError("the figure has no alternative text; set it with fig.set_label(...)")
+    return {"text/html": figure_html(fig, on_paper, numbers), "text/plain": alt}
+
+# %% ../../nbs/6_report/60_style.ipynb #60sty941
 def show(
     fig: Figure,  # with a label, as `finish_figure` sets it
     on_paper: bool = True,  # whether a printed page has it
     numbers: str = "",  # CSV file with the numbers, in the folder of the run; empty: none
 ) -> None:
     "Display a figure with its words. Raises `ValueError` if it has no alternative text."
-    alt = str(fig.get_label()).strip()
-    if not alt:
-        raise ValueError("the figure has no alternative text; set it with fig.set_label(...)")
-    display({"text/html": figure_html(fig, on_paper, numbers), "text/plain": alt}, raw=True)
+    display(figure_forms(fig, on_paper, numbers), raw=True)
 
 # %% ../../nbs/6_report/60_style.ipynb #2e041340
 BAND = "#F0F0F0"  # colour of the band of break-even

@@ -85,6 +85,7 @@ from tmdb_analysis.runs.stages import (
     execute_stage,
     failed_heading,
     one_kernel,
+    prepare_kernel,
     stage_parameters,
     without_lessons,
 )
@@ -567,6 +568,7 @@ def run_stages(
             if engine is None:
                 address = stack.enter_context(one_server(settings.spark, run.home, work))
                 engine = address, stack.enter_context(one_kernel(settings))
+                prepare_kernel(engine[1][1])
             if i == len(chain):
                 drawn = thread.submit(draw_before_report, run, stop_if_asked)
             run_stage(settings, run, chapter, nb, *engine, report, record)
