@@ -91,8 +91,8 @@ def column_title(
 ) -> str:
     "The column name as words: `mean_revenue_musd` is Mean revenue ($M), `n_roi` is n (ROI)."
     name = column.removesuffix("_musd").replace("_", " ").replace("roi", "ROI")
-    if name.startswith("n "):
-        return f"n ({name[2:]})"
+    if name == "n" or name.startswith("n "):
+        return f"n ({name[2:]})" if name[2:] else "n"
     return name[:1].upper() + name[1:] + (" ($M)" if column.endswith("_musd") else "")
 
 # %% ../../nbs/0_core/08_display.ipynb #08dis981

@@ -61,7 +61,7 @@ def single_file(run: Run) -> str:
             link["href"] = "#method"
     for link in soup("a", href=re.compile(r"^(?![#]|[a-z]+:)", re.IGNORECASE)):
         path = embeddable_table(run, str(link["href"]))
-        if path is None and link.find_parent("figcaption"):
+        if path is None and (link.find_parent("figcaption") or link.find_parent(class_="asked")):
             link.decompose()
         elif path is None:
             link.unwrap()
