@@ -105,7 +105,8 @@ def test_no_page_scrolls_sideways_or_asks_for_anything(visit, demo, width):
 
 
 @pytest.mark.parametrize(
-    ("scheme", "names"), [("light", None), ("dark", {"index.html", "27_validate.html", "54_why.html"})]
+    ("scheme", "names"),
+    [("light", None), ("dark", {"index.html", "27_validate.html", "54_why.html"})],
 )
 def test_axe_finds_nothing_on_any_page(visit, demo, scheme, names):
     axe = pytest.importorskip(
