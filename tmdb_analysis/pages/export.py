@@ -69,6 +69,9 @@ def single_file(run: Run) -> str:
             content = base64.b64encode(path.read_bytes()).decode()
             link["href"] = f"data:{MEDIA_TYPES[path.suffix]};base64,{content}"
             link["download"] = path.name
+    for paragraph in soup.select(".elsewhere"):
+        if not paragraph.find("a", href=re.compile("^#")):
+            paragraph.decompose()
     return str(soup)
 
 # %% ../../nbs/7_pages/76_export.ipynb #aac41641

@@ -188,8 +188,8 @@ SHAPE_ATTRIBUTES = set(
     "paint-order role stroke stroke-dasharray stroke-linecap stroke-linejoin stroke-opacity "
     "stroke-width text-anchor transform viewBox width x y".split()
 )
-# Classes of figures, and of links that lead to how numbers are made.
-CLASSES = {"asked", "chart", "chart screen", "drawn", "files", "wide", "narrow"}
+# Classes of figures, of links to how numbers are made, and of those to other pages.
+CLASSES = {"asked", "chart", "chart screen", "drawn", "elsewhere", "files", "wide", "narrow"}
 ALLOWED_ATTRIBUTES = {
     "a": {"href"},
     "img": {"src", "alt"},

@@ -235,7 +235,7 @@ def page_links() -> HTML:
     links = f'<a href="{quality}">Data quality</a> lists the checks that films failed, '
     links += f'<a href="{why}">How numbers are made</a> explains each number, and '
     search_link = f'<a href="{search}">Films and searches</a> finds films.'
-    return HTML(f"<p>{links}{search_link}</p>")
+    return HTML(f'<p class="elsewhere">{links}{search_link}</p>')
 
 # %% ../../nbs/6_report/66_sections.ipynb #4f7b0f6e
 def table_details(
