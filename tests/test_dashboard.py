@@ -294,7 +294,7 @@ def test_filters_change_n_numbers_charts_and_table(board, usable):
     )
     assert board.inner_text("#median-roi-n") == f"n = {len(roi)}"
     board.locator("#chart-money").scroll_into_view_if_needed()
-    dots = board.locator("#chart-money path[aria-roledescription=point]")
+    dots = board.locator("#chart-money .role-mark.mark-symbol path")
     until(lambda: dots.count() == len(roi))
     assert f"n = {len(roi)} films" in board.inner_text("#chart-money figcaption")
     assert f"of {len(wanted)} films" in board.inner_text(".dt-info")
@@ -392,7 +392,7 @@ def test_films_without_collections_have_no_franchise_filter_and_are_of_one_kind(
     assert page.inner_text(".rule[role=note]") == NO_COLLECTIONS_NOTE
     assert page.locator("[name=franchise], [name=collection], #chart-franchises").count() == 0
     money = page.locator("#chart-money")
-    until(lambda: money.locator("path[aria-roledescription=point]").count() == 2)
+    until(lambda: money.locator(".role-mark.mark-symbol path").count() == 2)
     assert money.locator(".role-legend").count() == 0
 
 
@@ -409,7 +409,7 @@ def test_the_search_filters_table_and_charts_and_is_kept_in_the_address(board, u
     found = [m for m in usable if "star wars" in words_of(m)]
     assert n(board) == f"n = {len(found)} of {len(usable)} films with usable money"
     board.locator("#chart-money").scroll_into_view_if_needed()
-    dots = board.locator("#chart-money path[aria-roledescription=point]")
+    dots = board.locator("#chart-money .role-mark.mark-symbol path")
     until(lambda: 0 < dots.count() <= len(found))
     until(lambda: "search=STAR" in board.evaluate("location.hash"))
     assert all(
@@ -461,7 +461,7 @@ def test_hostile_names_are_only_shown(visit, hostile):
     assert sorted(" ".join(t.split()) for t in shown) == sorted(
         " ".join(t.split()) for t in HOSTILE
     )
-    for mark in page.locator("#chart-money path[aria-roledescription=point]").all():
+    for mark in page.locator("#chart-money .role-mark.mark-symbol path").all():
         mark.hover(force=True)
     page.wait_for_selector("#vg-tooltip-element.visible")
     for summary in page.locator("details.numbers summary").all():
@@ -569,7 +569,7 @@ def test_a_second_click_undoes_the_first(board):
 
 def test_a_click_on_a_film_shows_the_film(board):
     figure = scroll_to(board, "money")
-    figure.locator("path[aria-roledescription=point]").first.click(force=True)
+    figure.locator(".role-mark.mark-symbol path").first.click(force=True)
     link = figure.locator(".picked a")
     until(lambda: link.count() == 1)
     assert link.get_attribute("href").startswith("https://www.themoviedb.org/movie/")
@@ -610,6 +610,7 @@ def test_a_finger_that_moves_to_the_side_draws_a_range(visit, demo):
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     page = visit(demo.report / "dashboard.html", **phone)
     box = scroll_to(page, "years").locator(".chart svg").first.bounding_box()
+    start = page.locator("#chart-years .chart").bounding_box()["y"] - box["y"]
     fingers = page.context.new_cdp_session(page)
     touch = "Input.dispatchTouchEvent"
     for i in range(7):
@@ -619,6 +620,9 @@ def test_a_finger_that_moves_to_the_side_draws_a_range(visit, demo):
         page.wait_for_timeout(30)  # the browser decides between a scroll and a drag
     fingers.send(touch, {"type": "touchEnd", "touchPoints": []})
     until(lambda: page.input_value("[name=to]") != "")
+    until(lambda: page.get_attribute("#charts", "aria-busy") == "false")
+    moved = page.locator("#chart-years .chart").bounding_box()["y"] - box["y"]
+    assert abs(moved - start) <= 1
     assert int(page.input_value("[name=from]")) < int(page.input_value("[name=to]")) - 10
 
 
@@ -850,7 +854,7 @@ def test_junk_is_listed_and_does_not_shape_the_axes(visit, place):
     path.write_text(html, encoding="utf-8")
     page = visit(path, "#dollars=nominal")
     money = page.locator("#chart-money")
-    assert money.locator("path[aria-roledescription=point]").count() == 297
+    assert money.locator(".role-mark.mark-symbol path").count() == 297
     assert money.locator("details.outside summary").inner_text() == "3 films lie outside the axes"
     assert "n = 300 films" in money.inner_text()
     money.locator("details.outside summary").click()

@@ -100,21 +100,23 @@ def test_no_page_scrolls_sideways_or_asks_for_anything(visit, demo, width):
     for path in found:
         assert wide(visit(path, viewport={"width": width, "height": 800})) <= 0, path.name
         assert path.stat().st_size <= 2_500_000, path.name
+    window = {"width": width, "height": 800}
+    assert wide(visit(demo.report / "54_why.html", "#genre-returns", viewport=window)) <= 0
 
 
 @pytest.mark.parametrize(
-    ("scheme", "names"), [("light", None), ("dark", {"index.html", "27_validate.html"})]
+    ("scheme", "names"),
+    [("light", None), ("dark", {"index.html", "27_validate.html", "54_why.html"})],
 )
 def test_axe_finds_nothing_on_any_page(visit, demo, scheme, names):
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
     )
-    for path in (
-        path
-        for path in pages(demo)
-        if path.name != "dashboard.html" and path.name in (names or {path.name})
-    ):
-        page = visit(path, color_scheme=scheme)
+    number = demo.report / "54_why.html", "#genre-returns"
+    for path, address in [*((path, "") for path in pages(demo)), number]:
+        if path.name == "dashboard.html" or path.name not in (names or {path.name}):
+            continue
+        page = visit(path, address, color_scheme=scheme)
         page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         violations = axe.Axe().run(page).response["violations"]
         assert not [(v["id"], v["nodes"][0]["html"]) for v in violations], path.name

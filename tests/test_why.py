@@ -128,11 +128,42 @@ def test_what_is_not_there_is_one_line(words, said, run, capsys):
     assert said in error and len(error.strip().splitlines()) == 1
 
 
-def test_the_page_has_a_fold_out_for_every_number(run):
+def test_the_page_explains_every_number(run):
     page = Path(run.report / "54_why.html").read_text(encoding="utf-8")
-    assert page.count("<details") >= len(KPIS) and page.count(
-        "<summary>Films left after each rule"
-    ) == len(KPIS)
+    for name, kpi in KPIS.items():
+        part = page.partition(f'<h2 id="{name.replace("_", "-")}">')[2].partition("</article>")[0]
+        assert part.startswith(kpi.title) and ">Films that count</h3>" in part, name
+        assert set(re.findall(r"<td[^>]*>(\w+_\w+)</td>", part)) >= {*kpi.parameters}, name
+
+
+def test_the_page_shows_one_number_at_a_time(run, visit):
+    page = visit(run.report / "54_why.html")
+    assert page.locator(".explained:visible").count() == 0
+    page.locator(".choose .cards a").first.click()
+    assert page.locator(".explained:visible h2").all_inner_texts() == ["Median return"]
+    assert page.title().startswith("Median return")
+    current = page.locator(".contents [aria-current]")
+    assert current.all_inner_texts() == ["Median return"]
+    value = page.locator(".value b:visible").inner_text()
+    page.locator(".around:visible a", has_text="All numbers").click()
+    assert page.locator(".explained:visible").count() == 0
+    page.goto(f"{(run.report / 'index.html').as_uri()}")
+    card = page.locator(".cards li").first
+    assert card.locator("b").inner_text() == value
+    card.click()
+    assert page.locator(".explained:visible h2").all_inner_texts() == ["Median return"]
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_the_page_needs_no_script_and_prints_what_it_shows(run, visit, script):
+    page = visit(run.report / "54_why.html", "#genre-risk", java_script_enabled=script)
+    shown = page.locator(".explained:visible h2")
+    assert shown.all_inner_texts() == [KPIS["genre_risk"].title]
+    page.emulate_media(media="print")
+    assert shown.count() == 1
+    whole = visit(run.report / "54_why.html", java_script_enabled=script)
+    whole.emulate_media(media="print")
+    assert whole.locator(".explained:visible h2").count() > len(KPIS)
 
 
 def test_of_an_unknown_run_nothing_is_said():

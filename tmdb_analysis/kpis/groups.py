@@ -98,11 +98,14 @@ def money_kpis(
     cohort: pd.DataFrame,  # COHORT contract
     earned_back: float = 2.5,  # revenue / budget at which a film counts as earned back
 ) -> pa.Table:  # MONEY contract
-    """The measures of `money_summary` over all films of the money cohort, each with its 95 %
-    interval and its number of films n. `median_real_budget` and `median_real_revenue` are medians
-    in real dollars: million USD of the last year with consumer prices. They leave out films of
-    years without prices. The intervals of medians and sums allow for films of one franchise, which
-    share its luck, and are unknown for fewer than six independent films."""
+    """Returns of the money cohort, each with its 95 % interval and its number of films n.
+    `median_return` is the median of revenue / budget, `pooled_return` the sum of the revenues / the
+    sum of the budgets. `grossed_budget` is the share of films whose revenue is at least their
+    budget, `earned_back` the share whose revenue is at least that multiple of it.
+    `median_real_budget` and `median_real_revenue` are medians in real dollars: million USD of the
+    last year with consumer prices. They leave out films of years without prices. The intervals of
+    medians and sums allow for films of one franchise, which share its luck, and are unknown for
+    fewer than six independent films."""
     medians = {
         f"median_real_{name}": median_interval(cohort[f"real_{name}_musd"], cohort["cluster"])
         for name in ("budget", "revenue")

@@ -117,6 +117,7 @@ class Kpi:
         "roi",
         "vote_average",
     )  # of a film, as evidence
+    chapter: str = ""  # name of the chapter that computes it, such as `genres`
     version: int = 1  # of the definition
     cohort: int | None = None  # version of the money rules, for a table made from the cohort
 
@@ -151,6 +152,7 @@ def definition(
 def kpi(
     contract: Table,  # its name is the name of the KPI table
     more: str = "",  # sentences to add to the docstring in the definition
+    words: str = "",  # the whole definition, if the docstring is no definition
     title: str = "",  # readable name of the table; empty: its name in words
     **facts: Any,  # the other fields of `Kpi`
 ) -> Callable[[KpiFunction], KpiFunction]:
@@ -158,9 +160,10 @@ def kpi(
 
     def add_description(number: KpiFunction) -> KpiFunction:
         "The same function, with one more description in `kpis`."
-        words = " ".join(filter(None, [definition(number).partition(" Raises ")[0], more]))
+        told = words or " ".join(filter(None, [definition(number).partition(" Raises ")[0], more]))
         shown = title or column_title(contract.name)
-        description = Kpi(contract=contract, definition=words, title=shown, **facts)
+        facts["chapter"] = number.__module__.rpartition(".")[2]
+        description = Kpi(contract=contract, definition=told, title=shown, **facts)
         vars(number)["kpis"] = (description, *vars(number).get("kpis", ()))
         return number
 

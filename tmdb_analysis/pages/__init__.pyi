@@ -5,6 +5,7 @@ from . import digest as digest
 from . import export as export
 from . import films as films
 from . import front as front
+from . import numbers as numbers
 from . import page as page
 from . import reuse as reuse
 from tmdb_analysis.pages.dashboard import chart_specs as chart_specs
@@ -23,6 +24,7 @@ __all__ = [
     "fill_template",
     "films",
     "front",
+    "numbers",
     "page",
     "reuse",
 ]

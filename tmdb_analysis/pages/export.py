@@ -61,7 +61,7 @@ def single_file(run: Run) -> str:
             link["href"] = "#method"
     for link in soup("a", href=re.compile(r"^(?![#]|[a-z]+:)", re.IGNORECASE)):
         path = embeddable_table(run, str(link["href"]))
-        if path is None and link.find_parent("figcaption"):
+        if path is None and (link.find_parent("figcaption") or link.find_parent(class_="asked")):
             link.decompose()
         elif path is None:
             link.unwrap()
@@ -69,6 +69,9 @@ def single_file(run: Run) -> str:
             content = base64.b64encode(path.read_bytes()).decode()
             link["href"] = f"data:{MEDIA_TYPES[path.suffix]};base64,{content}"
             link["download"] = path.name
+    for paragraph in soup.select(".elsewhere"):
+        if not paragraph.find("a", href=re.compile("^#")):
+            paragraph.decompose()
     return str(soup)
 
 # %% ../../nbs/7_pages/76_export.ipynb #aac41641

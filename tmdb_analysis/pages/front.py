@@ -30,6 +30,9 @@ def data_sentences(
     "What the data of a report are: source, scope, years of release, data date, known money."
     n, scope = facts.films or 0, scope_words(facts.parameters)
     about = source_named(facts.source or "").origin
+    if not n and scope:
+        advice = "Leave out a condition and run again."
+        return f"None of the {film_count_text(outside)} is {scope}. {advice}"
     films = f"{film_count_text(n)} {scope}, out of {n + outside:,}" if scope else film_count_text(n)
     sentences = [f"{films}{about and ', '}{about}."]
     known = years.dropna()

@@ -188,8 +188,8 @@ SHAPE_ATTRIBUTES = set(
     "paint-order role stroke stroke-dasharray stroke-linecap stroke-linejoin stroke-opacity "
     "stroke-width text-anchor transform viewBox width x y".split()
 )
-# Classes that only figures have; the style sheet lays them out.
-CLASSES = {"chart", "chart screen", "drawn", "files", "wide", "narrow"}
+# Classes of figures, of links to how numbers are made, and of those to other pages.
+CLASSES = {"asked", "chart", "chart screen", "drawn", "elsewhere", "files", "wide", "narrow"}
 ALLOWED_ATTRIBUTES = {
     "a": {"href"},
     "img": {"src", "alt"},
@@ -381,7 +381,7 @@ PLACES = {  # file name of a page without .html: its name in the navigation
     "dashboard": "Dashboard",
     "51_search": "Films and searches",
     "27_validate": "Data quality",
-    "54_why": "Why these numbers",
+    "54_why": "How numbers are made",
     "method": "Method",
     "../index": "All runs",
 }

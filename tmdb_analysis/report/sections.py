@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SECTION_WORDS', 'FEW_FILMS_NOTE', 'Finding', 'short_name', 'save_findings', 'section_heading', 'paragraph',
-           'SectionWords', 'section_opening', 'section_closing', 'left_out_list', 'unfolding_table', 'film_list',
-           'page_links', 'Chart', 'table_details', 'interval_text', 'evidence_text', 'value_text', 'percent',
-           'lowest_group_sentence', 'best_group_sentence', 'best_group_evidence']
+           'SectionWords', 'number_link', 'section_opening', 'section_closing', 'left_out_list', 'unfolding_table',
+           'film_list', 'page_links', 'Chart', 'table_details', 'interval_text', 'evidence_text', 'value_text',
+           'percent', 'lowest_group_sentence', 'best_group_sentence', 'best_group_evidence']
 
 # %% ../../nbs/6_report/66_sections.ipynb #66sec003
 import html
@@ -81,6 +81,7 @@ class SectionWords(NamedTuple):
     question: str  # that it answers
     use: str  # what a reader can do with the answer
     caveat: str = ""  # what it cannot show
+    table: str = ""  # KPI table with the numbers of the heading
 
 
 SECTION_WORDS = {  # anchor of the finding: its words
@@ -88,63 +89,76 @@ SECTION_WORDS = {  # anchor of the finding: its words
         "What do films return?",
         "Plan with the whole spread of returns, not with the median film alone.",
         "Gross is what viewers paid. Cinemas keep about half of it, and marketing costs extra.",
+        table="money",
     ),
     "risk": SectionWords(
         "How often do films fail?",
         "Set the expected share of failures against the return of the films that succeed.",
         "Failures are documented less often, so the true shares are probably higher.",
+        table="break_even_shares",
     ),
     "drivers": SectionWords(
         "What drives return?",
         "Compare a project with films that are alike in budget, season, franchise and genre.",
         "This is an association, not a cause. Cast, marketing and quality are not in the data.",
+        table="return_drivers",
     ),
     "budget": SectionWords(
         "Does a larger budget pay?",
         "Judge a project against films of its own tier and genre.",
         "Cheap films in the data are those that became known, so their returns look too high.",
+        table="tier_genres",
     ),
     "genres": SectionWords(
         "Which genres return most?",
         "Prefer a genre for its return only if its lead is outside the margin of error.",
         "A film counts in each of its genres, so genres overlap.",
+        table="genre_returns",
     ),
     "franchises": SectionWords(
         "Do franchises return more than single films?",
         "Value the right to a sequel, and compare sequels with films that stand alone.",
         "A film starts a franchise because it succeeded. This is an association, not an effect.",
+        table="franchise_effect",
     ),
     "path": SectionWords(
         "How does a franchise go on?",
         "Expect later films to be measured against the first one.",
         "Franchises that failed have no later films, so the path looks better than it is.",
+        table="instalments",
     ),
     "year": SectionWords(
         "What changed in the last full year?",
         "Do not plan on a change inside the margin of error.",
         "Films of the latest months are left out until their revenue stops growing.",
+        table="year_change",
     ),
     "time": SectionWords(
         "When do films return most?",
         "Use the seasons as a hint for dates, not as a forecast.",
         "Old films in the data are mostly those still watched, and strong films get strong dates.",
+        table="decades",
     ),
     "directors": SectionWords(
         "Which directors return most?",
         "Read the interval before the rank.",
+        table="director_scores",
     ),
     "ratings": SectionWords(
         "What do viewers like?",
         "Do not take a rating for a return.",
         "Popularity is TMDB's index of attention on one day and does not measure success.",
+        table="best_rated",
     ),
     "origins": SectionWords(
         "Who makes these films?",
         "Use the table of companies to find partners with enough films to judge.",
+        table="countries",
     ),
     "missing": SectionWords(
         "What do films without known money change?",
         "Take the weighted numbers for all films, the plain ones for well-known films.",
+        table="money_reweighted",
     ),
     "quality": SectionWords(
         "Can these data be trusted?", "Check a film's amounts before quoting it."
@@ -152,15 +166,25 @@ SECTION_WORDS = {  # anchor of the finding: its words
 }
 
 # %% ../../nbs/6_report/66_sections.ipynb #65sect004
+def number_link(
+    table: str,  # name of a KPI table
+) -> str:
+    "A link to the explanation of a table in the page of the numbers, as HTML."
+    return f'<a href="54_why.ipynb#{table.replace("_", "-")}">How these numbers are made</a>'
+
+
 def section_opening(
     finding: Finding,  # with evidence
 ) -> HTML:
     "The start of a section: the finding as heading, the question, and the finding in full."
-    question = SECTION_WORDS[finding.address].question
-    asked = f"<p><small>{html.escape(question)}</small></p>"
+    words = SECTION_WORDS[finding.address]
+    asked = f"<small>{html.escape(words.question)}</small>"
+    if words.table:
+        asked += f" {number_link(words.table)}"
+    asked = f'<p class="asked">{asked}</p>'
     return HTML(f"{section_heading(finding).data}{asked}{paragraph(finding.sentence).data}")
 
-
+# %% ../../nbs/6_report/66_sections.ipynb #66num003
 def section_closing(
     address: str,  # of the finding
 ) -> HTML:
@@ -211,9 +235,9 @@ def page_links() -> HTML:
     "A paragraph with links to the pages on quality, on single numbers and on films."
     quality, why, search = "27_validate.ipynb", "54_why.ipynb", "51_search.ipynb"
     links = f'<a href="{quality}">Data quality</a> lists the checks that films failed, '
-    links += f'<a href="{why}">Why these numbers</a> traces each number to its films, and '
+    links += f'<a href="{why}">How numbers are made</a> explains each number, and '
     search_link = f'<a href="{search}">Films and searches</a> finds films.'
-    return HTML(f"<p>{links}{search_link}</p>")
+    return HTML(f'<p class="elsewhere">{links}{search_link}</p>')
 
 # %% ../../nbs/6_report/66_sections.ipynb #66cha002
 class Chart(NamedTuple):
@@ -241,13 +265,13 @@ def table_details(
     rows = f"{cut}{len(table):,} {'row' if len(table) == 1 else 'rows'}"
     kpi = all_kpis()[name]
     title = f"{html.escape(kpi.title)} ({rows})"
-    link = f'<a href="54_why.ipynb#{name.replace("_", "-")}">Why these numbers</a>'
     definition = html.escape(plain_definition(kpi.definition))
     grid = "<p>No data for this selection.</p>"
     if len(table):
         grid = readable_table(table.head(first or len(table)), *columns)._repr_html_()
     start = f"<details{' open' * open}><summary>{title}</summary>"
-    return HTML(f"{start}{grid}<p>{definition} {link}</p></details>")
+    link = f'<p class="asked">{number_link(name)}</p>'
+    return HTML(f"{start}{link}{grid}<p>{definition}</p></details>")
 
 # %% ../../nbs/6_report/66_sections.ipynb #d606fd7d
 def interval_text(

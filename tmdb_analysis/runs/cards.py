@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['CARD_MEASURES', 'FRONT_MEASURES', 'ARROWS', 'kpi_row', 'CardMeasure', 'beside_text', 'change_in_words', 'sparkline',
-           'values_and_line', 'card', 'known_cards', 'cards', 'change_lines', 'read_findings', 'stored_findings',
-           'run_digest']
+           'values_and_line', 'card', 'known_cards', 'cards', 'key_numbers', 'change_lines', 'read_findings',
+           'stored_findings', 'run_digest']
 
 # %% ../../nbs/8_runs/84_cards.ipynb #986c0af8
 import json
+import re
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from ..core.store import read_kpi
 from ..films.cohort import consumer_prices
 from ..kpis.registry import all_kpis
 from ..pages.digest import Digest, lead_sentence
+from ..pages.numbers import KeyNumber
 from ..pages.page import fill_template
 from .catalog import all_runs, comparable_runs, read_facts
 from .history import change_verdict
@@ -52,6 +54,12 @@ class CardMeasure(NamedTuple):
     unit: str = ""  # shown after the value
     estimate: str = ""  # columns with the estimate; empty for `value`, `low` and `high`
     beside: tuple[str, ...] = ()  # what to compare it with: words, and table, row and column
+    meaning: str = ""  # a sentence; {earned_back} and {year} are replaced
+
+    @property
+    def anchor(self) -> str:
+        "The anchor of its part in the page of the numbers."
+        return re.sub(r"\W|_", "-", f"{self.table} {self.row}")
 
     def of(
         self,
@@ -87,10 +95,14 @@ CARD_MEASURES = (
 )
 FRONT_MEASURES = (  # the cards of the first screen, six at most
     CARD_MEASURES[1]._replace(
-        beside=("for all films with votes, estimated: {}", "money_reweighted", "median_return")
+        beside=("for all films with votes, estimated: {}", "money_reweighted", "median_return"),
+        meaning="Half of the films with usable budget and revenue grossed at least this multiple "
+        "of their production budget worldwide, the other half less.",
     ),
     CARD_MEASURES[2]._replace(
-        beside=("for all films with votes, estimated: {}", "money_reweighted", "share_above_1")
+        beside=("for all films with votes, estimated: {}", "money_reweighted", "share_above_1"),
+        meaning="The share of the films with usable budget and revenue whose worldwide gross is "
+        "at least their production budget. Such a film need not have broken even.",
     ),
     CardMeasure(
         "Reached {earned_back:g}× their budget",
@@ -102,8 +114,15 @@ FRONT_MEASURES = (  # the cards of the first screen, six at most
             "money_reweighted",
             "share_above_{earned_back:g}",
         ),
+        meaning="The share of the films with usable budget and revenue whose worldwide gross is "
+        "at least {earned_back:g} times their production budget. By rule of thumb, films break "
+        "even at about this multiple.",
     ),
-    CARD_MEASURES[3]._replace(beside=("median budget: {}", "money", "median_real_budget")),
+    CARD_MEASURES[3]._replace(
+        beside=("median budget: {}", "money", "median_real_budget"),
+        meaning="Half of the films with usable budget and revenue grossed at least this amount "
+        "worldwide, in dollars of {year} by US consumer prices, the other half less.",
+    ),
     CardMeasure(
         "Sequels against standalone films",
         "franchise_effect",
@@ -112,6 +131,8 @@ FRONT_MEASURES = (  # the cards of the first screen, six at most
         "the return",
         "times",
         ("no difference: 1×",),
+        "The return of a sequel divided by the return of a film outside any franchise: the "
+        "median over all pairs of such films.",
     ),
     CardMeasure(
         "Second film against the first",
@@ -121,6 +142,8 @@ FRONT_MEASURES = (  # the cards of the first screen, six at most
         "the revenue",
         "revenue_vs_first",
         ("no difference: 1×",),
+        "The revenue of a franchise's second film divided by that of its first, both in dollars "
+        "of {year}: the median over franchises.",
     ),
 )
 
@@ -240,18 +263,37 @@ def cards(
     run: Run,  # the run of the report
     facts: RunRecord,  # content of run.json
     runs: list[tuple[Run, RunRecord]],  # all runs with their run.json, newest first
+    explained: bool = False,  # whether the run has a page that explains the numbers
 ) -> Markup:
     "The cards of the first screen as HTML; empty if no measure has a value."
     parameters = {"earned_back": 2.5} | facts.parameters
     made = []
     for each in FRONT_MEASURES:
         words = each.label.format(**parameters), beside_text(each, run, facts)
-        made.append(card(each, *values_and_line(each, run, facts, runs), *words))
+        shown = card(each, *values_and_line(each, run, facts, runs), *words)
+        made.append(shown and shown | {"link": f"54_why.html#{each.anchor}" if explained else ""})
     known = [texts for texts in made if texts]
     before = next((other.id for other, _ in comparable_runs(run, runs)), None)
     compared = f"Compared with run {before}." if before else ""
     notes = {"compared": compared, "year": max(consumer_prices())}
     return fill_template("cards.html.j2", cards=known, **notes) if known else Markup("")
+
+# %% ../../nbs/8_runs/84_cards.ipynb #84car931
+def key_numbers(
+    run: Run,
+    facts: RunRecord,  # content of its run.json
+) -> list[KeyNumber]:
+    "The numbers of the first screen as the page of the numbers explains them, in its order."
+    parameters = {"earned_back": 2.5, "year": max(consumer_prices())} | facts.parameters
+    made = []
+    for each in FRONT_MEASURES:
+        words = each.label.format(**parameters), beside_text(each, run, facts)
+        shown = card(each, [each.of(run, facts)], Markup(""), *words)
+        if shown:
+            texts = {name: shown[name] for name in ("label", "value", "about", "beside")}
+            texts |= {"meaning": each.meaning.format(**parameters), "table": each.table}
+            made.append(KeyNumber(anchor=each.anchor, **texts))
+    return made
 
 # %% ../../nbs/8_runs/84_cards.ipynb #96dig008
 def change_lines(

@@ -6,8 +6,8 @@
 __all__ = ['TIMESTAMP', 'CHECKSUM_FILE', 'LISTED_MEASURES', 'notebook_html', 'stage_page', 'value_words', 'size_words',
            'downloads', 'checksums', 'recorded_stages', 'compared_with', 'run_details', 'failure_box', 'first_screen',
            'method_page', 'report_page', 'notebooks', 'usable_films', 'money_limits', 'dashboard_page', 'films_page',
-           'pointer_page', 'page_titles', 'stage_makers', 'page_makers', 'page_marks', 'page_text', 'has_dashboard',
-           'draw_before_report', 'render_run', 'status_words', 'run_row', 'render_home']
+           'numbers_page', 'pointer_page', 'page_titles', 'stage_makers', 'page_makers', 'page_marks', 'page_text',
+           'has_dashboard', 'draw_before_report', 'render_run', 'status_words', 'run_row', 'render_home']
 
 # %% ../../nbs/8_runs/85_site.ipynb #f2788d82
 import json
@@ -36,6 +36,7 @@ from tmdb_analysis.pages.front import (
     method_steps,
     three_answers,
 )
+from ..pages.numbers import numbers_html
 from tmdb_analysis.pages.page import (
     cells_html,
     failure_reason,
@@ -51,6 +52,7 @@ from tmdb_analysis.runs.cards import (
     CARD_MEASURES,
     CardMeasure,
     cards,
+    key_numbers,
     read_findings,
     values_and_line,
 )
@@ -248,8 +250,8 @@ def report_page(
     if nb:
         report = notebook_html(nb)
         more = fill_template("more.html.j2", diffs=compared_with(run))
-        front = f"{first_screen(run, facts, report)}{cards(run, facts, all_runs(run.home))}"
-        content = f"{box}{front}{report}{more}"
+        key = cards(run, facts, all_runs(run.home), explained="54_why" in pages)
+        content = f"{box}{first_screen(run, facts, report)}{key}{report}{more}"
     data, scripts = {"provenance": provenance(facts)}, [joined_script("report.js")] if nb else []
     return html_page(title, subtitle, content, "index", pages, run.id, scripts=scripts, data=data)
 
@@ -326,6 +328,16 @@ def films_page(
     ]
     return films_html(movies, credits, notebook_html(saved), pages, run.id, asked)
 
+# %% ../../nbs/8_runs/85_site.ipynb #85num002
+def numbers_page(
+    run: Run,
+    facts: RunRecord,  # content of run.json
+    explained: "NotebookNode",  # executed notebook that explains the numbers
+    pages: Mapping[str, str],  # stage -> title, of the stages that have a page
+) -> str:
+    "The page that shows how each number of a run is made, as HTML."
+    return numbers_html(notebook_html(explained), key_numbers(run, facts), pages, run.id)
+
 # %% ../../nbs/8_runs/85_site.ipynb #85sit981
 def pointer_page(
     report: "NotebookNode",  # executed report
@@ -369,6 +381,8 @@ def stage_makers(
         makers["dashboard.html"] = partial(dashboard_page, run, facts, pages)
     if "dashboard" in pages and "51_search" in executed:
         makers["51_search.html"] = partial(films_page, run, executed["51_search"], pages)
+    if "54_why" in executed and not failure_reason(executed["54_why"]):
+        makers["54_why.html"] = partial(numbers_page, run, facts, executed["54_why"], pages)
     return makers
 
 # %% ../../nbs/8_runs/85_site.ipynb #08312e63
@@ -405,6 +419,8 @@ def page_marks(
     }
     if executed:
         values["dictionary.html"] = None
+    if "54_why.html" in values:
+        values["54_why.html"] = [key_numbers(run, facts), values["54_why.html"]]
     if has_films:
         tables = [file_sha256(run.path(table)) for table in (MOVIES, CREDITS)]
         measured, limits = carries_collections(read_counts(run)), money_limits(facts)

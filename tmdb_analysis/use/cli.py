@@ -47,7 +47,10 @@ def option_table(
             keywords |= {"action": "store_const", "const": True}
         else:
             keywords["metavar"] = form[0].strip("[]")
-            keywords |= {"nargs": "+"} if form[1:] else {"nargs": "?"} if "[" in head else {}
+            if form[1:]:  # an option that is given twice has the values of both
+                keywords |= {"nargs": "+", "action": "extend"}
+            elif "[" in head:
+                keywords["nargs"] = "?"
         found[name] = keywords | (more or {}).get(name, {})
     return found
 

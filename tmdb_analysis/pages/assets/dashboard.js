@@ -38,7 +38,8 @@ const asReturn = orDash((value) => digitsFormat.format(value) + "×");
 const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
 // ---- Films. The page contains columns with money in million nominal USD. Charts and table need
-// rows in USD, nominal or in dollars of one year: the factors turn the ones into the others.
+// rows in USD, nominal or in dollars of one year: the factors turn the ones into the others. Texts
+// are getters, because the reader sees those of few films.
 
 const boxesOf = (name) => [...form.querySelectorAll(`input[name=${name}][type=checkbox]`)];
 const budgetBoxes = boxesOf("budget");
@@ -52,14 +53,17 @@ function makeFilm(id, place) {
   const owner = data.franchise[place];
   const franchise = owner === null ? null : data.names.franchises[owner][1];
   const [budget, revenue] = [data.budget[place], data.revenue[place]];
-  const film = {
+  const language = data.language[place];
+  const [title, year] = [data.title[place], data.year[place]];
+  const genres = data.genres[place].map((at) => data.names.genres[at]);
+  return {
     id,
     place,
     usable: data.usable[place] === 1,
-    title: data.title[place],
-    year: data.year[place],
-    language: data.language[place],
-    genres: data.genres[place].map((at) => data.names.genres[at]),
+    title,
+    year,
+    language,
+    genres,
     countries: data.countries[place].map((at) => data.names.countries[at]),
     franchise,
     kind: !data.measured ? "film" : owner === null ? "standalone" : "franchise",
@@ -75,16 +79,27 @@ function makeFilm(id, place) {
     rating: data.rating[place],
     popularity: data.popularity[place],
     doubt: data.doubts[id] ?? "",
+    language_name: language && languageName(language),
+    words: fold([title, year, franchise, ...genres, ...directors].join(" ")),
+    get budget_text() {
+      return asUsd(this.budget);
+    },
+    get revenue_text() {
+      return asUsd(this.revenue);
+    },
+    get roi_text() {
+      return asTimes(this.roi);
+    },
+    get rating_text() {
+      return asDecimal(this.rating);
+    },
+    get votes_text() {
+      return asCount(this.votes);
+    },
+    get popularity_text() {
+      return asDecimal(this.popularity);
+    },
   };
-  const words = [film.title, film.year, film.franchise, ...film.genres];
-  return Object.assign(film, {
-    language_name: film.language && languageName(film.language),
-    words: fold([...words, ...directors].join(" ")),
-    roi_text: asTimes(film.roi),
-    rating_text: asDecimal(film.rating),
-    votes_text: asCount(film.votes),
-    popularity_text: asDecimal(film.popularity),
-  });
 }
 
 const films = data.id.map(makeFilm);
@@ -102,8 +117,6 @@ function showMoneyIn(unit) {
     const edge = film.budget === null ? "unknown" : bandOf(film.budget);
     film.band = edge;
     film.tips = {};
-    film.budget_text = asUsd(film.budget);
-    film.revenue_text = asUsd(film.revenue);
   }
   return true;
 }
@@ -337,18 +350,29 @@ function divide(rows, isInside) {
 }
 
 // The details of a dot are one object, because Vega would evaluate each of its parts for each dot.
-function tipOf(film, columns) {
-  return Object.fromEntries(columns.map(({ field, title }) => [title, film[field] ?? DASH]));
+// Its texts are written when Vega shows them, which it does for one dot at a time.
+function makeTips(columns) {
+  const known = new Map(columns.map(({ field, title }) => [title, field]));
+  const get = (film, title) => (known.has(title) ? (film[known.get(title)] ?? DASH) : undefined);
+  return {
+    get,
+    ownKeys: () => [...known.keys()],
+    getOwnPropertyDescriptor: (film, title) => ({
+      value: get(film, title),
+      enumerable: true,
+      configurable: true,
+    }),
+  };
 }
 
 function filmRows(rows, name, [x, y], axes) {
-  const { columns } = charts[name];
+  const tips = makeTips(charts[name].columns);
   const limits = axes.map((axis) => [axis, axisLimits(rows, axis)]);
   const { drawn, outside } = divide(rows, (film) =>
     limits.every(([axis, ends]) => isWithin(ends, film[axis])),
   );
   const dots = drawn.map((film) => {
-    film.tips[name] ??= tipOf(film, columns);
+    film.tips[name] ??= new Proxy(film, tips);
     return { place: film.place, kind: film.kind, [x]: film[x], [y]: film[y], tip: film.tips[name] };
   });
   return { drawn: dots, outside };
