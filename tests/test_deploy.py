@@ -387,6 +387,27 @@ def test_the_images_get_the_versions_of_the_lock_and_no_test_tools(name):
     assert not [pin for pin in images if re.match("pytest|hypothesis|playwright|mypy|ruff", pin)]
 
 
+NEEDED = """
+import json, runpy, sys
+from importlib.metadata import packages_distributions
+sys.modules["IPython"] = None  # is used where it is, and a server has none
+runpy.run_path("deploy/spark/cluster.py")
+loaded = {name.partition(".")[0] for name, module in sys.modules.items() if module}
+known = packages_distributions()
+print(json.dumps([owner for name in loaded for owner in known.get(name, [])]))
+"""
+
+
+def test_the_image_of_spark_has_what_starts_its_connect_server():
+    done = subprocess.run(
+        [sys.executable, "-c", NEEDED], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    needed = {re.sub(r"[_.]", "-", name.lower()) for name in json.loads(done.stdout)}
+    lock = (DEPLOY / "docker/spark.txt").read_text(encoding="utf-8")
+    assert "pyspark" in needed
+    assert needed - set(re.findall(r"^([a-z0-9-]+)==", lock, re.M)) <= {"tmdb-analysis"}
+
+
 def test_pins_of_airflow_agree():
     wanted = set(
         re.findall(
