@@ -114,7 +114,7 @@ health-check: need-docker ## the state of each service; fails unless all run and
 	done; exit $$failed
 
 spark-shell: need-docker ## a Python shell with a session on the cluster
-	$(COMPOSE) exec jupyter pyspark --remote sc://spark-connect:15002
+	$(COMPOSE) exec jupyter python -ic "from tmdb_analysis.core.engine import session; spark = session()"
 
 bench: $(READY) ## speed and memory beside DuckDB, Polars and pandas (ARGS=--quick: two minutes; ARGS=--fetch: fetching)
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -187,6 +187,7 @@ lock: $(READY) ## write requirements.lock, environment.yml and the requirements.
 	$(BIN)/uv pip compile --quiet --refresh setup.py --extra dev --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements.lock
 	$(BIN)/python tests/make_environment.py
 	$(BIN)/uv pip compile --quiet setup.py deploy/docker/requirements.in --constraint requirements.lock --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/docker/requirements.txt
+	$(BIN)/uv pip compile --quiet deploy/docker/spark.in --constraint requirements.lock --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/docker/spark.txt
 	$(BIN)/uv pip compile --quiet deploy/airflow/requirements.in --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/airflow/requirements.txt
 	$(BIN)/uv pip compile --quiet deploy/docs/requirements.in --constraint requirements.lock --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/docs/requirements.txt
 	$(BIN)/uv pip compile --quiet deploy/audit/requirements.in --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -o deploy/audit/requirements.txt

@@ -35,7 +35,7 @@ DEPLOY = ROOT / "deploy"
 TEXT = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES = COMPOSE["services"]
-DOCKERFILES = sorted(DEPLOY.glob("docker/*/Dockerfile"))
+DOCKERFILE = DEPLOY / "docker/Dockerfile"
 FORM = json.loads(TARGET.read_text(encoding="utf-8"))["params"]
 VARIABLE = re.compile(r"\$\{(\w+)(:[-?][^}]*)?\}")
 WITHOUT_HEALTHCHECK = {"airflow-init"}  # it ends, and others wait for that
@@ -261,15 +261,13 @@ def test_an_image_has_a_version_and_a_user(name):
     image, _, tag = service["image"].rpartition(":")
     assert image and re.search(r"\d+\.\d+", tag), service["image"]
     if "build" in service:
-        dockerfile = ROOT / service["build"]["dockerfile"]
-        assert (
-            DEPLOY / service["build"]["context"]
-        ).resolve() == ROOT and dockerfile in DOCKERFILES
+        build = service["build"]
+        assert (DEPLOY / build["context"]).resolve() == ROOT
+        assert ROOT / build["dockerfile"] == DOCKERFILE
+        assert f" AS {build['target']}\n" in DOCKERFILE.read_text(encoding="utf-8")
         ini = ConfigParser(delimiters=["="])
         ini.read(ROOT / "settings.ini", encoding="utf-8")
-        assert (
-            image == f"tmdb-analysis/{dockerfile.parent.name}" and tag == ini["DEFAULT"]["version"]
-        )
+        assert image == f"tmdb-analysis/{build['target']}" and tag == ini["DEFAULT"]["version"]
     else:
         assert service["user"].split(":")[0] not in ("0", "root")
 
@@ -326,13 +324,12 @@ def test_all_that_compute_see_the_home():
     ):
         target = dict(mounts(SERVICES[name]))["home"]
         assert target == place, "executors write large results, too"
-    assert all(f"TMDB_HOME={place}" in path.read_text(encoding="utf-8") for path in DOCKERFILES)
+    assert f"TMDB_HOME={place}" in DOCKERFILE.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda p: p.parent.name)
-def test_a_dockerfile_is_sound(path):
-    subprocess.run([tool / "hadolint", path], check=True)
-    content, sources = path.read_text(encoding="utf-8"), copied(path)
+def test_the_dockerfile_is_sound():
+    subprocess.run([tool / "hadolint", DOCKERFILE], check=True)
+    content, sources = DOCKERFILE.read_text(encoding="utf-8"), copied(DOCKERFILE)
     kept = [
         line[1:]
         for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
@@ -342,7 +339,7 @@ def test_a_dockerfile_is_sound(path):
         assert (ROOT / source).exists() and any(
             source == name or fnmatch(source, f"{name}/*") for name in kept
         ), source
-    assert re.findall(r"^USER (.+)$", content, re.M) == ["10001:10001"]
+    assert re.findall(r"^USER (.+)$", content, re.M) == ["10001:10001"] * 3
     assert f"python:{'.'.join(map(str, sys.version_info[:2]))}." in content or sys.version_info[
         :2
     ] != (3, 11)
@@ -365,14 +362,6 @@ def test_a_dockerfile_is_sound(path):
         )
 
 
-def test_the_images_begin_alike():
-    begins = {
-        path.read_text(encoding="utf-8").split("# what is alike ends here")[0].split("\n", 1)[1]
-        for path in DOCKERFILES
-    }
-    assert len(DOCKERFILES) == 3 and len(begins) == 1
-
-
 def test_no_secret_can_come_into_an_image():
     kept = [
         line[1:]
@@ -389,13 +378,35 @@ def test_no_secret_can_come_into_an_image():
     ]
 
 
-def test_the_images_get_the_versions_of_the_lock_and_no_test_tools():
+@pytest.mark.parametrize("name", ["requirements.txt", "spark.txt"])
+def test_the_images_get_the_versions_of_the_lock_and_no_test_tools(name):
     lock, images = (
         set(re.findall(r"^[a-z0-9][^ ]*==[^ ;]+", path.read_text(encoding="utf-8"), re.M))
-        for path in (ROOT / "requirements.lock", DEPLOY / "docker/requirements.txt")
+        for path in (ROOT / "requirements.lock", DEPLOY / "docker" / name)
     )
     assert images < lock, "run `make lock`"
     assert not [pin for pin in images if re.match("pytest|hypothesis|playwright|mypy|ruff", pin)]
+
+
+NEEDED = """
+import json, runpy, sys
+from importlib.metadata import packages_distributions
+sys.modules["IPython"] = None  # is used where it is, and a server has none
+runpy.run_path("deploy/spark/cluster.py")
+loaded = {name.partition(".")[0] for name, module in sys.modules.items() if module}
+known = packages_distributions()
+print(json.dumps([owner for name in loaded for owner in known.get(name, [])]))
+"""
+
+
+def test_the_image_of_spark_has_what_starts_its_connect_server():
+    done = subprocess.run(
+        [sys.executable, "-c", NEEDED], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    needed = {re.sub(r"[_.]", "-", name.lower()) for name in json.loads(done.stdout)}
+    lock = (DEPLOY / "docker/spark.txt").read_text(encoding="utf-8")
+    assert "pyspark" in needed
+    assert needed - set(re.findall(r"^([a-z0-9-]+)==", lock, re.M)) <= {"tmdb-analysis"}
 
 
 def test_pins_of_airflow_agree():

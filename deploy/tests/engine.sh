@@ -84,11 +84,11 @@ start_engine() {
 
 has_image() { docker image inspect "$1" >/dev/null 2>&1; }
 
-tag_in() { sed -nE "s|^$2 *($1[^ ]+)\$|\1|p" "$3" | head -1; }  # tag_in IMAGE WORD FILE: the image with its version
+tag_in() { sed -nE "s|^$2 *($1[^ ]+)( AS .*)?\$|\1|p" "$3" | head -1; }  # tag_in IMAGE WORD FILE: the image with its version
 
 import_python() { # the image that the Dockerfiles begin with: Debian bookworm and the Python of this machine
   local tag python
-  tag=$(tag_in python: FROM "$CHECKOUT/deploy/docker/spark/Dockerfile")
+  tag=$(tag_in python: FROM "$CHECKOUT/deploy/docker/Dockerfile")
   has_image "$tag" && return
   python=$(python3.11 -c 'import sys; print(sys.base_prefix)') && [ -d "$python/lib/python3.11/ensurepip/_bundled" ] ||
     skip "the images need a Python 3.11 that is not Debian's own, such as one of pyenv"
@@ -142,7 +142,7 @@ DOCKERFILE
   nginx) echo 'WORKDIR /' ;;
   prometheus)
     echo 'RUN install -d -o nobody /prometheus'
-    echo 'ENTRYPOINT ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]'
+    echo 'ENTRYPOINT ["prometheus"]'
     ;;
   node-exporter) echo 'ENTRYPOINT ["prometheus-node-exporter"]' ;;
   grafana) # no registry of packages has it: what answers the health check

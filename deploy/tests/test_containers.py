@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import shlex
+import shutil
 import socket
 import subprocess
 import time
@@ -19,8 +20,10 @@ import urllib.error
 import urllib.request
 from base64 import urlsafe_b64encode
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "deploy/tests/engine.sh"
@@ -59,6 +62,7 @@ class Stack:
                 self.values[name] = secrets.token_hex(24)
         self.values["TMDB_SCHEDULE"] = "0 0 29 2 *"  # no daily run beside that of the test
         self.values["COMPOSE_PROFILES"] = "metrics"
+        self.values["AIRFLOW_METRICS"] = "True"
         self.values["AIRFLOW_FERNET_KEY"] = urlsafe_b64encode(secrets.token_bytes(32)).decode()
         file.write_text(
             "".join(f"{name}={value}\n" for name, value in self.values.items()), encoding="utf-8"
@@ -105,6 +109,13 @@ class Stack:
             urllib.request.Request(url, method=method), timeout=30
         ) as answer:
             return answer.read().decode()
+
+    def metric(self, query: str) -> float:
+        "The value of a query at Prometheus; 0 if nothing has it."
+        base = f"http://127.0.0.1:{self.values['PROMETHEUS_PORT']}/api/v1/query?"
+        with urllib.request.urlopen(base + urlencode({"query": query}), timeout=30) as answer:
+            found = json.load(answer)["data"]["result"]
+        return float(found[0]["value"][1]) if found else 0
 
     def until_healthy(self, wanted: bool, seconds: float = 300) -> str:
         "Wait until `make health-check` succeeds or fails; what it said."
@@ -191,9 +202,48 @@ def test_a_run_from_the_form_reaches_postgresql_though_a_worker_dies(stack):
     url = f"postgresql://films:{stack.values['FILMS_DB_PASSWORD']}@127.0.0.1/films"
     assert stack.inside("postgres", "psql", url, "-Atc", count) == str(facts["films"])
 
+    wanted = {
+        "tmdb_rows{table='movies'}": facts["films"],
+        "sum(up{job='spark'})": 3,  # one worker is dead
+        "metrics_master_aliveWorkers_Value": 1,
+        "metrics_tmdb_driver_appStatus_jobs_succeededJobs_Count > bool 100": 1,
+        "count({__name__=~'airflow_.+'}) > bool 10": 1,
+    }
+    deadline = time.monotonic() + 180  # Prometheus asks once a minute
+    while (found := {query: stack.metric(query) for query in wanted}) != wanted:
+        assert time.monotonic() < deadline, found
+        time.sleep(5)
+
     assert "spark-worker-1 is not running" in stack.until_healthy(False)
     assert stack.make("up").returncode == 0
     stack.until_healthy(True)
+
+
+def test_the_form_can_be_sent_as_it_opens(stack):
+    "A person signs in, opens the form, changes nothing, and sends it."
+    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+    if not browser:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    path = "/api/v2/dags/tmdb/dagRuns"
+    before = stack.airflow(path)["total_entries"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page()
+        page.set_default_timeout(120_000)
+        page.goto(f"http://127.0.0.1:{stack.values['AIRFLOW_PORT']}/dags/tmdb")
+        page.get_by_label("Username").fill("admin")
+        page.get_by_label("Password").first.fill(stack.values["AIRFLOW_ADMIN_PASSWORD"])
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Trigger").first.click()
+        form = page.get_by_role("dialog")
+        for section in ("api", "pipeline", "report"):  # a field counts when it has been shown
+            form.get_by_role("button", name=section, exact=True).click()
+        form.get_by_role("button", name="Trigger", exact=True).click()  # waits until it is enabled
+        form.wait_for(state="hidden")
+        chromium.close()
+    runs = stack.airflow(f"{path}?order_by=-run_after")
+    assert runs["total_entries"] == before + 1
+    assert runs["dag_runs"][0]["state"] in ("queued", "running", "success")
 
 
 def test_a_dag_that_cannot_be_read_makes_the_stack_unhealthy(stack):
