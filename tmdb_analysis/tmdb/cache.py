@@ -237,9 +237,10 @@ class TolerantStorage(BaseStorage[str, CachedResponse]):
         self,
         rows: SqliteRows | RedisRows | None,  # None: no cache
         count: Callable[[str], None],  # called with the name of each fault
+        key_of: Callable[[Any], str],  # the key of a request
     ) -> None:
         super().__init__(serializer=ROW_FORMAT)
-        self.rows, self.count = rows, count
+        self.rows, self.count, self.key_of = rows, count, key_of
         self.rest_until = 0.0  # seconds of the monotonic clock
 
     @contextmanager
@@ -257,9 +258,9 @@ class TolerantStorage(BaseStorage[str, CachedResponse]):
         "The rows; None if there is no cache, or while it rests after a slow fault."
         return self.rows if time.monotonic() >= self.rest_until else None
 
-    def is_whole(self, answer: Any) -> bool:
-        "Whether a row holds an answer that passes the same check as a live one."
-        if not isinstance(answer, CachedResponse):
+    def is_whole(self, key: str, answer: Any) -> bool:
+        "Whether a row holds the answer of its key, and it passes the same check as a live one."
+        if not isinstance(answer, CachedResponse) or self.key_of(answer.request) != key:
             return False
         return not body_flaw(urlsplit(answer.url).path, answer.status_code, answer.content)
 
@@ -267,7 +268,7 @@ class TolerantStorage(BaseStorage[str, CachedResponse]):
         with self.counting_faults("cache_read_faults"):
             row = rows.get(key) if (rows := self.usable_rows()) else None
             answer = ROW_FORMAT.loads(row) if row else None
-            if isinstance(answer, CachedResponse) and self.is_whole(answer):
+            if isinstance(answer, CachedResponse) and self.is_whole(key, answer):
                 answer.cache_key = key
                 return answer
         raise KeyError(key)

@@ -95,7 +95,8 @@ class Tmdb:
     def open_session(self, cache: Path) -> CachedSession:
         "A session that caches answers and reaches only the host of the settings."
         backend = BaseCache()
-        backend.responses = TolerantStorage(self.open_cache(cache), self.counters.add)
+        rows = self.open_cache(cache)
+        backend.responses = TolerantStorage(rows, self.counters.add, backend.create_key)
         session = CachedSession(
             backend=backend,
             expire_after=self.api.fresh_days * DAY_SECONDS,
