@@ -4,13 +4,18 @@ unknown."""
 import math
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 from pandas import DataFrame
+from pytest import MonkeyPatch
 
+from tests.bench.plain_calls import run_stage
 from tmdb_analysis.core.home import Run
+from tmdb_analysis.core.settings import settings
+from tmdb_analysis.runs.stages import stages
 
 
 def plain(value: Any) -> Any:
@@ -59,3 +64,13 @@ def published(run: Run) -> Mapping[str, DataFrame]:
     "All tables of a run by name: those of its generation and its KPIs."
     found = [*run.tables.glob("*.parquet"), *(run.report / "kpis").glob("*.parquet")]
     return {path.stem: pq.read_table(path).to_pandas(types_mapper=pd.ArrowDtype) for path in found}
+
+
+def compute(home: Path, run_id: str, monkeypatch: MonkeyPatch, **asked: Any) -> Run:
+    "A run over files whose tables are made in this process, without kernel, report and pages."
+    monkeypatch.setenv("TMDB_HOME", str(home))
+    chosen = settings(home=home, run_id=run_id, source="files", **asked)
+    for chapter, nb in stages().items():
+        if chapter not in ("54_why", "68_report"):  # which make no table of an oracle
+            run_stage(nb, chosen)
+    return Run(run_id, home)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests import oracle_coverage as oracle
-from tests.compare import assert_same, published
+from tests.compare import assert_same, compute, published
 from tmdb_analysis.core.home import Run
 from tmdb_analysis.kpis.coverage import money_reweighted
 from tmdb_analysis.stats.known_money import headline_statistics, headline_weights
@@ -63,11 +63,9 @@ def test_sample_equals_pandas(demo):
     assert_equals_pandas(demo)
 
 
-def test_the_pair_equals_pandas(shared, tmp_path):
+def test_the_pair_equals_pandas(shared, tmp_path, monkeypatch):
     files = [str(shared / f"tmdb5000_{name}.csv.gz") for name in ("movies", "credits")]
-    options = ["--source", "files", "--home", str(tmp_path), "--run-id", "pair"]
-    assert main(["run", *options, "--input", *files]) == 0
-    run = Run("pair", tmp_path)
+    run = compute(tmp_path, "pair", monkeypatch, input=files)
     assert_equals_pandas(run)
     weighted = published(run)["money_reweighted"].set_index("measure")
     assert "sequels_vs_standalone" not in weighted.index, "these data have no collections"

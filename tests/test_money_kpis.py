@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from tests import oracle, oracle_money
-from tests.compare import assert_same, published
+from tests.compare import assert_same, compute, published
 from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.home import Run
 from tmdb_analysis.core.schema import COHORT, COLLECTIONS, CREDITS, MOVIES
@@ -553,7 +553,7 @@ def action(id: int, day: str, **more) -> dict:
 
 
 @pytest.mark.integration
-def test_a_sequel_stays_one_where_its_first_film_is_out_of_scope(tmp_path):
+def test_a_sequel_stays_one_where_its_first_film_is_out_of_scope(tmp_path, monkeypatch):
     "In a run on one genre the figure draws each film in the group in which the table counts it."
     saga = {"belongs_to_collection": {"id": 8091, "name": "Alien Collection"}}
     alien = action(348, "1979-05-25", **saga) | {"genres": [{"id": 27, "name": "Horror"}]}
@@ -564,19 +564,8 @@ def test_a_sequel_stays_one_where_its_first_film_is_out_of_scope(tmp_path):
     ]
     path = tmp_path / "films.json"
     path.write_text(json.dumps(films), encoding="utf-8")
-    command = [
-        "run",
-        "--source",
-        "files",
-        "--input",
-        str(path),
-        "--home",
-        str(tmp_path),
-        "--run-id",
-        "action",
-    ]
-    assert main([*command, "-p", "genre=Action", "-p", "min_known_columns=0"]) == 0
-    run = Run("action", tmp_path)
+    scope = {"genre": "Action", "min_known_columns": 0}
+    run = compute(tmp_path, "action", monkeypatch, input=[str(path)], **scope)
     table = published(run)["franchise_groups"]
     counted = dict(zip(table["group"], table["films"], strict=True))
     assert counted == {"first": 0, "sequel": 1, "standalone": 3}

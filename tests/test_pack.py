@@ -66,6 +66,7 @@ def test_a_replay_gives_the_same_bytes(packed, tmp_path):
     assert not changed, "equal runs give equal pages and notebooks"
 
 
+@pytest.mark.nightly  # the test above replays a run on all films
 def test_a_report_on_one_genre_gives_the_same_bytes(packed, tmp_path):
     "Its run on all films is in the pack, because the quality check names it."
     folder, _ = packed

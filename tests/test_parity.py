@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import oracle, oracle_groups, oracle_money, test_group_kpis
-from tests.compare import assert_same, published
+from tests.compare import assert_same, compute, published
 from tmdb_analysis.core.home import Run
 from tmdb_analysis.tmdb.sources import sample
 from tmdb_analysis.use.cli import main
@@ -90,21 +90,13 @@ def test_tmdb_5000_equals_the_oracle(shared, tmp_path):
     )
 
 
-def test_exercise_of_eighteen_films(shared, tmp_path):
+def test_exercise_of_eighteen_films(shared, tmp_path, monkeypatch):
     dumps = sorted((shared / "exercise18").glob("*.json.gz"))
     tables = []
     for i, dump in enumerate(dumps):
         day, records = dump.name[:10], oracle.read_json([dump])
-        ours = run(
-            tmp_path,
-            f"dump{i}",
-            "--source",
-            "files",
-            "--input",
-            str(dump),
-            "-p",
-            f"fetched_on={day if i == 0 else ''}",
-        )
+        dated = {"fetched_on": day} if i == 0 else {}
+        ours = compute(tmp_path, f"dump{i}", monkeypatch, input=[str(dump)], **dated)
         check(ours, oracle.tables(records))
         check_estimates(
             ours, [record | {"fetched_at": day} for record in records] if i == 0 else records
@@ -143,7 +135,7 @@ def test_exercise_of_eighteen_films(shared, tmp_path):
             )
 
 
-def test_form_of_the_input_does_not_matter(demo, tmp_path):
+def test_form_of_the_input_does_not_matter(demo, tmp_path, monkeypatch):
     records = oracle.read_json([sample() / "movies.jsonl.zst"])
     folder = tmp_path / "answers"
     folder.mkdir()
@@ -152,9 +144,7 @@ def test_form_of_the_input_does_not_matter(demo, tmp_path):
     with gzip.open(folder / "b.jsonl.gz", "wt") as f:
         f.writelines(json.dumps(r) + "\n" for r in records[half:-1])
     (folder / "c.json").write_text(json.dumps(records[-1]))
-    theirs, ours = (
-        published(run(tmp_path, "forms", "--source", "files", "--input", str(folder))),
-        published(demo),
-    )
+    forms = compute(tmp_path, "forms", monkeypatch, input=[str(folder)])
+    theirs, ours = published(forms), published(demo)
     for name in ours.keys() - {"raw", "dropped", "quarantine"}:
         assert_same(theirs[name], ours[name], name)

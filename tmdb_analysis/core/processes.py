@@ -7,8 +7,8 @@ __all__ = ['NEW_USER', 'NEW_NETWORK', 'SET_FLAGS', 'IS_UP', 'ANYBODY', 'LINKED_C
            'STOP_PATIENCE', 'enter_private_network', 'can_isolate', 'private_socket', 'socket_address',
            'user_id_of_caller', 'copy_bytes', 'relay_callers', 'run_isolated', 'isolation_command', 'linked_command',
            'environment_variables', 'is_in_use', 'is_left_over', 'delete_abandoned', 'own_folder', 'end_with_parent',
-           'import_modules', 'start_helper', 'do_with_helper', 'other_users', 'ask_to_stop', 'stop_if_asked', 'end_now',
-           'end_if_hanging', 'set_handler', 'stoppable', 'raise_again']
+           'import_modules', 'has_spare_core', 'start_helper', 'do_with_helper', 'other_users', 'ask_to_stop',
+           'stop_if_asked', 'end_now', 'end_if_hanging', 'set_handler', 'stoppable', 'raise_again']
 
 # %% ../../nbs/0_core/01_processes.ipynb #5e1a0003
 import ctypes
@@ -274,14 +274,19 @@ def import_modules(
         import_module(name)
 
 # %% ../../nbs/0_core/01_processes.ipynb #01hel007
+def has_spare_core() -> bool:
+    "Whether fewer processes than cores were at work in the last minute, not counting this one."
+    return os.getloadavg()[0] + 1 <= (os.cpu_count() or 1)
+
+
 def start_helper(
     *modules: str,  # that the work will need
 ) -> None:
-    "Start a second process that imports these modules, unless there is one, or only one core."
+    "Start a second process that imports these modules, unless there is one."
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    if _helpers or (os.cpu_count() or 1) < 2:
+    if _helpers:
         return
     hidden = dict.fromkeys(name for name in os.environ if name.startswith("TMDB_"))
     helper = ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)

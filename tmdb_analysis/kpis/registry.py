@@ -5,14 +5,17 @@
 # %% auto #0
 __all__ = ['KpiRow', 'FilmsBehind', 'SAME_FILM', 'ALL_FILMS', 'WHOLE_COHORT', 'RulesFor', 'KpiFunction', 'interval_columns',
            'estimate_columns', 'RunTables', 'films_where', 'cohort_where', 'no_needs', 'requires_value', 'Kpi',
-           'definition', 'kpi', 'cohort_kpi', 'all_kpis']
+           'definition', 'kpi', 'cohort_kpi', 'kpi_modules', 'all_kpis']
 
 # %% ../../nbs/4_kpis/40_registry.ipynb #c40d0003
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
@@ -181,13 +184,21 @@ def cohort_kpi(
     return kpi(contract, needs=needs, **facts)
 
 # %% ../../nbs/4_kpis/40_registry.ipynb #c40d0019
+@cache
+def kpi_modules(
+    folder: Path,  # with the parts of the book
+) -> tuple[ModuleType, ...]:
+    "The modules of the chapters that may have KPI tables, in the order of the chapters."
+    paths = sorted(folder.glob("[45]_*/[0-9]*.ipynb"))
+    names = [f"tmdb_analysis.{path.parent.name[2:]}.{path.stem[3:]}" for path in paths]
+    return tuple(import_module(name) for name in names if find_spec(name))
+
+
 def all_kpis() -> dict[str, Kpi]:
     "The description of every KPI table by its name, in the order of the chapters."
     found: dict[str, Kpi] = {}
-    for path in sorted((book() / "nbs").glob("[45]_*/[0-9]*.ipynb")):
-        name = f"tmdb_analysis.{path.parent.name[2:]}.{path.stem[3:]}"
-        public = vars(import_module(name)) if find_spec(name) else {}
-        for number in public.values():
-            if inspect.isfunction(number) and number.__module__ == name:
+    for module in kpi_modules(book() / "nbs"):
+        for number in vars(module).values():
+            if inspect.isfunction(number) and number.__module__ == module.__name__:
                 found |= {kpi.name: kpi for kpi in vars(number).get("kpis", ())}
     return found

@@ -245,7 +245,8 @@ def check_pictures(
     name: str,  # stage that shows the pictures, for the error
 ) -> None:
     "Remove pictures that are not embedded. Raises `TmdbError` for one without an alt text."
-    if any(not svg.get("aria-label") for svg in soup.select("figure.chart svg")):
+    charts = soup("figure", class_="chart")
+    if any(not svg.get("aria-label") for chart in charts for svg in chart("svg")):
         raise TmdbError(
             f"{name}: a figure has no aria-label; show it with tmdb_analysis' show(fig)"
         )

@@ -295,7 +295,9 @@ def interrupt_kernel(
 
 # %% ../../nbs/8_runs/87_stages.ipynb #87stg972
 PREPARATION = """from importlib import import_module
-import_module("tmdb_analysis.core.processes").start_helper("tmdb_analysis.report.sections")
+processes = import_module("tmdb_analysis.core.processes")
+if processes.has_spare_core():
+    processes.start_helper("tmdb_analysis.report.sections")
 import_module("tmdb_analysis.core.store")"""
 
 
@@ -446,7 +448,7 @@ def remove_timings(
     "Remove times, paths, random names and the kernel's counts from an executed notebook."
     from papermill.translators import PythonTranslator
 
-    nb, shown = nbformat.read(path, as_version=4), without_folders(parameters)
+    nb, shown = nbformat.v4.reads(path.read_text(encoding="utf-8")), without_folders(parameters)
     nb.metadata["papermill"] = {"parameters": shown}
     number_cells(nb)
     for number, cell in enumerate(nb.cells):
@@ -458,7 +460,7 @@ def remove_timings(
         cell.metadata.pop("execution", None)
         if cell.metadata.pop("papermill", {}).get("status") == "failed":
             cell.metadata["papermill"] = {"status": "failed"}
-    write_text(path, nbformat.writes(nb) + "\n")
+    write_text(path, nbformat.v4.writes(nb) + "\n")  # Papermill has validated it
 
 # %% ../../nbs/8_runs/87_stages.ipynb #b0970e53
 def execute_stage(
