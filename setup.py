@@ -67,7 +67,7 @@ setup(
     python_requires=f">={cfg['min_python']}",
     install_requires=shlex.split(cfg["requirements"]),
     extras_require={
-        extra: shlex.split(cfg[f"{extra}_requirements"]) for extra in ("dev", "polars")
+        extra: shlex.split(cfg[f"{extra}_requirements"]) for extra in ("dev", "polars", "slides")
     },
     entry_points={"console_scripts": shlex.split(cfg["console_scripts"])},
     cmdclass={"build_py": BuildBook},

@@ -253,6 +253,27 @@ def test_each_chart_of_a_report_is_saved_with_its_words(visit, demo, tmp_path):
     assert "var(" not in (tmp_path / "SVG").read_text(encoding="utf-8")
 
 
+def test_slides_have_the_findings_as_titles_and_words_for_each_picture(demo, tmp_path):
+    pptx = pytest.importorskip("pptx", reason="python-pptx is not installed")
+    file = tmp_path / "demo.pptx"
+    assert main(["export", "demo", "--pptx", "-o", str(file), "--home", str(demo.home)]) == 0
+    deck = pptx.Presentation(str(file))
+    first, _, *slides = deck.slides
+    assert first.shapes.title.text == "What films return"
+    assert "not a picture of the market" in first.shapes[1].text_frame.text
+    stored = json.loads((demo.report / "findings.json").read_text(encoding="utf-8"))
+    headings = [finding["heading"] for finding in stored if finding["evidence"]]
+    titles = [slide.shapes.title.text for slide in slides]
+    assert len(titles) > 8 and titles == [heading for heading in headings if heading in titles]
+    for slide in slides:
+        (picture,) = [shape for shape in slide.shapes if shape.shape_type == 13]
+        assert len(picture._element.nvPicPr.cNvPr.get("descr")) > 40
+        for shape in slide.shapes:
+            assert shape.left + shape.width <= deck.slide_width
+            assert shape.top + shape.height <= deck.slide_height
+        assert "Source: TMDB" in slide.shapes[-1].text_frame.text
+
+
 def test_hostile_titles_are_only_shown(visit, hostile):
     for path in pages(hostile):
         page = visit(path, viewport={"width": 390, "height": 800})

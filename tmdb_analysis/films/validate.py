@@ -175,7 +175,7 @@ def verdict(
     score = "unknown" if quality.score is None else f"{quality.score} of 100"
     if quality.gate == "pass":
         n = sum(r.gates for r in quality.rules)
-        return f"The gate is open: all {n} rules that can close it passed. Score: {score}."
+        return f"All {n} checks that can stop a run passed. Score: {score}."
     reasons = "; ".join(quality.reasons)
     return f"The gate is closed, so the run computes no numbers. Score: {score}. Broken: {reasons}."
 

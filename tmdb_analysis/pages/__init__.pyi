@@ -8,6 +8,7 @@ from . import front as front
 from . import numbers as numbers
 from . import page as page
 from . import reuse as reuse
+from . import slides as slides
 from tmdb_analysis.pages.dashboard import chart_specs as chart_specs
 from tmdb_analysis.pages.export import export_run as export_run
 from tmdb_analysis.pages.page import cells_html as cells_html
@@ -27,4 +28,5 @@ __all__ = [
     "numbers",
     "page",
     "reuse",
+    "slides",
 ]

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['EMBED_LIMIT_BYTES', 'MEDIA_TYPES', 'OUTSIDE_LINK', 'BROWSERS', 'BROWSER_OPTIONS', 'EXPORT_SUFFIXES',
-           'embeddable_table', 'single_file', 'zip_entry', 'write_zip', 'print_command', 'write_pdf', 'export_path',
-           'export_run']
+           'embeddable_table', 'report_text', 'single_file', 'zip_entry', 'write_zip', 'print_command', 'write_pdf',
+           'export_path', 'export_run']
 
 # %% ../../nbs/7_pages/76_export.ipynb #76exp003
 import base64
@@ -19,6 +19,7 @@ from pathlib import Path
 from ..core.home import Run, replace_file
 from ..core.processes import own_folder
 from ..core.settings import TmdbError, UsageError, safe_environment
+from .slides import slides_bytes
 
 # %% ../../nbs/7_pages/76_export.ipynb #26e88a30
 EMBED_LIMIT_BYTES = 200_000  # of the largest file to embed
@@ -42,13 +43,19 @@ def embeddable_table(
     return None
 
 # %% ../../nbs/7_pages/76_export.ipynb #83shr930
+def report_text(run: Run) -> str:
+    "The HTML of the report of a run. Raises `UsageError` if it has none."
+    path = run.report / "index.html"
+    if not path.is_file():
+        raise UsageError(f"run {run.id} has no page yet; wait until it has finished")
+    return path.read_text(encoding="utf-8")
+
+
 def single_file(run: Run) -> str:
     "The report as one page that needs no other file. Raises `UsageError` if the run has no report."
-    if not (run.report / "index.html").is_file():
-        raise UsageError(f"run {run.id} has no page yet; wait until it has finished")
     from bs4 import BeautifulSoup
 
-    soup = BeautifulSoup((run.report / "index.html").read_text(encoding="utf-8"), "html.parser")
+    soup = BeautifulSoup(report_text(run), "html.parser")
     for nav in soup.select("nav.pages"):
         nav.decompose()
     method = run.report / "method.html"
@@ -153,7 +160,7 @@ def write_pdf(
         shutil.copyfile(folder / "report.pdf", target)
 
 # %% ../../nbs/7_pages/76_export.ipynb #ac85a576
-EXPORT_SUFFIXES = {"single-file": ".html", "zip": ".zip", "pdf": ".pdf"}
+EXPORT_SUFFIXES = {"single-file": ".html", "zip": ".zip", "pdf": ".pdf", "pptx": ".pptx"}
 
 
 def export_path(
@@ -171,7 +178,7 @@ def export_path(
 
 def export_run(
     run: Run,
-    form: str,  # `single-file`, `zip` or `pdf`
+    form: str,  # `single-file`, `zip`, `pdf` or `pptx`
     target: Path | None = None,  # file or folder to write; None: <run_id>.<suffix> in this folder
     force: bool = False,  # replace an existing file
 ) -> Path:
@@ -186,6 +193,8 @@ def export_run(
                 scratch.write_text(single_file(run), encoding="utf-8")
             elif form == "zip":
                 write_zip(run, scratch)
+            elif form == "pptx":
+                scratch.write_bytes(slides_bytes(report_text(run)))
             else:
                 write_pdf(run, scratch)
     except OSError as e:

@@ -87,7 +87,7 @@ def method_steps(
     steps += [(f"left out: {rule}", -n) for rule, n in dropped.items() if n]
     steps.append(("films in this report", films))
     rules = zip(funnel["rule"][1:], funnel["taken"][1:], strict=True)
-    steps += [(f"left out, does not meet: {rule}", -taken) for rule, taken in rules if taken]
+    steps += [(f"left out, rule not met: {rule}", -taken) for rule, taken in rules if taken]
     return [*steps, ("films with usable budget and revenue", int(funnel["films"].iloc[-1]))]
 
 

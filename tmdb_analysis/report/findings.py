@@ -253,7 +253,7 @@ def franchise_finding(
 ) -> Finding:
     "How the return of sequels compares with that of standalone films."
     if effect.empty:
-        heading = "Franchises and standalone films cannot be told apart"
+        heading = "Franchises are not measured"
         return Finding("franchises", heading, NO_COLLECTIONS_NOTE)
     rows = effect[effect["comparison"] == "sequel vs standalone"]
     has_ratio = len(rows) and not pd.isna(rows["times"].iloc[0])

@@ -123,7 +123,7 @@ SECTION_WORDS = {  # anchor of the finding: its words
     ),
     "path": SectionWords(
         "How does a franchise go on?",
-        "Expect later films to be measured against the first one.",
+        "Do not plan a second film on the revenue of the first.",
         "Franchises that failed have no later films, so the path looks better than it is.",
         table="instalments",
     ),
@@ -157,11 +157,12 @@ SECTION_WORDS = {  # anchor of the finding: its words
     ),
     "missing": SectionWords(
         "What do films without known money change?",
-        "Take the weighted numbers for all films, the plain ones for well-known films.",
+        "Use the weighted numbers for all films, the others for well-known films.",
         table="money_reweighted",
     ),
     "quality": SectionWords(
-        "Can these data be trusted?", "Check a film's amounts before quoting it."
+        "Can these data be trusted?",
+        "Check the budget and revenue of a film before you quote them.",
     ),
 }
 

@@ -298,6 +298,7 @@ CARE_VERBS = {
             --single-file  the report as one HTML file
             --zip          the folder of the run
             --pdf          the report as PDF
+            --pptx         its key charts as slides; needs python-pptx
         """)
         | OUTPUT_FILE,
     ),
