@@ -288,10 +288,11 @@ def start_helper(
 
     if _helpers:
         return
+    ours = import_module("tmdb_analysis.core.processes")  # where the helper finds functions
     hidden = dict.fromkeys(name for name in os.environ if name.startswith("TMDB_"))
-    helper = ProcessPoolExecutor(1, get_context("spawn"), end_with_parent)
+    helper = ProcessPoolExecutor(1, get_context("spawn"), ours.end_with_parent)
     with environment_variables(hidden):
-        helper.submit(import_modules, modules)
+        helper.submit(ours.import_modules, modules)
     _helpers.append(helper)
 
 # %% ../../nbs/0_core/01_processes.ipynb #01hel004
