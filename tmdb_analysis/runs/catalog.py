@@ -327,7 +327,7 @@ def why_not_comparable(
         return "the runs requested different films"
     return definition_difference(name, before, after)
 
-# %% ../../nbs/8_runs/80_catalog.ipynb #80cat951
+# %% ../../nbs/8_runs/80_catalog.ipynb #80siz002
 SIMILAR_SIZE = 2  # times the films, from which on other files count as other films
 
 
