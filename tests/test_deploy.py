@@ -340,6 +340,8 @@ def test_the_dockerfile_is_sound():
             source == name or fnmatch(source, f"{name}/*") for name in kept
         ), source
     assert re.findall(r"^USER (.+)$", content, re.M) == ["10001:10001"] * 3
+    without = re.search(r"rm -r (\S+)/jars$", content, re.M)[1]
+    assert f"SPARK_HOME={without}\n" in content, "pyspark does not start without it"
     assert f"python:{'.'.join(map(str, sys.version_info[:2]))}." in content or sys.version_info[
         :2
     ] != (3, 11)

@@ -142,7 +142,7 @@ DOCKERFILE
   nginx) echo 'WORKDIR /' ;;
   prometheus)
     echo 'RUN install -d -o nobody /prometheus'
-    echo 'ENTRYPOINT ["prometheus"]'
+    echo 'ENTRYPOINT ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]'
     ;;
   node-exporter) echo 'ENTRYPOINT ["prometheus-node-exporter"]' ;;
   grafana) # no registry of packages has it: what answers the health check
