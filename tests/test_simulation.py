@@ -175,8 +175,10 @@ def broken_redis(dice: random.Random, port: int) -> Iterator[str]:
 
     with Server(("127.0.0.1", 0), Proxy) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"redis://127.0.0.1:{server.server_address[1]}/0"
-        server.shutdown()
+        try:
+            yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+        finally:
+            server.shutdown()
 
 
 @contextmanager
@@ -186,9 +188,11 @@ def wrong_clock(dice: random.Random) -> Iterator[None]:
     with time_machine.travel(datetime.now(UTC) + wrong) as clock:
         setter = threading.Timer(dice.uniform(0, 0.3), clock.shift, [-wrong])
         setter.start()
-        yield
-        setter.cancel()
-        setter.join()
+        try:
+            yield
+        finally:
+            setter.cancel()
+            setter.join()
 
 
 PLACES = (
