@@ -1,5 +1,5 @@
 """Many faults from one seed. `TEST_SEED=17` repeats seed 17 alone, `TEST_SIMULATIONS=99` takes more
-seeds, and each failure names its seed.
+seeds, and each failure names its seed. Each night has seeds of its own.
 
 A simulation fetches the same films under faults of the server and of Redis, kills, full disks and
 clocks that jump, and checks the laws after each: what was fetched equals a quiet fetch, nothing is
@@ -71,6 +71,7 @@ pytestmark = pytest.mark.faults
 SEED = os.environ.get("TEST_SEED")
 SIMULATIONS = int(os.environ.get("TEST_SIMULATIONS", "8"))
 SEEDS = [int(SEED)] if SEED else list(range(SIMULATIONS))
+TONIGHT = datetime.now(UTC).date().toordinal() * 10_000  # the first seed of a nightly test
 IDS = [str(i) for i in range(1, 61)]  # every fourth is not there
 
 
@@ -175,8 +176,10 @@ def broken_redis(dice: random.Random, port: int) -> Iterator[str]:
 
     with Server(("127.0.0.1", 0), Proxy) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"redis://127.0.0.1:{server.server_address[1]}/0"
-        server.shutdown()
+        try:
+            yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+        finally:
+            server.shutdown()
 
 
 @contextmanager
@@ -186,9 +189,11 @@ def wrong_clock(dice: random.Random) -> Iterator[None]:
     with time_machine.travel(datetime.now(UTC) + wrong) as clock:
         setter = threading.Timer(dice.uniform(0, 0.3), clock.shift, [-wrong])
         setter.start()
-        yield
-        setter.cancel()
-        setter.join()
+        try:
+            yield
+        finally:
+            setter.cancel()
+            setter.join()
 
 
 PLACES = (
@@ -291,7 +296,7 @@ def test_a_fetch_under_any_faults_ends_like_a_quiet_one(
 @pytest.mark.nightly
 def test_thousands_of_fetches_under_faults(tmdb, quiet, tmp_path, monkeypatch, redis_port):
     failed = 0
-    for seed in range(1_000, 1_000 + int(os.environ.get("TEST_SIMULATIONS", "2000"))):
+    for seed in range(TONIGHT, TONIGHT + int(os.environ.get("TEST_SIMULATIONS", "2000"))):
         try:
             failed += simulate(seed, tmdb, quiet, tmp_path / str(seed), monkeypatch, redis_port)
         except BaseException as e:
@@ -304,7 +309,7 @@ def test_thousands_of_fetches_under_faults(tmdb, quiet, tmp_path, monkeypatch, r
 @pytest.mark.nightly
 def test_processes_that_are_killed_under_faults(tmdb, quiet, tmp_path):
     "With SIGKILL, at a boundary or at any moment, two of them in one home."
-    first = int(SEED or 0)
+    first = int(SEED or TONIGHT)
     for seed in range(first, first + (1 if SEED else 100)):
         dice, home = random.Random(seed), tmp_path / str(seed)
         tmdb.reset()
@@ -387,7 +392,7 @@ def published_films(url: str) -> int:
 
 @pytest.mark.nightly
 @pytest.mark.integration
-@pytest.mark.parametrize("seed", [int(SEED)] if SEED else range(CHAINS))
+@pytest.mark.parametrize("seed", [int(SEED)] if SEED else range(TONIGHT, TONIGHT + CHAINS))
 def test_a_chain_that_is_killed_ends_like_a_quiet_one(seed, tmdb, quiet_chain, postgres, tmp_path):
     "Fetch, chain, publish and prune, each killed with SIGKILL at some moment, then run again."
     dice, home, (seconds, tables) = random.Random(seed), tmp_path / "home", quiet_chain
