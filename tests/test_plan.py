@@ -224,7 +224,7 @@ def test_an_unchanged_run_takes_over_pages_that_nobody_changed(first, tmp_path, 
     for run_id in ("first", "again"):
         (home / f"data/tables/{run_id}/pages.json").unlink()
     assert main([*words, "anew"]) == 0
-    assert len(made) == 14  # after the first: each stage but the search and the report
+    assert len(made) == 13  # after the first: each stage but the search, the numbers, the report
     pages = pages_of(home, "anew")
     assert (
         len(pages) == 17 and pages == pages_of(home, "again") and pages != pages_of(home, "first")

@@ -151,6 +151,8 @@ def test_the_page_shows_one_number_at_a_time(run, visit):
     card = page.locator(".cards li").first
     assert card.locator("b").inner_text() == value
     card.click()
+    page.wait_for_url("**/54_why.html#*")
+    page.locator(".explained:visible h2").wait_for()
     assert page.locator(".explained:visible h2").all_inner_texts() == ["Median return"]
 
 

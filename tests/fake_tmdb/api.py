@@ -475,7 +475,7 @@ def reviews(cat: Catalogue, film: dict, q: Query) -> dict:
     key, day = f"{film['id']:024x}", "2020-01-01T00:00:00.000Z"
     one = {
         "author": "A viewer",
-        "author_details": {"name": "", "username": "viewer", "avatar_path": None, "rating": 7},
+        "author_details": {"name": "", "username": "viewer", "avatar_path": "", "rating": 7},
         "content": f"I have seen {film.get('title')}.",
         "created_at": day,
         "id": key,
@@ -505,7 +505,12 @@ def watch_providers(cat: Catalogue, film: dict, q: Query) -> dict:
     link = f"https://www.themoviedb.org/movie/{film['id']}/watch?locale="
     return {
         "results": {
-            place: {"link": link + place, "flatrate": [PROVIDER]}
+            place: {
+                "link": link + place,
+                "flatrate": [PROVIDER],
+                "rent": [PROVIDER],
+                "buy": [PROVIDER],
+            }
             for place in MARKETS
             if is_released_in(cat, film["id"], place)
         }

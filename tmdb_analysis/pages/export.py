@@ -19,7 +19,6 @@ from pathlib import Path
 from ..core.home import Run, replace_file
 from ..core.processes import own_folder
 from ..core.settings import TmdbError, UsageError, safe_environment
-from .slides import slides_bytes
 
 # %% ../../nbs/7_pages/76_export.ipynb #26e88a30
 EMBED_LIMIT_BYTES = 200_000  # of the largest file to embed
@@ -194,6 +193,8 @@ def export_run(
             elif form == "zip":
                 write_zip(run, scratch)
             elif form == "pptx":
+                from tmdb_analysis.pages.slides import slides_bytes  # imports libraries
+
                 scratch.write_bytes(slides_bytes(report_text(run)))
             else:
                 write_pdf(run, scratch)
