@@ -268,8 +268,17 @@ def test_an_image_has_a_version_and_a_user(name):
         ini = ConfigParser(delimiters=["="])
         ini.read(ROOT / "settings.ini", encoding="utf-8")
         assert image == f"tmdb-analysis/{build['target']}" and tag == ini["DEFAULT"]["version"]
+    elif image.startswith("tmdb-analysis/"):
+        assert service["pull_policy"] == "never", "no registry has it"
     else:
         assert service["user"].split(":")[0] not in ("0", "root")
+
+
+def test_one_service_builds_each_image():
+    "A build for each service that uses it would leave copies without a name."
+    ours = [s["image"] for s in SERVICES.values() if s["image"].startswith("tmdb-analysis/")]
+    built = [service["image"] for service in SERVICES.values() if "build" in service]
+    assert sorted(built) == sorted(set(ours)) and len(ours) > len(built)
 
 
 def test_every_variable_is_in_the_example_and_none_is_there_for_nothing():
