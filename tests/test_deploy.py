@@ -58,7 +58,7 @@ def copied(dockerfile: Path) -> list[str]:
     lines = [
         line.split()[1:-1]
         for line in dockerfile.read_text(encoding="utf-8").splitlines()
-        if line.startswith("COPY ")
+        if line.startswith("COPY ") and not line.startswith("COPY --from=")
     ]
     return [source for sources in lines for source in sources]
 
