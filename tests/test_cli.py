@@ -184,7 +184,7 @@ def test_config_file_is_checked(text, said, tmp_path):
         ("cut.json", b'[{"id": 1}, {"id"', "cannot be read"),
         ("cut.json.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV\xca", "cannot be read"),
         ("noise.jsonl", bytes(range(128, 256)) * 10, "cannot be read"),
-        ("other.csv", b"a,b\n1,2\n", "no table of films, by its columns (a, b)"),
+        ("other.csv", b"a,b\n1,2\n", "no table of films: columns id, title are missing (a, b)"),
         ("credits.csv", b"movie_id,title,cast,crew\n1,a,[],[]\n", "without the movies file"),
     ],
 )

@@ -133,8 +133,8 @@ def time_before(
 
 # %% ../../nbs/9_use/99_cli.ipynb #99opt006
 RUN = option_table("run RUN  name of the run, as `tmdb runs` lists it")
-LAST_RUN = option_table("run [RUN]  name of the run (default: the last finished run)")
-READ_RUN = option_table("--run-id ID  name of the run (default: the last finished run)")
+LAST_RUN = option_table("run [RUN]  name of the run (default: the published run)")
+READ_RUN = option_table("--run-id ID  name of the run (default: the published run)")
 KEEP_RAW = option_table("--keep-raw  keep what the run fetched from TMDB")
 OUTPUT_FILE = option_table(
     """
@@ -255,7 +255,7 @@ READING_VERBS = {
         "use.verbs:print_evidence",
         ("why directors", "why highest_roi --row 1 --json"),
         option_table("""
-            kpi KPI    a published table, for example highest_roi or directors
+            kpi [KPI]  a published table, such as highest_roi (default: list all of them)
             --row ROW  a row of the table: a rank, an id or a name
             --json     print one JSON object with the record of each film
         """)
