@@ -86,6 +86,9 @@ EXAMPLES: dict[str, str] = {
         "answer = tmdb.search.lookup.search_run(matrix, tmdb.published()); "
         "print(tmdb.search.answer_json(answer))"
     ),
+    "search_films": (
+        "tmdb.search.search_films(tmdb.load('movies'), tmdb.load('credits'), 'genre:War').show(5)"
+    ),
     "films_by_person": 'tmdb.search.films_by_person(tmdb.load("credits"), "Uma Thurman").show()',
     "name_only_notes": (
         "tmdb.search.name_only_notes(tmdb.load('credits'), "
@@ -242,7 +245,7 @@ def wrong_argument(
         parameter = parameters[name]
         wanted, several = parameter.annotation, (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         takes_all_tables = hasattr(function, "__wrapped__") and "pyspark" in str(wanted)
-        is_loose = wanted in (int, float, bool, object) or takes_all_tables
+        is_loose = wanted in (int, float, bool, object, Any) or takes_all_tables
         if is_loose or parameter.kind in several or not inspect.isclass(wanted):
             continue
         if not isinstance(value, wanted):
