@@ -128,7 +128,7 @@ def time_before(
 ) -> str:
     "The time so many days ago (UTC, ISO). Raises `ArgumentTypeError`, which argparse reports."
     if not re.fullmatch(r"[0-9]{1,5}d", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days, such as 90d")
+        raise argparse.ArgumentTypeError(f"write {text!r} as days, such as 90d")
     return f"{datetime.now(UTC) - timedelta(days=int(text[:-1])):%Y-%m-%dT%H:%M:%SZ}"
 
 # %% ../../nbs/9_use/99_cli.ipynb #99opt006
