@@ -72,6 +72,12 @@ def test_wrong_usage_is_said_in_a_line_and_starts_nothing(args, said, tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
+def test_the_package_runs_as_a_module():
+    words = [sys.executable, "-m", "tmdb_analysis", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("tmdb ")
+
+
 LIBRARIES = set(
     "pandas numpy pyarrow pyspark grpc scipy matplotlib seaborn duckdb IPython nbformat papermill "
     "jupyter_client bs4 requests orjson msgspec psycopg nbconvert jinja2 pydantic_settings".split()

@@ -476,7 +476,7 @@ def test_an_empty_answer_is_explained(demo):
         'cast:"Bruce Wilis": no such name; did you mean "Bruce Willis" (35 films)?',
         'no film meets cast:"Bruce Wilis"',
     ]
-    assert "; did you mean genre:Horror (128 films)?" in search_run(query("horror"), demo).notes[0]
+    assert "; did you mean genre:Horror (128 films)" in search_run(query("horror"), demo).notes[0]
     told = search_run(query("spielberg"), demo).notes[0]
     assert told.startswith('keyword:spielberg: no text has it; did you mean person:"Steven Spielb')
     notes = search_run(query('director:"Uma Thurman"'), demo).notes

@@ -435,11 +435,14 @@ class Parser(argparse.ArgumentParser):
         namespace, unknown = self.parse_known_args(words, namespace)
         if not unknown:
             return namespace
-        self.prog = f"{self.prog} {namespace.verb}"  # the --help of the verb lists its options
+        known = ["--help", "--version"]
+        if namespace.verb:  # its --help lists its options
+            self.prog = f"{self.prog} {namespace.verb}"
+            known = [name for name in VERBS[namespace.verb].options if name.startswith("-")]
         option = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
         if option is None:
             self.error(f"unexpected word {unknown[0].strip()!r}")
-        close = difflib.get_close_matches(option, list(VERBS[namespace.verb].options), n=1)
+        close = difflib.get_close_matches(option, known, n=1)
         self.error(f"unknown option {option}" + (f"; did you mean {close[0]}?" if close else ""))
 
     def format_help(self) -> str:
