@@ -58,10 +58,9 @@ class Stack:
         for name, value in self.values.items():
             if name.endswith("_PORT"):
                 self.values[name] = str(free_port())
-            elif not value and name not in ("TMDB_READ_TOKEN", "COMPOSE_PROFILES"):
+            elif not value and name != "TMDB_READ_TOKEN":
                 self.values[name] = secrets.token_hex(24)
         self.values["TMDB_SCHEDULE"] = "0 0 29 2 *"  # no daily run beside that of the test
-        self.values["COMPOSE_PROFILES"] = "metrics"
         self.values["AIRFLOW_FERNET_KEY"] = urlsafe_b64encode(secrets.token_bytes(32)).decode()
         file.write_text(
             "".join(f"{name}={value}\n" for name, value in self.values.items()), encoding="utf-8"
