@@ -7,7 +7,7 @@ import re
 import runpy
 import shutil
 import subprocess
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -228,20 +228,36 @@ def test_an_alert_has_one_number(rule, reader):
     )
 
 
+def fires(rule: dict[str, Any], connection: psycopg.Connection) -> bool:
+    "Whether the number of an alert is beyond its limit, or what no number means."
+    rows = answer(connection, rule["data"][0]["model"]["rawSql"])[1]
+    evaluator = rule["data"][1]["model"]["conditions"][0]["evaluator"]
+    if not rows or rows[0][0] is None:
+        return rule["noDataState"] == "Alerting"
+    value, limit = rows[0][0], evaluator["params"][0]
+    return value > limit if evaluator["type"] == "gt" else value < limit
+
+
 def test_alerts_fire_when_they_should(reader):
     """The database of the tests: the last run failed at the gate, one succeeded two hours ago, the
     cache is cold, 3 films failed."""
-    fired = set()
-    for rule in RULES:
-        value = answer(reader, rule["data"][0]["model"]["rawSql"])[1][0][0]
-        evaluator = rule["data"][1]["model"]["conditions"][0]["evaluator"]
-        if (
-            (value > evaluator["params"][0])
-            if evaluator["type"] == "gt"
-            else (value < evaluator["params"][0])
-        ):
-            fired.add(rule["uid"])
+    fired = {rule["uid"] for rule in RULES if fires(rule, reader)}
     assert fired == {"tmdb-run-failed", "tmdb-gate-failed", "tmdb-cache-cold"}
+
+
+@pytest.mark.parametrize(
+    ("hours", "late"), [(25, []), (47, ["daily"]), (49, ["daily", "two-days"])]
+)
+def test_two_days_without_a_success_are_an_alert(hours, late, postgres, demo, tmp_path):
+    url = postgres.new(f"late_{hours}")
+    ended = json.loads((demo.report / "run.json").read_text())["finished"]
+    since = (datetime.now(UTC) - datetime.fromisoformat(ended)).total_seconds() / 3600
+    publish_run(another(demo, tmp_path, "good", hours=int(since) - hours), target(url))
+    publish_run(another(demo, tmp_path, "failed", hours=-1, status="failed"), target(url))
+    with psycopg.connect(url, autocommit=True) as connection:
+        fired = {rule["uid"] for rule in RULES if fires(rule, connection)}
+    wanted = {f"tmdb-no-success-{name}" for name in late}
+    assert {uid for uid in fired if "no-success" in uid} == wanted
 
 
 def test_provisioning_holds_no_secret():

@@ -33,7 +33,7 @@ mirror() { # the first address of Debian in the apt sources
 root_folder() { # root_folder NAME SUITE PACKAGES: a Debian of these packages
   [ -e "$PLACE/$1/etc/os-release" ] && return
   echo "making $1 ..." >&2
-  rm -rf "$PLACE/$1.new"
+  rm -rf --one-file-system "$PLACE/$1.new" # never into what is mounted there
   mmdebstrap --quiet --dpkgopt=force-unsafe-io --variant=minbase --include="$3" "$2" "$PLACE/$1.new" "$(mirror)"
   trust "$PLACE/$1.new"
   mv "$PLACE/$1.new" "$PLACE/$1"
