@@ -28,10 +28,18 @@ BOARDS = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 }
-PANELS = [
+ALL_PANELS = [
     pytest.param(panel, id=f"{name}: {panel['title']}")
     for name, board in BOARDS.items()
     for panel in board["panels"]
+]
+PANELS = [one for one in ALL_PANELS if "rawSql" in one.values[0]["targets"][0]]
+QUERIES = [  # of the panels that ask Prometheus; the others ask PostgreSQL
+    target["expr"]
+    for board in BOARDS.values()
+    for panel in board["panels"]
+    for target in panel["targets"]
+    if "expr" in target
 ]
 ALERTING = DEPLOY / "grafana" / "provisioning" / "alerting" / "tmdb.yaml"
 RULES = [
@@ -141,21 +149,34 @@ def test_panels_fill_the_grid_without_overlap(name):
     assert len(taken) == 24 * (max(y for _, y in taken) + 1), "no hole either"
 
 
-@pytest.mark.parametrize("panel", PANELS)
+@pytest.mark.parametrize("panel", ALL_PANELS)
 def test_a_panel_explains_itself(panel):
     assert (
         panel["title"]
         and panel["description"].endswith(".")
         and panel["fieldConfig"]["defaults"]["unit"]
     )
-    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/tmdb.yaml").read_text())[
-        "datasources"
-    ][0]
-    assert (
-        panel["datasource"]
-        == panel["targets"][0]["datasource"]
-        == {"type": source["type"], "uid": source["uid"]}
-    )
+    known = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/tmdb.yaml").read_text())
+    sources = [{"type": one["type"], "uid": one["uid"]} for one in known["datasources"]]
+    wanted = sources["expr" in panel["targets"][0]]
+    assert panel["datasource"] == wanted
+    assert all(target["datasource"] == wanted for target in panel["targets"])
+
+
+def test_a_wall_can_show_them():
+    "Large numbers, long names in full, and a colour of its own for what is bad."
+    for panel in (panel for board in BOARDS.values() for panel in board["panels"]):
+        custom = panel["fieldConfig"]["defaults"].get("custom", {})
+        if panel["type"] == "stat":
+            assert panel["options"]["text"]["valueSize"] >= 40
+        elif panel["type"] == "table":
+            assert custom["cellOptions"] == {"type": "auto", "wrapText": True}
+        elif panel["type"] == "timeseries":
+            named = {one["matcher"]["options"]: one for one in panel["fieldConfig"]["overrides"]}
+            colours = [one["properties"][0]["value"]["fixedColor"] for one in named.values()]
+            assert {"critical", "error", "warn", "failed"} <= named.keys()
+            assert named["failed"]["properties"][0]["value"]["fixedColor"] == "red"
+            assert len(set(colours)) == len(colours) - 1, "only critical and failed share theirs"
 
 
 @pytest.mark.parametrize("panel", PANELS)
@@ -197,9 +218,7 @@ def test_numbers_of_the_dashboards_are_those_of_the_run(reader, demo):
 
 
 def test_every_table_of_the_history_is_shown():
-    shown = " ".join(
-        panel["targets"][0]["rawSql"] for board in BOARDS.values() for panel in board["panels"]
-    )
+    shown = " ".join(one.values[0]["targets"][0]["rawSql"] for one in PANELS)
     for name in ("runs", "metrics", "quality_rules", "quality_dimensions"):
         assert f"tmdb.{name} " in shown
     assert set(re.findall(r"tmdb\.(\w+)", shown)) <= ALL_TABLES.keys()
@@ -284,6 +303,19 @@ def test_promtool_takes_the_configuration_and_the_rules():
             [tool, *words], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_reads_the_queries_of_the_panels(tmp_path):
+    if not (tool := shutil.which("promtool")):
+        pytest.skip("promtool, of the Debian package prometheus, is not installed")
+    assert len(QUERIES) > 10
+    rules = [{"record": f"panel:{n}", "expr": query} for n, query in enumerate(QUERIES)]
+    for broken in ("", ")"):
+        rules[0]["expr"] += broken
+        (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "a", "rules": rules}]}))
+        command = [tool, "check", "rules", tmp_path / "rules.yml"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode != 0) == bool(broken), done.stdout + done.stderr
 
 
 def test_rules_are_about_numbers_that_are_written():

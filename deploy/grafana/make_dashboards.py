@@ -41,7 +41,7 @@ SOURCE = DataSourceRef(type_val="grafana-postgresql-datasource", uid="tmdb-postg
 PROMETHEUS = DataSourceRef(type_val="prometheus", uid="tmdb-prometheus")
 GREEN, AMBER, RED, YELLOW = "green", "orange", "red", "yellow"
 # Series with a meaning have a colour of their own; the others take those of the palette in turn.
-COLOURS = {"critical": RED, "error": AMBER, "warn": YELLOW, "failed": RED, "succeeded": GREEN}
+COLOURS = {"critical": RED, "error": AMBER, "warn": YELLOW, "failed": RED, "success": GREEN}
 
 
 class Postgres(Dataquery):
@@ -378,6 +378,52 @@ FILMS = [
     ]),
 ]  # fmt: skip
 
+SPARK = "metrics_tmdb_driver_appStatus_"  # what the Connect server counts, whoever uses it
+SERVICES = [
+    (4, [
+        Panel("stat", 4, "Spark workers", "Workers that the master of Spark knows as alive.", "none",
+              {"workers": "max(metrics_master_aliveWorkers_Value)"},
+              ((None, RED), (1, AMBER), (2, GREEN))),
+        Panel("stat", 4, "Silent services",
+              "Services that do not answer Prometheus: master, workers and Connect server of Spark, "
+              "and the file of metrics.", "none",
+              {"services": "count(up == 0) or vector(0)"}, ((None, GREEN), (1, RED))),
+        Panel("stat", 4, "Failed Spark tasks",
+              "Tasks that failed since the Connect server started. Spark tries them again.", "none",
+              {"tasks": f"sum({SPARK}tasks_failedTasks_Count)"}, ((None, GREEN), (1, AMBER))),
+        Panel("stat", 4, "Running Airflow tasks", "Tasks that Airflow is running now.", "none",
+              {"tasks": "sum(airflow_executor_running_tasks)"}),
+        Panel("stat", 4, "Unreadable DAGs", "Files of DAGs that Airflow could not read.", "none",
+              {"files": "max(airflow_dag_processing_import_errors)"}, ((None, GREEN), (1, RED))),
+        Panel("stat", 4, "Heartbeats a minute", "Heartbeats of Airflow's scheduler.", "none",
+              {"heartbeats": "60 * sum(rate(airflow_scheduler_heartbeat_total[5m]))"},
+              ((None, RED), (1, GREEN))),
+    ]),
+    (9, [
+        Panel("lines", 12, "Spark jobs and stages",
+              "What the Connect server finished in ten minutes, whoever asked for it.", "none",
+              {"jobs": f"sum(increase({SPARK}jobs_succeededJobs_Count[10m]))",
+               "stages": f"sum(increase({SPARK}stages_completedStages_Count[10m]))",
+               "failed": f"sum(increase({SPARK}stages_failedStages_Count[10m]))"}),
+        Panel("lines", 12, "Spark tasks",
+              "Tasks that executors finished in ten minutes; a stage has one or more.", "none",
+              {"tasks": f"sum(increase({SPARK}tasks_completedTasks_Count[10m]))",
+               "failed": f"sum(increase({SPARK}tasks_failedTasks_Count[10m]))"}),
+    ]),
+    (9, [
+        Panel("lines", 12, "Airflow tasks",
+              "Tasks that ended in ten minutes, by how they ended, and those that run.", "none",
+              {"{{state}}": "sum by (state) (last_over_time(airflow_ti_finish_total[10m]))",
+               "running": "sum(airflow_executor_running_tasks)"}),
+        Panel("lines", 12, "Duration of Airflow tasks",
+              "Mean of the last day, for each task of the DAG.", "s",
+              {"{{task_id}}":
+               "sum by (task_id) (last_over_time(airflow_task_duration_milliseconds_sum[1d])) "
+               "/ sum by (task_id) (last_over_time(airflow_task_duration_milliseconds_count[1d])) "
+               "/ 1000"}),
+    ]),
+]  # fmt: skip
+
 
 def dashboards() -> dict[str, dict[str, Any]]:
     "Every dashboard, by the name of its file."
@@ -398,6 +444,13 @@ def dashboards() -> dict[str, dict[str, Any]]:
         ),
         "films": made(
             "tmdb-films", "Films", "The published numbers of the current run.", "now-30d", FILMS
+        ),
+        "services": made(
+            "tmdb-services",
+            "Services",
+            "Spark and Airflow as Prometheus sees them in Compose.",
+            "now-6h",
+            SERVICES,
         ),
     }
 
