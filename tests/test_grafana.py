@@ -209,12 +209,16 @@ def test_numbers_of_the_dashboards_are_those_of_the_run(reader, demo):
     assert answer(reader, one["Runs"])[1] == [(3,)] and answer(reader, one["Duration"])[1] == [
         (told["seconds"],)
     ]
-    rate = next(
-        panel for panel in BOARDS["pipeline"]["panels"] if panel["title"] == "Cache hit rate"
-    )
-    assert [row[2] for row in answer(reader, rate["targets"][0]["rawSql"])[1]] == pytest.approx(
-        [1 / 9, 1 / 9]
-    )
+    table = next(p for p in BOARDS["pipeline"]["panels"] if p["type"] == "table")
+    columns, found = answer(reader, table["targets"][0]["rawSql"])
+    rate = columns.index("from cache in %")
+    assert [(row[1], row[rate]) for row in found] == [
+        ("failed", None),
+        ("second", 11),
+        ("first", 11),
+    ]
+    sent = next(p for p in BOARDS["pipeline"]["panels"] if p["title"] == "Requests to TMDB")
+    assert [row[2] for row in answer(reader, sent["targets"][0]["rawSql"])[1]] == [900, 900, 0]
 
 
 def test_every_table_of_the_history_is_shown():

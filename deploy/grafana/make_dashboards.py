@@ -381,12 +381,13 @@ FILMS = [
 SPARK = "metrics_tmdb_driver_appStatus_"  # what the Connect server counts, whoever uses it
 SERVICES = [
     (4, [
-        Panel("stat", 4, "Spark workers", "Workers that the master of Spark knows as alive.", "none",
+        Panel("stat", 4, "Spark workers",
+              "Workers that the master of Spark knows as alive.", "none",
               {"workers": "max(metrics_master_aliveWorkers_Value)"},
               ((None, RED), (1, AMBER), (2, GREEN))),
         Panel("stat", 4, "Silent services",
-              "Services that do not answer Prometheus: master, workers and Connect server of Spark, "
-              "and the file of metrics.", "none",
+              "Services that do not answer Prometheus: those of Spark, "
+              "and what serves the file of metrics.", "none",
               {"services": "count(up == 0) or vector(0)"}, ((None, GREEN), (1, RED))),
         Panel("stat", 4, "Failed Spark tasks",
               "Tasks that failed since the Connect server started. Spark tries them again.", "none",
