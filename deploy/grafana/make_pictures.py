@@ -12,6 +12,7 @@ import textwrap
 import time
 import urllib.request
 from decimal import Decimal
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -100,7 +101,8 @@ def colours(panel: dict[str, Any], names: list[str]) -> dict[str, Any]:
         rule["matcher"]["options"]: FIXED[rule["properties"][0]["value"]["fixedColor"]]
         for rule in panel["fieldConfig"].get("overrides", [])
     }
-    palette = iter([*plt.get_cmap("tab10").colors, *plt.get_cmap("Set2").colors])
+    twenty = plt.get_cmap("tab20").colors  # each colour with a lighter one behind it
+    palette = cycle([*twenty[::2], *twenty[1::2]])
     return {name: known.get(name) or next(palette) for name in names}
 
 
@@ -120,8 +122,10 @@ def over_time(axes: Any, panel: dict[str, Any], data: pd.DataFrame) -> None:
     locator = mdates.AutoDateLocator(maxticks=7)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
-    axes.set_ylim(bottom=0)
-    axes.legend(fontsize=8.5, frameon=False, loc="upper left", bbox_to_anchor=(1, 1.06))
+    axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
+    size, between = (8.5, 0.5) if len(wide.columns) < 10 else (7.5, 0.15)
+    place = {"loc": "upper left", "bbox_to_anchor": (1, 1.06)}
+    axes.legend(fontsize=size, labelspacing=between, frameon=False, **place)
 
 
 def cell(shown: Any) -> str:
@@ -137,7 +141,10 @@ def table(axes: Any, data: pd.DataFrame, wide: float, high: float) -> None:
     axes.set(xlim=(0, wide), ylim=(high, 0))
     text = [list(data.columns), *(list(map(cell, row)) for row in data.itertuples(index=False))]
     lengths = [max(map(len, column)) + 2 for column in zip(*text[:40], strict=True)]
-    most = max(12, int(wide / LETTER) - sum(sorted(lengths)[:-1]))
+    fits = (
+        most for most in range(200, 8, -1) if sum(min(n, most) for n in lengths) < wide / LETTER
+    )
+    most = next(fits, 8)
     lengths = [min(length, most) for length in lengths]
     starts = [LETTER * sum(lengths[:i]) for i in range(len(lengths))]
     y = 0.0
@@ -196,7 +203,7 @@ def picture(board: dict[str, Any], sources: Sources, path: Path) -> None:
         draw(figure.add_axes(box), panel, frame(sources, panel), wide, high)
     figure.savefig(path, dpi=90)
     plt.close(figure)
-    Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
 
 
 if __name__ == "__main__":
