@@ -11,6 +11,7 @@ __all__ = ['HOME_VARIABLE', 'FEW_FILMS', 'server', 'running_server_address', 'se
 import atexit
 import os
 import re
+import sys
 import tempfile
 import time
 import warnings
@@ -23,8 +24,6 @@ from typing import Any, cast
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession, is_remote
-from pyspark.sql.connect.client.retries import DefaultPolicy
-from pyspark.sql.connect.session import SparkSession as ConnectSession
 
 from .processes import environment_variables, stop_if_asked
 from tmdb_analysis.core.servers import (
@@ -90,13 +89,16 @@ def session_beside(
     return ours
 
 
-_connected: dict[str, ConnectSession] = {}  # address of a server -> our session on it
+_connected: dict[str, Any] = {}  # address of a server -> our session of Spark Connect on it
 
 
 def connect_session(
     address: str,  # sc://host:port/;..., as pyspark accepts it
 ) -> SparkSession:
     "Our session on a server. Raises `TmdbError` if the server refuses the token."
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+    from pyspark.sql.connect.session import SparkSession as ConnectSession
+
     if address not in _connected or _connected[address].is_stopped:
         os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"  # F.col and the like build Connect columns
         _connected[address] = ConnectSession(address)
@@ -148,7 +150,8 @@ def close_engine() -> None:
     end_session()
     _own_server.close()
     os.environ.pop("SPARK_REMOTE", None)
-    if ConnectSession.getActiveSession() is None:
+    connect = sys.modules.get("pyspark.sql.connect.session")
+    if connect is None or connect.SparkSession.getActiveSession() is None:
         os.environ.pop("SPARK_CONNECT_MODE_ENABLED", None)
 
 # %% ../../nbs/0_core/06_engine.ipynb #06eng006

@@ -85,8 +85,7 @@ def open_run(
     if jupyter := sys.modules.get("IPython"):
         shell = jupyter.get_ipython()
         refuse_unknown_parameters(shell.user_ns.get("In", []) if shell else [])
-    run.tables.mkdir(parents=True, exist_ok=True)
-    (run.report / "kpis").mkdir(parents=True, exist_ok=True)
+    run.make_folders()
     return run
 
 # %% ../../nbs/0_core/07_store.ipynb #19fb87b0
