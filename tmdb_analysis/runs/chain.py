@@ -453,11 +453,11 @@ def finish_run(
 # %% ../../nbs/8_runs/89_chain.ipynb #88cha972
 def finish_published_run(run: Run) -> RunRecord | None:
     "Complete run.json of a run that was killed right after it was published; None for any other."
-    from tmdb_analysis.runs.site import render_home
-
     facts = read_facts(run.report)
     if facts.status != "interrupted" or not is_published(run):
         return None
+    from tmdb_analysis.runs.site import render_home
+
     facts.status = "ok"
     render_home(run.home, run, facts)
     save_run(run, facts)
