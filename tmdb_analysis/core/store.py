@@ -157,7 +157,7 @@ def open_writer(
         yield lambda rows: writer.write_table(conform(rows, table))
 
 # %% ../../nbs/0_core/07_store.ipynb #07sto983
-GROUP_ROWS = 2**20  # rows of a table that are in memory at a time
+GROUP_ROWS = 2**17  # rows of a table that are in memory at a time
 SORT_MEMORY = "512MB"  # for the sort; what does not fit goes into scratch files
 
 
