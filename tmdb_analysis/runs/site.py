@@ -21,6 +21,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
+
 from ..core.home import Run, read_counts, scope_words, write_text
 from ..core.records import RunRecord, StageLine, StageRecord, stage_records
 from ..core.schema import COHORT, CREDITS, MOVIES
@@ -28,9 +30,14 @@ from ..core.settings import TmdbError
 from ..core.store import read_arrow, read_kpi
 from ..films.clean import OUTSIDE
 from ..films.cohort import carries_collections
-from ..pages.dashboard import DIRECTOR_COLUMNS, FILM_COLUMNS, dashboard_html
+from tmdb_analysis.pages.dashboard import (
+    DIRECTOR_COLUMNS,
+    FILM_COLUMNS,
+    IS_DIRECTOR,
+    dashboard_html,
+)
 from ..pages.dictionary import description_files, dictionary_html
-from ..pages.films import SEARCH_COLUMNS, films_html
+from ..pages.films import SEARCH_COLUMNS, films_html, most_voted
 from tmdb_analysis.pages.front import (
     data_sentences,
     front_html,
@@ -331,7 +338,7 @@ def dashboard_page(
     even = facts.parameters.get("earned_back")
     return dashboard_html(
         read_arrow(MOVIES, run, FILM_COLUMNS),
-        read_arrow(CREDITS, run, DIRECTOR_COLUMNS),
+        read_arrow(CREDITS, run, DIRECTOR_COLUMNS, IS_DIRECTOR),
         pages,
         run.id,
         run.home / "data" / "cache",
@@ -350,7 +357,8 @@ def films_page(
 ) -> str:
     "The page of films and searches of a run as HTML."
     movies = read_arrow(MOVIES, run, SEARCH_COLUMNS)
-    credits = read_arrow(CREDITS, run, DIRECTOR_COLUMNS)
+    in_page = pc.field("movie_id").isin(most_voted(movies)["id"])
+    credits = read_arrow(CREDITS, run, DIRECTOR_COLUMNS, in_page | IS_DIRECTOR)
     tables = run.report / "kpis"
     asked = [
         text
