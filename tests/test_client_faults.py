@@ -1205,6 +1205,14 @@ WRONG = [
 ]
 
 
+def test_a_condition_that_tmdb_would_ignore_starts_nothing(
+    no_secret, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setenv("TMDB_READ_TOKEN", TOKEN)
+    assert main(["run", "--discover", "with_genre=27", "--home", str(tmp_path)]) == 2
+    assert "did you mean with_genres?" in one_line(capsys) and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("options", "said"), WRONG, ids=[str(w)[:40] for w, _ in WRONG])
 def test_ids_that_are_none_start_nothing(options, said, no_secret, monkeypatch, tmp_path, capsys):
     "Bad input and 69: exit 2, one line, no file."

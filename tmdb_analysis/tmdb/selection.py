@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['LARGEST_ID', 'IDS_FILE_BYTES', 'PAGES', 'RELEASE_LIMITS', 'LINE_BYTES', 'CHANGES_DAYS', 'CHANGES_WINDOW',
-           'FILM_PARAMETERS', 'parse_id', 'ids_of_file', 'list_pages', 'ids_of_list', 'ids_of_span', 'ids_of_discover',
-           'lines_of_export', 'ids_of_lines', 'ids_of_export', 'ids_of_collections', 'ids_of_people', 'change_windows',
-           'changed_ids', 'selection', 'update_question', 'ids_of_question']
+           'DISCOVER_CONDITIONS', 'FILM_PARAMETERS', 'parse_id', 'ids_of_file', 'list_pages', 'ids_of_list',
+           'ids_of_span', 'ids_of_discover', 'lines_of_export', 'ids_of_lines', 'ids_of_export', 'ids_of_collections',
+           'ids_of_people', 'change_windows', 'changed_ids', 'known_conditions', 'selection', 'update_question',
+           'ids_of_question']
 
 # %% ../../nbs/1_tmdb/14_selection.ipynb #7287916d
 import gzip
@@ -22,7 +23,7 @@ from typing import Any
 import orjson
 
 from ..core.schema import FIRST_DAY, LAST_DAY
-from ..core.settings import Settings, TmdbError, UsageError
+from ..core.settings import Settings, TmdbError, UsageError, name_hint
 from .client import Tmdb
 from .ledger import unpack_limit
 
@@ -256,6 +257,29 @@ def changed_ids(
         found |= set(ids_of_span(tmdb, "/3/movie/changes", begin, end, names))
     return found
 
+# %% ../../nbs/1_tmdb/14_selection.ipynb #14con002
+DISCOVER_CONDITIONS = set(
+    "certification certification.gte certification.lte certification_country include_adult "
+    "include_video language page primary_release_year primary_release_date.gte "
+    "primary_release_date.lte region release_date.gte release_date.lte sort_by vote_average.gte "
+    "vote_average.lte vote_count.gte vote_count.lte watch_region with_cast with_companies "
+    "with_crew with_genres with_keywords with_origin_country with_original_language with_people "
+    "with_release_type with_runtime.gte with_runtime.lte with_watch_monetization_types "
+    "with_watch_providers without_companies without_genres without_keywords "
+    "without_watch_providers year".split()
+)
+
+
+def known_conditions(
+    conditions: list[str],  # of `--discover`, as name=value
+) -> list[str]:
+    "The conditions. Raises `UsageError` for a name that TMDB does not know."
+    for name in (condition.partition("=")[0] for condition in conditions):
+        if name not in DISCOVER_CONDITIONS:
+            hint = name_hint(name, sorted(DISCOVER_CONDITIONS))
+            raise UsageError(f"discover: TMDB has no condition {name!r}; {hint}")
+    return conditions
+
 # %% ../../nbs/1_tmdb/14_selection.ipynb #31bfbd95
 # Parameters that name films.
 FILM_PARAMETERS = ("ids", "ids_file", "discover", "tmdb_list", "export")
@@ -269,7 +293,7 @@ def selection(
     asked = {
         "ids": [parse_id(i, "--ids") for i in pipeline.ids],
         "ids_file": ids_of_file(Path(pipeline.ids_file)) if pipeline.ids_file else [],
-        "discover": pipeline.discover,
+        "discover": known_conditions(pipeline.discover),
         "tmdb_list": pipeline.tmdb_list,
         "export": pipeline.export,
         "expand": pipeline.expand,

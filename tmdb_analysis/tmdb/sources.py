@@ -25,6 +25,7 @@ from tmdb_analysis.core.settings import (
     book,
     is_given,
     name_hint,
+    root,
     safe_name,
 )
 from tmdb_analysis.tmdb.files import (
@@ -297,7 +298,7 @@ class TmdbApi(Source):
         if self.packed_file(Run(self.settings.pipeline.run_id, self.settings.pipeline.home)):
             return
         if not (self.settings.api.read_token or self.settings.api.api_key):
-            way = "put TMDB_READ_TOKEN=... into .env (tmdb doctor checks it)"
+            way = f"put TMDB_READ_TOKEN=... into {root() / '.env'} (tmdb doctor checks it)"
             raise UsageError(f"source api needs a secret: {way}")
 
     def packed_file(self, run: Run) -> Path | None:
