@@ -101,6 +101,7 @@ def column_title(
     if column in COLUMN_TITLES:
         return COLUMN_TITLES[column]
     name = column.removesuffix("_musd").replace("_", " ").replace("roi", "ROI")
+    name = re.sub(r"(?<=above )[\d.]+$", r"\g<0>×", name)
     if name.startswith("n "):
         return f"n ({name[2:]})"
     return name[:1].upper() + name[1:] + (" ($M)" if column.endswith("_musd") else "")
