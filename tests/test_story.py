@@ -105,6 +105,34 @@ def test_a_report_on_three_films_shows_the_films(three):
     assert set(links) <= anchors
 
 
+def test_a_few_films_say_what_they_returned(three):
+    told = findings(three)["films"]
+    report = page(three).main
+    assert told["heading"].startswith("Returns run from") and "grossed" in told["evidence"]
+    assert report.find("h2", id="films").text == told["heading"]
+    assert report.dl.dt.text == "What they returned" and told["heading"] in report.dl.dd.text
+    (chart,) = report.find_all("figure")
+    assert "Worldwide gross and production budget" in chart.text
+
+
+def test_a_report_without_money_has_no_empty_table(tmp_path):
+    films = [film(i, f"Film {i}") | {"budget": 0, "revenue": 0} for i in range(1, 30)]
+    report = page(run_films(tmp_path, films)).main
+    assert "(0 rows)" not in report.text and "No film has usable budget and revenue" in report.text
+    assert len(report.find(string="Not in this report").find_next("ul")("li")) == 1
+
+
+def test_a_section_states_its_finding_once(demo):
+    report = page(demo).main
+    for found in findings(demo).values():
+        heading = report.find("h2", id=found["address"])
+        if heading and found["address"] != "origins":
+            text = heading.find_next("p").find_next("p").text
+            assert not text.startswith(found["heading"]), text
+        repeated = [p for p in report.select("figure p.repeated") if p.text == found["heading"]]
+        assert len(repeated) <= 1
+
+
 def test_one_genre_is_not_compared_with_itself(tmp_path):
     films = [film(i, f"Film {i}") for i in range(1, 60)]
     for each in films:

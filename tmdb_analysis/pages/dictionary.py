@@ -139,7 +139,7 @@ def contract_property(
 
 # %% ../../nbs/7_pages/72_dictionary.ipynb #72dic018
 MEANINGS = {
-    "raw": "The records that could be read, with the fields that the chain uses.",
+    "raw": "The records that could be read, with the fields that the program uses.",
     "quarantine": "The records that could not be used, unchanged, each with its reason.",
     "movies": "The films, cleaned: one row for each film.",
     "dropped": "The films that the cleaning left out, each with the rule that removed it.",

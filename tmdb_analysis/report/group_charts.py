@@ -551,6 +551,6 @@ def path_of_franchises(
         "Median of revenue / revenue of the first film, in real dollars, with its 95% interval; "
         "n: films whose first film is known too",
         "Line: as much as the first film. Only franchises that went on have later films. "
-        f"Places with fewer than {film_count_text(FEW_TO_STATE)} are not drawn.",
+        f"A place in the order with fewer than {film_count_text(FEW_TO_STATE)} is not drawn.",
         as_of,
     )

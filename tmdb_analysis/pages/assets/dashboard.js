@@ -1035,7 +1035,11 @@ DataTable.type("unknown-last", {
   order: { asc: unknownLast(1), desc: unknownLast(-1) },
   detect: () => false,
 });
-byId("fields").open = !matchMedia("(max-width: 40rem)").matches;
+// On a phone the filters are folded, so that the numbers come first.
+const isNarrow = matchMedia("(max-width: 40rem)");
+const foldFilters = () => (byId("fields").open = !isNarrow.matches);
+foldFilters();
+isNarrow.addEventListener("change", foldFilters);
 let filmTable = null;
 const params = restoreForm();
 update();
