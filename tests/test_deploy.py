@@ -15,6 +15,7 @@ from configparser import ConfigParser
 from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
@@ -90,9 +91,6 @@ def test_what_a_service_names_is_there(name):
     for other, how in waits.items():
         ends = other in WITHOUT_HEALTHCHECK
         assert how["condition"] == ("service_completed_successfully" if ends else "service_healthy")
-        assert not SERVICES[other].get("profiles") or service.get("profiles"), (
-            "it would wait for what is not started"
-        )
     mode = service.get("network_mode", "")
     assert networks(name).keys() <= COMPOSE["networks"].keys() and bool(networks(name)) != bool(
         mode
@@ -159,6 +157,22 @@ def test_spark_meets_under_names_that_are_in_the_engine_network_alone():
         "jupyter",
     )
     assert all("engine" in networks(name) for name in computing)
+
+
+def test_airflow_sends_its_metrics_in_the_engine_network_alone():
+    "The receivers ask nobody for a password: their names must stand for that network alone."
+    assert COMPOSE["networks"]["engine"]["internal"]
+    words = SERVICES["vmagent"]["command"]
+    written = next(word.split("=", 1)[1] for word in words if word.startswith("-remoteWrite.url="))
+    assert urlsplit(written).hostname in networks("prometheus")["engine"]["aliases"]
+    assert "--web.enable-remote-write-receiver" in SERVICES["prometheus"]["command"]
+    for name in (name for name in SERVICES if name.startswith("airflow")):
+        env = SERVICES[name]["environment"]
+        sent = urlsplit(env["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"])
+        assert sent.hostname == "vmagent" and f"-httpListenAddr=:{sent.port}" in words
+        assert {sent.hostname, urlsplit(written).hostname} <= names_in("engine")
+        assert "engine" in networks(name)
+        assert "service_instance" in env["OTEL_EXPERIMENTAL_RESOURCE_DETECTORS"]
 
 
 def test_a_health_check_asks_more_than_its_own_page():
@@ -282,7 +296,7 @@ def test_one_service_builds_each_image():
 
 
 def test_every_variable_is_in_the_example_and_none_is_there_for_nothing():
-    assert {name for name, _ in VARIABLE.findall(TEXT)} == examples().keys() - {"COMPOSE_PROFILES"}
+    assert {name for name, _ in VARIABLE.findall(TEXT)} == examples().keys()
 
 
 def test_nothing_starts_without_a_password():
@@ -305,8 +319,7 @@ def test_the_docs_make_every_password(tmp_path):
     subprocess.run(["bash", "-e"], input=block, text=True, cwd=tmp_path, check=True)
     made = variables(file)
     assert made.keys() == examples().keys() and {name for name in made if not made[name]} <= {
-        "TMDB_READ_TOKEN",
-        "COMPOSE_PROFILES",
+        "TMDB_READ_TOKEN"
     }
     secrets = [made[name] for name, value in examples().items() if made[name] != value]
     assert len(secrets) == len(set(secrets)) > 9 and min(map(len, secrets)) >= 44

@@ -7,7 +7,7 @@ import re
 import runpy
 import shutil
 import subprocess
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,18 @@ BOARDS = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 }
-PANELS = [
+ALL_PANELS = [
     pytest.param(panel, id=f"{name}: {panel['title']}")
     for name, board in BOARDS.items()
     for panel in board["panels"]
+]
+PANELS = [one for one in ALL_PANELS if "rawSql" in one.values[0]["targets"][0]]
+QUERIES = [  # of the panels that ask Prometheus; the others ask PostgreSQL
+    target["expr"]
+    for board in BOARDS.values()
+    for panel in board["panels"]
+    for target in panel["targets"]
+    if "expr" in target
 ]
 ALERTING = DEPLOY / "grafana" / "provisioning" / "alerting" / "tmdb.yaml"
 RULES = [
@@ -141,21 +149,34 @@ def test_panels_fill_the_grid_without_overlap(name):
     assert len(taken) == 24 * (max(y for _, y in taken) + 1), "no hole either"
 
 
-@pytest.mark.parametrize("panel", PANELS)
+@pytest.mark.parametrize("panel", ALL_PANELS)
 def test_a_panel_explains_itself(panel):
     assert (
         panel["title"]
         and panel["description"].endswith(".")
         and panel["fieldConfig"]["defaults"]["unit"]
     )
-    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/tmdb.yaml").read_text())[
-        "datasources"
-    ][0]
-    assert (
-        panel["datasource"]
-        == panel["targets"][0]["datasource"]
-        == {"type": source["type"], "uid": source["uid"]}
-    )
+    known = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/tmdb.yaml").read_text())
+    sources = [{"type": one["type"], "uid": one["uid"]} for one in known["datasources"]]
+    wanted = sources["expr" in panel["targets"][0]]
+    assert panel["datasource"] == wanted
+    assert all(target["datasource"] == wanted for target in panel["targets"])
+
+
+def test_a_wall_can_show_them():
+    "Large numbers, long names in full, and a colour of its own for what is bad."
+    for panel in (panel for board in BOARDS.values() for panel in board["panels"]):
+        custom = panel["fieldConfig"]["defaults"].get("custom", {})
+        if panel["type"] == "stat":
+            assert panel["options"]["text"]["valueSize"] >= 40
+        elif panel["type"] == "table":
+            assert custom["cellOptions"] == {"type": "auto", "wrapText": True}
+        elif panel["type"] == "timeseries":
+            named = {one["matcher"]["options"]: one for one in panel["fieldConfig"]["overrides"]}
+            colours = [one["properties"][0]["value"]["fixedColor"] for one in named.values()]
+            assert {"critical", "error", "warn", "failed"} <= named.keys()
+            assert named["failed"]["properties"][0]["value"]["fixedColor"] == "red"
+            assert len(set(colours)) == len(colours) - 1, "only critical and failed share theirs"
 
 
 @pytest.mark.parametrize("panel", PANELS)
@@ -188,18 +209,20 @@ def test_numbers_of_the_dashboards_are_those_of_the_run(reader, demo):
     assert answer(reader, one["Runs"])[1] == [(3,)] and answer(reader, one["Duration"])[1] == [
         (told["seconds"],)
     ]
-    rate = next(
-        panel for panel in BOARDS["pipeline"]["panels"] if panel["title"] == "Cache hit rate"
-    )
-    assert [row[2] for row in answer(reader, rate["targets"][0]["rawSql"])[1]] == pytest.approx(
-        [1 / 9, 1 / 9]
-    )
+    table = next(p for p in BOARDS["pipeline"]["panels"] if p["type"] == "table")
+    columns, found = answer(reader, table["targets"][0]["rawSql"])
+    rate = columns.index("from cache in %")
+    assert [(row[1], row[rate]) for row in found] == [
+        ("failed", None),
+        ("second", 11),
+        ("first", 11),
+    ]
+    sent = next(p for p in BOARDS["pipeline"]["panels"] if p["title"] == "Requests to TMDB")
+    assert [row[2] for row in answer(reader, sent["targets"][0]["rawSql"])[1]] == [900, 900, 0]
 
 
 def test_every_table_of_the_history_is_shown():
-    shown = " ".join(
-        panel["targets"][0]["rawSql"] for board in BOARDS.values() for panel in board["panels"]
-    )
+    shown = " ".join(one.values[0]["targets"][0]["rawSql"] for one in PANELS)
     for name in ("runs", "metrics", "quality_rules", "quality_dimensions"):
         assert f"tmdb.{name} " in shown
     assert set(re.findall(r"tmdb\.(\w+)", shown)) <= ALL_TABLES.keys()
@@ -228,20 +251,36 @@ def test_an_alert_has_one_number(rule, reader):
     )
 
 
+def fires(rule: dict[str, Any], connection: psycopg.Connection) -> bool:
+    "Whether the number of an alert is beyond its limit, or what no number means."
+    rows = answer(connection, rule["data"][0]["model"]["rawSql"])[1]
+    evaluator = rule["data"][1]["model"]["conditions"][0]["evaluator"]
+    if not rows or rows[0][0] is None:
+        return rule["noDataState"] == "Alerting"
+    value, limit = rows[0][0], evaluator["params"][0]
+    return value > limit if evaluator["type"] == "gt" else value < limit
+
+
 def test_alerts_fire_when_they_should(reader):
     """The database of the tests: the last run failed at the gate, one succeeded two hours ago, the
     cache is cold, 3 films failed."""
-    fired = set()
-    for rule in RULES:
-        value = answer(reader, rule["data"][0]["model"]["rawSql"])[1][0][0]
-        evaluator = rule["data"][1]["model"]["conditions"][0]["evaluator"]
-        if (
-            (value > evaluator["params"][0])
-            if evaluator["type"] == "gt"
-            else (value < evaluator["params"][0])
-        ):
-            fired.add(rule["uid"])
+    fired = {rule["uid"] for rule in RULES if fires(rule, reader)}
     assert fired == {"tmdb-run-failed", "tmdb-gate-failed", "tmdb-cache-cold"}
+
+
+@pytest.mark.parametrize(
+    ("hours", "late"), [(25, []), (47, ["daily"]), (49, ["daily", "two-days"])]
+)
+def test_two_days_without_a_success_are_an_alert(hours, late, postgres, demo, tmp_path):
+    url = postgres.new(f"late_{hours}")
+    ended = json.loads((demo.report / "run.json").read_text())["finished"]
+    since = (datetime.now(UTC) - datetime.fromisoformat(ended)).total_seconds() / 3600
+    publish_run(another(demo, tmp_path, "good", hours=int(since) - hours), target(url))
+    publish_run(another(demo, tmp_path, "failed", hours=-1, status="failed"), target(url))
+    with psycopg.connect(url, autocommit=True) as connection:
+        fired = {rule["uid"] for rule in RULES if fires(rule, connection)}
+    wanted = {f"tmdb-no-success-{name}" for name in late}
+    assert {uid for uid in fired if "no-success" in uid} == wanted
 
 
 def test_provisioning_holds_no_secret():
@@ -268,6 +307,19 @@ def test_promtool_takes_the_configuration_and_the_rules():
             [tool, *words], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_reads_the_queries_of_the_panels(tmp_path):
+    if not (tool := shutil.which("promtool")):
+        pytest.skip("promtool, of the Debian package prometheus, is not installed")
+    assert len(QUERIES) > 10
+    rules = [{"record": f"panel:{n}", "expr": query} for n, query in enumerate(QUERIES)]
+    for broken in ("", ")"):
+        rules[0]["expr"] += broken
+        (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "a", "rules": rules}]}))
+        command = [tool, "check", "rules", tmp_path / "rules.yml"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode != 0) == bool(broken), done.stdout + done.stderr
 
 
 def test_rules_are_about_numbers_that_are_written():

@@ -30,7 +30,7 @@ from tmdb_analysis.core.schema import (
     RAW,
     conform,
 )
-from tmdb_analysis.core.store import open_run, read, save, save_movies_csv
+from tmdb_analysis.core.store import open_run, read, save, save_csv
 from tmdb_analysis.films import clean
 from tmdb_analysis.films.ingest import ingest, raw_row
 from tmdb_analysis.tmdb.sources import records
@@ -519,6 +519,6 @@ def test_movies_csv_has_a_row_a_film(tmp_path):
         ],
         tmp_path,
     )
-    save_movies_csv(made.run)
+    save_csv(MOVIES, made.run, CSV_COLUMNS)
     table = pd.read_csv(made.run.report / "movies.csv")
     assert table.title.tolist() == made.movies["title"].to_pylist()

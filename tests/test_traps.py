@@ -18,8 +18,8 @@ from pyspark.sql import functions as F
 
 from tmdb_analysis.core.engine import session
 from tmdb_analysis.core.home import published
-from tmdb_analysis.core.schema import COLLECTIONS, CREDITS, MOVIES, QUARANTINE, RAW
-from tmdb_analysis.core.store import open_run, read, save, save_movies_csv, to_pandas
+from tmdb_analysis.core.schema import COLLECTIONS, CREDITS, CSV_COLUMNS, MOVIES, QUARANTINE, RAW
+from tmdb_analysis.core.store import open_run, read, save, save_csv, to_pandas
 from tmdb_analysis.films import clean
 from tmdb_analysis.films.checks import answers, form_rules
 from tmdb_analysis.films.film_checks import credit_rules, with_film_and_person
@@ -248,7 +248,7 @@ def test_trap_08_a_pipe_is_a_pattern(land):
         "Fox|Searchlight",
         "A24",
     ]
-    save_movies_csv(t.run)
+    save_csv(MOVIES, t.run, CSV_COLUMNS)
     line = pd.read_csv(t.run.report / "movies.csv").iloc[0]
     assert line.genres.split("|") == ["Action", "Drama"] and line.production_companies.split(
         "|"

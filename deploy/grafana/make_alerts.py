@@ -42,8 +42,12 @@ ALERTS = [
           "The quality gate stopped the newest published run; "
           "films and KPIs are those of the run before."),
     Alert("tmdb-no-success-daily", "No successful run in 26 hours", SUCCESS, 26, None, "10m",
-          "Alerting", "critical",
+          "Alerting", "warning",
           "No run has succeeded in 26 hours. For a daily schedule; "
+          "pause this rule for a weekly one."),
+    Alert("tmdb-no-success-two-days", "No successful run in two days", SUCCESS, 2 * 24, None, "10m",
+          "Alerting", "critical",
+          "No run has succeeded in two days. For a daily schedule; "
           "pause this rule for a weekly one."),
     Alert("tmdb-no-success-weekly", "No successful run in 8 days", SUCCESS, 8 * 24, None, "10m",
           "Alerting", "critical", "No run has succeeded in 8 days."),

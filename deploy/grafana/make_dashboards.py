@@ -21,16 +21,27 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models.common import (
     GraphDrawStyle,
+    LegendDisplayMode,
+    LegendPlacement,
     StackingMode,
+    TableAutoCellOptions,
     VisibilityMode,
     VizOrientation,
 )
-from grafana_foundation_sdk.models.dashboard import DataSourceRef, GridPos, Threshold
+from grafana_foundation_sdk.models.dashboard import (
+    DataSourceRef,
+    DynamicConfigValue,
+    GridPos,
+    Threshold,
+)
 
 REPORTS = "http://127.0.0.1:8090/"  # where compose.yaml shows the folder reports/
 FOLDER = Path(__file__).parent / "dashboards"
 SOURCE = DataSourceRef(type_val="grafana-postgresql-datasource", uid="tmdb-postgres")
-GREEN, AMBER, RED = "green", "orange", "red"
+PROMETHEUS = DataSourceRef(type_val="prometheus", uid="tmdb-prometheus")
+GREEN, AMBER, RED, YELLOW = "green", "orange", "red", "yellow"
+# Series with a meaning have a colour of their own; the others take those of the palette in turn.
+COLOURS = {"critical": RED, "error": AMBER, "warn": YELLOW, "failed": RED, "success": GREEN}
 
 
 class Postgres(Dataquery):
@@ -51,6 +62,24 @@ class Postgres(Dataquery):
         }  # fmt: skip
 
 
+class Metrics(Dataquery):
+    "A query of the Prometheus data source: its newest value, or its course."
+
+    def __init__(self, query: str, name: str, ref: str, now: bool):
+        self.query, self.name, self.ref, self.now = " ".join(query.split()), name, ref, now
+
+    def build(self) -> "Metrics":
+        "Itself: it is its own builder."
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        "As Grafana stores it."
+        return {
+            "refId": self.ref, "datasource": PROMETHEUS, "editorMode": "code", "expr": self.query,
+            "legendFormat": self.name, "instant": self.now, "range": not self.now,
+        }  # fmt: skip
+
+
 class Panel(NamedTuple):
     "A panel without its place."
 
@@ -59,53 +88,81 @@ class Panel(NamedTuple):
     title: str
     description: str
     unit: str  # of Grafana: s, percentunit, short, none, ...
-    query: str
+    query: str | dict[str, str]  # of PostgreSQL; or of Prometheus, by the names of its series
     limits: tuple[tuple[float | None, str], ...] = (
         (None, GREEN),
     )  # from which value on a colour holds
 
 
 def drawn(panel: Panel) -> Any:
-    "The builder of the kind of a panel."
+    "The builder of the kind of a panel, large enough to be read from across a room."
     if panel.kind == "stat":
-        return stat.Panel().reduce_options(
-            common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields("/.*/")
+        return (
+            stat.Panel()
+            .text(common.VizTextDisplayOptions().title_size(20).value_size(44))
+            .reduce_options(
+                common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields("/.*/")
+            )
         )
     if panel.kind == "gauge":
         shown = common.ReduceDataOptions().calcs(["lastNotNull"]).values(True)
         return (
             bargauge.Panel()
             .orientation(VizOrientation.HORIZONTAL)
+            .text(common.VizTextDisplayOptions().title_size(18).value_size(24))
             .min(0)
             .max(100)
             .reduce_options(shown)
         )
     if panel.kind == "table":
-        return table.Panel().filterable(True)
+        return table.Panel().filterable(True).cell_options(TableAutoCellOptions(wrap_text=True))
     if panel.kind == "chart":
         return (
             barchart.Panel()
             .fill_opacity(80)
             .line_width(1)
             .x_tick_label_rotation(-45)
-            .x_tick_label_max_length(20)
+            .x_tick_label_max_length(30)
         )
+    lines = timeseries.Panel().legend(
+        common.VizLegendOptions()
+        .display_mode(LegendDisplayMode.LIST)
+        .placement(LegendPlacement.RIGHT)
+        .show_legend(True)
+    )
     if panel.kind == "bars":
-        bars = timeseries.Panel().draw_style(GraphDrawStyle.BARS).fill_opacity(80)
+        bars = lines.draw_style(GraphDrawStyle.BARS).fill_opacity(80)
         return bars.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
-    return timeseries.Panel().show_points(VisibilityMode.ALWAYS)
+    return lines.show_points(VisibilityMode.ALWAYS).line_width(3).point_size(8)
+
+
+def coloured(panel: Any, kind: str) -> Any:
+    "A builder of a panel over time in which series with a meaning have the colour of it."
+    for name, colour in COLOURS.items() if kind in ("lines", "bars") else ():
+        fixed = {"mode": "fixed", "fixedColor": colour}
+        panel = panel.override_by_name(name, [DynamicConfigValue(id_val="color", value=fixed)])
+    return panel
+
+
+def targets(panel: Panel) -> list[Dataquery]:
+    "The queries of a panel."
+    if isinstance(panel.query, str):
+        over_time = panel.kind in ("lines", "bars")
+        return [Postgres(panel.query, "time_series" if over_time else "table")]
+    named = zip("ABCDEFGH", panel.query.items(), strict=False)
+    return [Metrics(query, name, ref, panel.kind == "stat") for ref, (name, query) in named]
 
 
 def built(panel: Panel, place: GridPos) -> Any:
     "The builder of a panel at its place."
-    form = "time_series" if panel.kind in ("lines", "bars") else "table"
     limits = dashboard.ThresholdsConfig().steps(
         [Threshold(value, colour) for value, colour in panel.limits]
     )
-    return (
-        drawn(panel).title(panel.title).description(panel.description).unit(panel.unit).thresholds(limits)
-        .datasource(SOURCE).with_target(Postgres(panel.query, form)).grid_pos(place)
-    )  # fmt: skip
+    made = coloured(drawn(panel), panel.kind).title(panel.title).description(panel.description)
+    for target in targets(panel):
+        made = made.with_target(target)
+    source = SOURCE if isinstance(panel.query, str) else PROMETHEUS
+    return made.unit(panel.unit).thresholds(limits).datasource(source).grid_pos(place)
 
 
 def made(
@@ -150,7 +207,7 @@ PIPELINE = [
               "Time since the newest run that succeeded ended.", "s",
               "select extract(epoch from now() - max(finished)) as seconds from tmdb.runs "
               "where status = 'ok'",
-              ((None, GREEN), (26 * 3600, AMBER), (8 * 86400, RED))),
+              ((None, GREEN), (26 * 3600, AMBER), (2 * 86400, RED))),
         Panel("stat", 4, "Duration", "How long the newest run took.", "s",
               f"select seconds {LAST}"),
         Panel("stat", 4, "Films", "Films in the current run, after cleaning.", "none",
@@ -171,38 +228,34 @@ PIPELINE = [
               of_runs("run_seconds")),
     ]),
     (8, [
-        Panel("bars", 8, "API calls",
+        Panel("bars", 8, "Requests to TMDB",
               "Requests that were sent to TMDB, each try counted. "
               "A run of files or of the sample sends none.",
-              "none", of_runs("api_calls")),
-        Panel("lines", 8, "Cache hit rate",
-              "Share of the answers that came fresh from the cache. "
-              "The first fetch of a selection has none.",
-              "percentunit", of_runs("cache_hit_ratio")),
+              "none",
+              """select r.finished as time, 'requests' as metric, coalesce(m.value, 0) as value
+              from tmdb.runs r left join tmdb.metrics m
+              on m.run_id = r.run_id and m.name = 'api_calls'
+              where $__timeFilter(r.finished) order by 1"""),
         Panel("bars", 8, "Failures by kind",
               "Films that were not fetched, records in quarantine, answers that were broken, "
               "faults of the cache, stages that failed.",
               "none", of_runs("failures", True)),
-    ]),
-    (8, [
-        Panel("lines", 12, "Rows by table",
+        Panel("lines", 8, "Rows by table",
               "Rows of the tables of a run; credits are left out, "
               "for there are some sixty to a film.",
               "short",
               of_runs("rows", True).replace(" and $", " and m.label <> 'credits' and $")),
-        Panel("bars", 12, "Spark jobs and stages",
-              "What Apache Spark ran; the embedded engine has no such numbers.", "none",
-              """select r.finished as time, m.name as metric, m.value from tmdb.metrics m
-              join tmdb.runs r using (run_id)
-              where m.name in ('spark_jobs', 'spark_stages') and $__timeFilter(r.finished)
-              order by 1, 2"""),
     ]),
-    (9, [
+    (12, [
         Panel("table", 24, "The last 50 runs",
-              "Newest first. The current run is the one that the dashboard of films shows.", "none",
-              """select finished, run_id as run, status, gate, score, films,
+              "Newest first. The current run is the one that the dashboard of films shows. "
+              "From cache: the share of TMDB's answers that came fresh from the cache.", "none",
+              """select finished, r.run_id as run, status, gate, score, films,
               round(seconds::numeric, 1) as seconds, source, engine,
-              "current", failed_stage, error from tmdb.runs order by finished desc limit 50"""),
+              round((100 * c.value)::numeric) as "from cache in %",
+              "current", failed_stage, error from tmdb.runs r left join tmdb.metrics c
+              on c.run_id = r.run_id and c.name = 'cache_hit_ratio'
+              order by finished desc limit 50"""),
     ]),
 ]  # fmt: skip
 
@@ -325,6 +378,53 @@ FILMS = [
     ]),
 ]  # fmt: skip
 
+SPARK = "metrics_tmdb_driver_appStatus_"  # what the Connect server counts, whoever uses it
+SERVICES = [
+    (4, [
+        Panel("stat", 4, "Spark workers",
+              "Workers that the master of Spark knows as alive.", "none",
+              {"workers": "max(metrics_master_aliveWorkers_Value)"},
+              ((None, RED), (1, AMBER), (2, GREEN))),
+        Panel("stat", 4, "Silent services",
+              "Services that do not answer Prometheus: those of Spark, "
+              "and what serves the file of metrics.", "none",
+              {"services": "count(up == 0) or vector(0)"}, ((None, GREEN), (1, RED))),
+        Panel("stat", 4, "Failed Spark tasks",
+              "Tasks that failed since the Connect server started. Spark tries them again.", "none",
+              {"tasks": f"sum({SPARK}tasks_failedTasks_Count)"}, ((None, GREEN), (1, AMBER))),
+        Panel("stat", 4, "Running Airflow tasks", "Tasks that Airflow is running now.", "none",
+              {"tasks": "sum(airflow_executor_running_tasks)"}),
+        Panel("stat", 4, "Unreadable DAGs", "Files of DAGs that Airflow could not read.", "none",
+              {"files": "max(airflow_dag_processing_import_errors)"}, ((None, GREEN), (1, RED))),
+        Panel("stat", 4, "Heartbeats a minute", "Heartbeats of Airflow's scheduler.", "none",
+              {"heartbeats": "60 * sum(rate(airflow_scheduler_heartbeat_total[5m]))"},
+              ((None, RED), (1, GREEN))),
+    ]),
+    (9, [
+        Panel("lines", 12, "Spark jobs and stages",
+              "What the Connect server finished in ten minutes, whoever asked for it.", "none",
+              {"jobs": f"sum(increase({SPARK}jobs_succeededJobs_Count[10m]))",
+               "stages": f"sum(increase({SPARK}stages_completedStages_Count[10m]))",
+               "failed": f"sum(increase({SPARK}stages_failedStages_Count[10m]))"}),
+        Panel("lines", 12, "Spark tasks",
+              "Tasks that executors finished in ten minutes; a stage has one or more.", "none",
+              {"tasks": f"sum(increase({SPARK}tasks_completedTasks_Count[10m]))",
+               "failed": f"sum(increase({SPARK}tasks_failedTasks_Count[10m]))"}),
+    ]),
+    (9, [
+        Panel("lines", 12, "Airflow tasks",
+              "Tasks that ended in ten minutes, by how they ended, and those that run.", "none",
+              {"{{state}}": "sum by (state) (last_over_time(airflow_ti_finish_total[10m]))",
+               "running": "sum(airflow_executor_running_tasks)"}),
+        Panel("lines", 12, "Duration of Airflow tasks",
+              "Mean of the last day, for each task of the DAG.", "s",
+              {"{{task_id}}":
+               "sum by (task_id) (last_over_time(airflow_task_duration_milliseconds_sum[1d])) "
+               "/ sum by (task_id) (last_over_time(airflow_task_duration_milliseconds_count[1d])) "
+               "/ 1000"}),
+    ]),
+]  # fmt: skip
+
 
 def dashboards() -> dict[str, dict[str, Any]]:
     "Every dashboard, by the name of its file."
@@ -345,6 +445,13 @@ def dashboards() -> dict[str, dict[str, Any]]:
         ),
         "films": made(
             "tmdb-films", "Films", "The published numbers of the current run.", "now-30d", FILMS
+        ),
+        "services": made(
+            "tmdb-services",
+            "Services",
+            "Spark and Airflow as Prometheus sees them in Compose.",
+            "now-6h",
+            SERVICES,
         ),
     }
 

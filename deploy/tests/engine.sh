@@ -33,7 +33,7 @@ mirror() { # the first address of Debian in the apt sources
 root_folder() { # root_folder NAME SUITE PACKAGES: a Debian of these packages
   [ -e "$PLACE/$1/etc/os-release" ] && return
   echo "making $1 ..." >&2
-  rm -rf "$PLACE/$1.new"
+  rm -rf --one-file-system "$PLACE/$1.new" # never into what is mounted there
   mmdebstrap --quiet --dpkgopt=force-unsafe-io --variant=minbase --include="$3" "$2" "$PLACE/$1.new" "$(mirror)"
   trust "$PLACE/$1.new"
   mv "$PLACE/$1.new" "$PLACE/$1"
@@ -82,16 +82,21 @@ start_engine() {
   exit 1
 }
 
-has_image() { docker image inspect "$1" >/dev/null 2>&1; }
+recipe() { echo "$*" | md5sum | cut -c 1-12; } # what an image is made of, in short
+
+has_image() { # has_image TAG RECIPE: an image of this recipe is there
+  [ "$(docker image inspect --format '{{index .Config.Labels "recipe"}}' "$1" 2>/dev/null)" = "$2" ]
+}
 
 tag_in() { sed -nE "s|^$2 *($1[^ ]+)( AS .*)?\$|\1|p" "$3" | head -1; }  # tag_in IMAGE WORD FILE: the image with its version
 
 import_python() { # the image that the Dockerfiles begin with: Debian bookworm and the Python of this machine
-  local tag python
+  local tag python made
   tag=$(tag_in python: FROM "$CHECKOUT/deploy/docker/Dockerfile")
-  has_image "$tag" && return
   python=$(python3.11 -c 'import sys; print(sys.base_prefix)') && [ -d "$python/lib/python3.11/ensurepip/_bundled" ] ||
     skip "the images need a Python 3.11 that is not Debian's own, such as one of pyenv"
+  made=$(recipe "$python" "$(declare -f import_python)")
+  has_image "$tag" "$made" && return
   root_folder python-root bookworm ca-certificates,netbase,tzdata,libbz2-1.0,libexpat1,libffi8,libgdbm6,libdb5.3,liblzma5,libncursesw6,libreadline8,libsqlite3-0,libssl3,libuuid1,zlib1g
   tar -C "$python" --exclude='site-packages/*' --exclude=__pycache__ --exclude=python3.11/test --exclude='*.a' -cf - \
     bin/python3.11 lib/python3.11 include/python3.11 $(cd "$python" && echo lib/libpython3*) | tar -C "$PLACE/python-root/usr/local" -xf -
@@ -102,18 +107,24 @@ import_python() { # the image that the Dockerfiles begin with: Debian bookworm a
     ln -sf python3.11 /usr/local/bin/python
     python -m ensurepip >/dev/null 2>&1
     ln -sf pip3 /usr/local/bin/pip'
-  tar -C "$PLACE/python-root" -c . | docker import --change 'ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' \
+  tar -C "$PLACE/python-root" -c . | docker import --change "LABEL recipe=$made" --change 'ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' \
     --change 'ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt PIP_CERT=/etc/ssl/certs/ca-certificates.crt LANG=C.UTF-8' - "$tag" >/dev/null
 }
 
-import_services() { # PostgreSQL, Valkey, Prometheus and nginx of Debian under the names that compose.yaml has; Grafana is a stub
-  root_folder services-root trixie postgresql-17,valkey-server,valkey-tools,prometheus,prometheus-node-exporter,nginx-light,busybox,wget,ca-certificates
-  local base=tmdb-base/services:1 compose=$CHECKOUT/deploy/compose.yaml name
-  has_image "$base" || tar -C "$PLACE/services-root" -c . | docker import --change 'ENV LANG=C.UTF-8 PATH=/usr/lib/postgresql/17/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$base" >/dev/null
-  for name in postgres valkey/valkey prom/prometheus prom/node-exporter nginx grafana/grafana; do
+import_services() { # Debian's packages under the names that compose.yaml has; Grafana is a stub
+  local packages=postgresql-17,valkey-server,valkey-tools,prometheus,prometheus-node-exporter,victoria-metrics,nginx-light,busybox,wget,ca-certificates
+  local base=tmdb-base/services:1 compose=$CHECKOUT/deploy/compose.yaml name made folder
+  made=$(recipe "$packages")
+  folder=services-$made
+  root_folder "$folder" trixie "$packages"
+  has_image "$base" "$made" || tar -C "$PLACE/$folder" -c . | docker import --change "LABEL recipe=$made" \
+    --change 'ENV LANG=C.UTF-8 PATH=/usr/lib/postgresql/17/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$base" >/dev/null
+  for name in postgres valkey/valkey prom/prometheus prom/node-exporter victoriametrics/vmagent nginx grafana/grafana; do
     local tag
     tag=$(tag_in "$name:" ' +image:' "$compose")
-    has_image "$tag" || { echo "FROM $base" && lines "${name##*/}"; } | docker build --quiet --tag "$tag" - >/dev/null
+    made=$(recipe "$packages" "$(lines "${name##*/}")")
+    has_image "$tag" "$made" || { echo "FROM $base" && lines "${name##*/}"; } |
+      docker build --quiet --label "recipe=$made" --tag "$tag" - >/dev/null
   done
 }
 
@@ -142,8 +153,9 @@ DOCKERFILE
   nginx) echo 'WORKDIR /' ;;
   prometheus)
     echo 'RUN install -d -o nobody /prometheus'
-    echo 'ENTRYPOINT ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]'
+    echo 'ENTRYPOINT ["prometheus"]'
     ;;
+  vmagent) echo 'ENTRYPOINT ["vmagent"]' ;;
   node-exporter) echo 'ENTRYPOINT ["prometheus-node-exporter"]' ;;
   grafana) # no registry of packages has it: what answers the health check
     echo 'RUN install -d /www/api /var/lib/grafana && echo "{\"stub\": true}" >/www/api/health && chown 472 /var/lib/grafana'

@@ -58,10 +58,9 @@ class Stack:
         for name, value in self.values.items():
             if name.endswith("_PORT"):
                 self.values[name] = str(free_port())
-            elif not value and name not in ("TMDB_READ_TOKEN", "COMPOSE_PROFILES"):
+            elif not value and name != "TMDB_READ_TOKEN":
                 self.values[name] = secrets.token_hex(24)
         self.values["TMDB_SCHEDULE"] = "0 0 29 2 *"  # no daily run beside that of the test
-        self.values["COMPOSE_PROFILES"] = "metrics"
         self.values["AIRFLOW_FERNET_KEY"] = urlsafe_b64encode(secrets.token_bytes(32)).decode()
         file.write_text(
             "".join(f"{name}={value}\n" for name, value in self.values.items()), encoding="utf-8"
@@ -109,12 +108,16 @@ class Stack:
         ) as answer:
             return answer.read().decode()
 
-    def metric(self, query: str) -> float:
-        "The value of a query at Prometheus; 0 if nothing has it."
+    def answers(self, query: str) -> list[dict]:
+        "What Prometheus answers to a query: a value for each series."
         base = f"http://127.0.0.1:{self.values['PROMETHEUS_PORT']}/api/v1/query?"
         with urllib.request.urlopen(base + urlencode({"query": query}), timeout=30) as answer:
-            found = json.load(answer)["data"]["result"]
-        return float(found[0]["value"][1]) if found else 0
+            return json.load(answer)["data"]["result"]
+
+    def metric(self, query: str) -> float | None:
+        "The value of a query at Prometheus; None if nothing has it."
+        found = self.answers(query)
+        return float(found[0]["value"][1]) if found else None
 
     def until_healthy(self, wanted: bool, seconds: float = 300) -> str:
         "Wait until `make health-check` succeeds or fails; what it said."
@@ -206,11 +209,18 @@ def test_a_run_from_the_form_reaches_postgresql_though_a_worker_dies(stack):
         "sum(up{job='spark'})": 3,  # one worker is dead
         "metrics_master_aliveWorkers_Value": 1,
         "metrics_tmdb_driver_appStatus_jobs_succeededJobs_Count > bool 100": 1,
+        "max(airflow_dag_processing_import_errors)": 0,
+        "sum(last_over_time(airflow_ti_finish_total{state='success'}[1h]))": 17,
+        "sum(increase(airflow_scheduler_heartbeat_total[5m])) > bool 0": 1,
     }
     deadline = time.monotonic() + 180  # Prometheus asks once a minute
     while (found := {query: stack.metric(query) for query in wanted}) != wanted:
         assert time.monotonic() < deadline, found
         time.sleep(5)
+
+    board = json.loads((ROOT / "deploy/grafana/dashboards/services.json").read_text("utf-8"))
+    for panel in board["panels"]:
+        assert all(stack.answers(target["expr"]) for target in panel["targets"]), panel["title"]
 
     assert "spark-worker-1 is not running" in stack.until_healthy(False)
     assert stack.make("up").returncode == 0

@@ -40,6 +40,11 @@ def script(module: str, *more: str) -> Callable[[str, Path, Path], list[str]]:
     ]
 
 
+def plain_calls(part: str, source: Path, folder: Path) -> list[str]:
+    "The command of the plain calls, with one thread for NumPy, like the kernel of a run."
+    return ["env", "OPENBLAS_NUM_THREADS=1", *script("plain_calls")(part, source, folder)]
+
+
 def package(engine: str) -> Callable[[str, Path, Path], list[str]]:
     "The commands of this package with an engine; the chain is the command of users."
     tmdb = str(Path(sys.executable).parent / "tmdb")
@@ -59,7 +64,7 @@ CONTESTANTS = (
     Contestant("Polars", ("ingest", "tables", "chain"), script("polars_script")),
     Contestant("pandas", ("chain",), script("pandas_script"), most_films=50_000, complete=False),
     Contestant(PACKAGE, ("ingest", "tables", "chain"), package("sail")),
-    Contestant("plain calls", ("chain",), script("plain_calls"), most_films=50_000),
+    Contestant("plain calls", ("chain",), plain_calls, most_films=50_000),
     Contestant("package, spark", SPARK_PARTS, package("spark"), quick_parts=("tables",)),
 )
 

@@ -15,10 +15,9 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from nbformat import NotebookNode
 from pyspark.sql.connect.client.core import SparkConnectClient
 
 from tmdb_analysis.core.engine import fresh_session, one_server
@@ -32,8 +31,11 @@ from tmdb_analysis.runs.stages import (
     without_lessons,
 )
 
+if TYPE_CHECKING:
+    from nbformat import NotebookNode  # else before our package, which makes its import quick
 
-def run_stage(nb: NotebookNode, chosen: Settings) -> None:
+
+def run_stage(nb: "NotebookNode", chosen: Settings) -> None:
     "Make the tables and figures of a stage, without the forms in which a page shows them."
     names: dict[str, Any] = {"__name__": "plain_calls", **stage_parameters(nb, chosen)}
     for cell in without_lessons(nb).cells:

@@ -55,6 +55,11 @@ class Run:
         "The Parquet file of a table of this run."
         return self.tables / f"{table.name}.parquet"
 
+    def make_folders(self) -> None:
+        "Create the folders that are not there yet."
+        self.tables.mkdir(parents=True, exist_ok=True)
+        (self.report / "kpis").mkdir(parents=True, exist_ok=True)
+
 # %% ../../nbs/0_core/05_home.ipynb #05log002
 WRITE_LOG = "_TMDB_WRITE_LOG"  # environment variable: the file that receives these paths
 

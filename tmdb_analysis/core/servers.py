@@ -24,9 +24,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import grpc
-from pyspark.sql.connect.client.core import DefaultChannelBuilder
-
 from tmdb_analysis.core.processes import (
     STOP,
     can_isolate,
@@ -195,12 +192,14 @@ def is_reachable(
 
 # %% ../../nbs/0_core/03_servers.ipynb #03eng905
 def await_server(
-    address: str,  # sc://host:port/;..., as pyspark accepts it
+    channel: Any,  # of gRPC, to the server
     heard: threading.Event,  # this function sets it when the server speaks
     over: threading.Event,  # the caller sets it to end the wait
 ) -> None:
     "Wait for a server to speak, in a thread of its own, until the caller sets `over`."
-    with DefaultChannelBuilder(address).toChannel() as channel:
+    import grpc
+
+    with channel:
         ask = channel.unary_unary("/grpc.health.v1.Health/Check")  # an error is an answer, too
         while not over.is_set():
             call = ask.future(b"", wait_for_ready=True)
@@ -221,8 +220,11 @@ def is_answering(
 
     Raises `TryLater` if a signal has asked this process to stop.
     """
+    from pyspark.sql.connect.client.core import DefaultChannelBuilder
+
     heard, over = threading.Event(), threading.Event()
-    thread = threading.Thread(target=await_server, args=(address, heard, over), daemon=True)
+    channel = DefaultChannelBuilder(address).toChannel()
+    thread = threading.Thread(target=await_server, args=(channel, heard, over), daemon=True)
     thread.start()
     end = time.monotonic() + timeout
     try:

@@ -290,18 +290,18 @@ def table_details(
     name: str,  # of a published table
     table: pd.DataFrame,  # its rows
     *columns: str,  # to show, in this order; none means all
-    first: int | None = None,  # rows to show; None means all
+    first: int = 100,  # rows to show; the CSV file has all
     open: bool = False,  # True shows the table at once
 ) -> HTML:
     "A published table with its definition, which opens with a click; empty without rows."
     if table.empty:
         return HTML("")
-    cut = f"the first {first} of " if first and first < len(table) else ""
+    cut = f"the first {first} of " if first < len(table) else ""
     rows = f"{cut}{len(table):,} {'row' if len(table) == 1 else 'rows'}"
     kpi = all_kpis()[name]
     title = f"{html.escape(kpi.title)} ({rows})"
     definition = html.escape(plain_definition(kpi.definition))
-    grid = readable_table(table.head(first or len(table)), *columns)._repr_html_()
+    grid = readable_table(table.head(first), *columns)._repr_html_()
     start = f"<details{' open' * open}><summary>{title}</summary>"
     link = f'<p class="asked">{number_link(name)}</p>'
     return HTML(f"{start}{link}{grid}<p>{definition}</p></details>")

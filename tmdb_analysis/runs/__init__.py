@@ -6,9 +6,11 @@ from pkgutil import iter_modules
 from tmdb_analysis._help import attach
 
 # nbformat imports jsonschema, which would build a grammar for checks of addresses: a second of
-# processor time for each command. No check of a notebook uses it; jsonschema works without it.
+# processor time for each command. For checks of durations it would import a library of dates. No
+# check of a notebook uses them; jsonschema works without them.
 if "jsonschema" not in sys.modules:
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    for _unused in ("rfc3987_syntax", "isoduration"):
+        sys.modules.setdefault(_unused, None)  # type: ignore[arg-type]
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

@@ -7,7 +7,7 @@ __all__ = ['COUNT_WORDS', 'new_run_id', 'versions', 'initial_facts', 'save_run',
            'count_summary', 'error_line', 'with_error', 'error_to_report', 'films_so_far', 'written_files', 'run_stage',
            'check_may_start', 'claim_run', 'clear_run', 'unfinished_run', 'unfinished_fetch', 'unstarted_fetch',
            'add_results', 'finish_run', 'finish_published_run', 'write_results', 'run_chain', 'check_settings',
-           'run_stages']
+           'engine_and_kernel', 'run_stages']
 
 # %% ../../nbs/8_runs/89_chain.ipynb #a877fd08
 import json
@@ -16,17 +16,14 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-from jupyter_client.blocking.client import BlockingKernelClient
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any
 
 from ..core.engine import one_server
 from tmdb_analysis.core.home import (
@@ -62,8 +59,6 @@ from tmdb_analysis.core.settings import (
     fault_line,
     safe_environment,
 )
-from ..core.store import open_run
-from ..films.other_money import read_other_money
 from tmdb_analysis.runs.catalog import (
     LOCK,
     all_runs,
@@ -73,11 +68,8 @@ from tmdb_analysis.runs.catalog import (
     owner,
     read_facts,
 )
-from .changes import compare_with_previous
-from .metrics import write_metrics
 from .plan import Planner
 from .share import FILE_OPTIONS, input_digests
-from .site import draw_before_report, render_home, render_run
 from tmdb_analysis.runs.stages import (
     MEMORY_ADVICE,
     PLANNED,
@@ -92,6 +84,10 @@ from tmdb_analysis.runs.stages import (
 from ..tmdb.files import skipped_words
 from ..tmdb.ledger import Ledger, file_sha256, raw_folder
 from ..tmdb.sources import source_of
+
+if TYPE_CHECKING:
+    from jupyter_client.blocking.client import BlockingKernelClient
+    from nbformat import NotebookNode
 
 # %% ../../nbs/8_runs/89_chain.ipynb #403c0b7d
 def new_run_id() -> str:
@@ -244,9 +240,9 @@ def run_stage(
     settings: Settings,
     run: Run,
     chapter: str,  # name, such as `20_ingest`
-    nb: NotebookNode,  # of the chapter
+    nb: "NotebookNode",  # of the chapter
     address: str,  # of the engine
-    kernel: tuple[Kernel, BlockingKernelClient],
+    kernel: tuple[Kernel, "BlockingKernelClient"],
     tell: Callable[[StageRecord], None] = lambda _: None,  # called at start and end
     begun: StageRecord | None = None,  # its record at the start; None: a new one
 ) -> StageRecord:
@@ -342,7 +338,8 @@ def claim_run(
             raise
         clear_run(run, planner.kept_stages(run) if planner else [])
         delete_scratch(run.home)
-        yield open_run(run.id, run.home)
+        run.make_folders()
+        yield run
 
 
 def clear_run(
@@ -433,17 +430,20 @@ def add_results(
 def finish_run(
     run: Run,
     facts: RunRecord,  # with status ok; gets the comparison with the previous run
-    drawn: Future[dict[str, str]] | None = None,  # the pages that a thread makes; None: none
+    made: Mapping[str, tuple[str, str]] | None = None,  # pages, from `make_pages_after`
 ) -> None:
     """Write the pages of a run without errors; publish it if it covers all films and is no trial.
 
     Raises `TryLater` if a signal asks to stop. Only the last step writes `ok` into run.json."""
+    from tmdb_analysis.runs.changes import compare_with_previous
+    from tmdb_analysis.runs.metrics import write_metrics
+    from tmdb_analysis.runs.site import render_home, render_run
+
     save_run(run, facts.model_copy(update={"status": "running"}))
     facts.previous = compare_with_previous(run)
     save_run(run, facts.model_copy(update={"status": "running"}))
     write_metrics(run, facts)
-    ready = drawn.result() if drawn and not drawn.exception() else {}
-    render_run(run, facts, stop_if_asked, drawn=ready)
+    render_run(run, facts, stop_if_asked, made=made)
     stop_if_asked()
     if facts.publish and not scope_words(facts.parameters):
         point_readers_to(run)
@@ -456,6 +456,8 @@ def finish_published_run(run: Run) -> RunRecord | None:
     facts = read_facts(run.report)
     if facts.status != "interrupted" or not is_published(run):
         return None
+    from tmdb_analysis.runs.site import render_home
+
     facts.status = "ok"
     render_home(run.home, run, facts)
     save_run(run, facts)
@@ -466,14 +468,17 @@ def finish_published_run(run: Run) -> RunRecord | None:
 def write_results(
     run: Run,
     facts: RunRecord,  # of a run whose stages have ended; gets definitions and final status
-    drawn: Future[dict[str, str]] | None = None,  # the pages that a thread makes; None: none
+    made: Mapping[str, tuple[str, str]] | None = None,  # pages, from `make_pages_after`
 ) -> None:
     "Write what a run leaves: comparison with the previous run, metrics, pages, and run.json last."
+    from tmdb_analysis.runs.metrics import write_metrics
+    from tmdb_analysis.runs.site import render_home, render_run
+
     if facts.status != "stopped":  # a stopped run must end within seconds
         facts.definitions = definitions(run, facts)
     if facts.status == "ok":
         try:
-            finish_run(run, facts, drawn)
+            finish_run(run, facts, made)
         except TryLater as e:
             facts.status, facts.error = "stopped", str(e)
     if facts.status != "ok":
@@ -498,17 +503,17 @@ def run_chain(
     if (finished := finish_published_run(run)) is not None:
         return finished
     planner, before = planner or Planner(settings), read_facts(run.report)
-    with claim_run(settings, planner), ThreadPoolExecutor(1) as thread:
+    made: dict[str, tuple[str, str]] = {}  # pages: file name -> mark and HTML
+    with claim_run(settings, planner):
         facts, start, kept = initial_facts(settings, run), time.monotonic(), stage_records(run)
         facts.publish = publish and before.publish
         facts.each_of = planner.shared.id if planner.shared else before.each_of
         facts.started = kept[0].started if kept else facts.started
         work: dict[str, int] = {}  # jobs and stages of Apache Spark; empty for other engines
-        drawn = None
         save_settings(run, settings)
         save_run(run, facts)
         try:
-            drawn = run_stages(settings, run, work, tell, planner, thread)
+            run_stages(settings, run, work, tell, planner, made)
             facts.status = "ok"
         except TryLater as e:
             facts.status, facts.error = "stopped", str(e)
@@ -524,7 +529,7 @@ def run_chain(
             facts.finished, facts.seconds = utc_now(), round(seconds, 2)
             facts.spark = work or None
             add_results(run, facts)
-            write_results(run, facts, drawn)
+            write_results(run, facts, made)
     return facts
 
 
@@ -532,27 +537,42 @@ def check_settings(settings: Settings) -> None:
     "Check all that can be checked before the engine starts. Raises `UsageError` or `TmdbError`."
     source_of(settings).check()
     if settings.pipeline.money_from:
+        from tmdb_analysis.films.other_money import read_other_money
+
         read_other_money(Path(settings.pipeline.money_from))
     rules = settings.quality.rules_file
     if rules and not Path(rules).is_file():
         raise UsageError(f"rules_file {Path(rules).name}: no such file; check the path")
 
 # %% ../../nbs/8_runs/89_chain.ipynb #88cha909
+@contextmanager
+def engine_and_kernel(
+    settings: Settings,
+    run: Run,
+    work: dict[str, int],  # receives the jobs and stages of Apache Spark
+) -> Iterator[tuple[str, tuple[Kernel, "BlockingKernelClient"]]]:
+    "The address of an engine, and a kernel that prepares itself for the first stage."
+    with one_server(settings.spark, run.home, work) as address, one_kernel(settings) as kernel:
+        prepare_kernel(kernel[1])
+        yield address, kernel
+
+
 def run_stages(
     settings: Settings,
     run: Run,
     work: dict[str, int],  # receives the jobs and stages of Apache Spark
     tell: Callable[[int, int, StageRecord], None],  # called at the start and the end of a stage
     planner: Planner,
-    thread: ThreadPoolExecutor,  # makes pages while the report, the last stage, is computed
-) -> Future[dict[str, str]] | None:
-    """Run in order all stages that have no record yet; returns the pages that the thread makes.
+    made: dict[str, tuple[str, str]],  # receives pages: file name -> mark and HTML
+) -> None:
+    """Run in order all stages that have no record yet, and make pages meanwhile.
 
     Raises `TmdbError` at the first stage that fails."""
     chain, kept = planner.chain, {record.chapter: record for record in stage_records(run)}
-    drawn = None
-    with ExitStack() as stack:
-        engine: tuple[str, tuple[Kernel, BlockingKernelClient]] | None = None
+    with ThreadPoolExecutor(1) as thread, ExitStack() as stack:
+        engine = None
+        if not (planner.sources or kept):  # then the plan, which takes long, can be made meanwhile
+            engine = stack.enter_context(engine_and_kernel(settings, run, work))
         for i, (chapter, nb) in enumerate(chain.items(), 1):
             stop_if_asked()
             report = partial(tell, i, len(chain))
@@ -566,10 +586,8 @@ def run_stages(
                 report(record)
                 continue
             if engine is None:
-                address = stack.enter_context(one_server(settings.spark, run.home, work))
-                engine = address, stack.enter_context(one_kernel(settings))
-                prepare_kernel(engine[1][1])
-            if i == len(chain):
-                drawn = thread.submit(draw_before_report, run, stop_if_asked)
+                engine = stack.enter_context(engine_and_kernel(settings, run, work))
+            from tmdb_analysis.runs.site import make_pages_after  # late: the engine starts first
+
             run_stage(settings, run, chapter, nb, *engine, report, record)
-    return drawn
+            thread.submit(make_pages_after, chapter, run, chain, made, stop_if_asked)

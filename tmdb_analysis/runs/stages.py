@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['PLANNED', 'FETCH_SECRETS', 'FETCH_STOP_SECONDS', 'STAGE_STOP_SECONDS', 'PREPARATION', 'DELETE_NAMES',
-           'FORGET_SECRETS', 'NEW_SESSION', 'LOG_WRITES', 'MEMORY_ADVICE', 'OUT_OF_MEMORY', 'has_tag', 'stages',
-           'stage_parameters', 'without_lessons', 'StageClient', 'is_reply', 'is_idle', 'Kernel', 'kernel_environment',
-           'start_kernel', 'await_answer', 'end_kernel', 'run_in_thread', 'one_kernel', 'interrupt_kernel',
-           'prepare_kernel', 'reset_kernel', 'interruptible', 'failure_message', 'death_message', 'failed_heading',
-           'number_cells', 'without_folders', 'remove_timings', 'execute_stage']
+           'FORGET_SECRETS', 'NEW_SESSION', 'LOG_WRITES', 'DEFINED', 'EXECUTE_CELLS', 'MEMORY_ADVICE', 'OUT_OF_MEMORY',
+           'has_tag', 'stages', 'stage_parameters', 'without_lessons', 'StageClient', 'is_reply', 'is_idle', 'Kernel',
+           'kernel_environment', 'start_kernel', 'await_answer', 'end_kernel', 'run_in_thread', 'one_kernel',
+           'interrupt_kernel', 'prepare_kernel', 'ask_kernel', 'reset_kernel', 'define_names', 'interruptible',
+           'failure_message', 'death_message', 'failed_heading', 'number_cells', 'without_folders', 'remove_timings',
+           'execute_stage']
 
 # %% ../../nbs/8_runs/87_stages.ipynb #54dc9419
 import logging
+import math
 import re
 import signal
 import threading
@@ -182,16 +184,19 @@ FETCH_SECRETS = tuple(name for name in SECRETS if name in Api.model_fields)
 def kernel_environment(
     chosen: Settings,  # of the run
 ) -> dict[str, str]:
-    "Environment variables for a kernel: home, TMDB and engine settings, no secret."
+    "Environment variables for a kernel: home, TMDB and engine settings, and no secret."
     values = {
         k: v for k, v in chosen.flat().items() if SECTION_OF[k] in ("api", "spark") or k == "home"
     }
-    backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    libraries = {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "OPENBLAS_NUM_THREADS": "1",  # of NumPy: more threads wait longer than they compute
+    }
     return {
         f"TMDB_{name.upper()}": str(value)
         for name, value in values.items()
         if value not in (None, "")
-    } | backend
+    } | libraries
 
 # %% ../../nbs/8_runs/87_stages.ipynb #a0ca448b
 def start_kernel(
@@ -322,12 +327,32 @@ NEW_SESSION = (
 LOG_WRITES = "__import__('os').environ[{name!r}] = {log!r}"
 
 
+def ask_kernel(
+    manager: Kernel,
+    client: BlockingKernelClient,
+    code: str,  # to execute without a trace in the history of the kernel
+    seconds: float = 60.0,  # longest wait
+) -> bool:
+    """Whether a kernel executes some code without an error.
+
+    Raises `RuntimeError` if it does not answer, and `TryLater` if a signal asks to stop."""
+    request = client.execute(code, silent=True)
+    end = time.monotonic() + seconds
+    while manager.is_alive() and time.monotonic() < end:
+        stop_if_asked()
+        try:
+            if is_reply(answer := client.get_shell_msg(timeout=0.2), request):
+                return bool(answer["content"]["status"] == "ok")
+        except Empty:
+            continue
+    raise RuntimeError(f"the Jupyter kernel did not answer within {seconds:g} seconds")
+
+
 def reset_kernel(
     manager: Kernel,
     client: BlockingKernelClient,
     log: Path,  # receives the paths of the files that the next stage writes
     films: int | None = None,  # number of films in the next stage; None: unknown
-    seconds: float = 60.0,  # longest wait
     fetches: bool = False,  # whether the next stage needs secrets
 ) -> None:
     """Delete the names and the session that the last stage left in the kernel, and the secrets.
@@ -335,17 +360,40 @@ def reset_kernel(
     Raises `RuntimeError` if the kernel does not answer, and `TryLater` if a signal asks to stop."""
     log_writes = LOG_WRITES.format(name=WRITE_LOG, log=str(log))
     steps = (DELETE_NAMES, log_writes, NEW_SESSION.format(films=films))
-    code = ("" if fetches else FORGET_SECRETS) + "\n".join(steps)
-    request = client.execute(code, silent=True)
-    end = time.monotonic() + seconds
-    while manager.is_alive() and time.monotonic() < end:
-        stop_if_asked()
-        try:
-            if is_reply(client.get_shell_msg(timeout=0.2), request):
-                return
-        except Empty:
-            continue
-    raise RuntimeError(f"the Jupyter kernel did not answer within {seconds:g} seconds")
+    ask_kernel(manager, client, ("" if fetches else FORGET_SECRETS) + "\n".join(steps))
+
+# %% ../../nbs/8_runs/87_stages.ipynb #87def002
+DEFINED = "defined"  # tag of the cells that the kernel has executed before Papermill begins
+EXECUTE_CELLS = """def _execute_cells(sources):
+    from IPython.utils.capture import capture_output
+
+    with capture_output() as shown:
+        for source in sources:
+            get_ipython().run_cell(source, store_history=True).raise_error()
+    assert not (shown.stdout or shown.stderr or shown.outputs)
+
+
+try:
+    _execute_cells({sources})
+finally:
+    del _execute_cells"""
+
+
+def define_names(
+    manager: Kernel,
+    client: BlockingKernelClient,
+    nb: nbformat.NotebookNode,  # a stage without its lessons; its definitions get a tag
+) -> None:
+    """Let a kernel execute the definitions of a stage, which are the cells above `# Run`.
+
+    Raises `RuntimeError` if the kernel dies, and `TryLater` if a signal asks to stop."""
+    sources = [cell.source for cell in nb.cells]
+    above = nb.cells[: sources.index("# Run") if "# Run" in sources else 0]
+    definitions = [cell for cell in above if cell.cell_type == "code"]
+    code = EXECUTE_CELLS.format(sources=[cell.source for cell in definitions])
+    if definitions and ask_kernel(manager, client, code, math.inf):
+        for cell in definitions:
+            cell.metadata["tags"] = [*cell.metadata.get("tags", ()), DEFINED]
 
 # %% ../../nbs/8_runs/87_stages.ipynb #dec55fd8
 @contextmanager
@@ -423,7 +471,7 @@ def number_cells(
     nb: nbformat.NotebookNode,  # executed, changed in place
 ) -> None:
     "Number the executed cells from 1, whatever the kernel executed before."
-    executed = [cell for cell in nb.cells if cell.get("execution_count")]
+    executed = [c for c in nb.cells if c.get("execution_count") or has_tag(c, DEFINED)]
     for number, cell in enumerate(executed, 1):
         for numbered in (cell, *(out for out in cell.outputs if "execution_count" in out)):
             numbered.execution_count = number
@@ -445,7 +493,7 @@ def remove_timings(
     path: Path,  # of an executed notebook
     parameters: dict[str, Any],  # with which it was executed, by name
 ) -> None:
-    "Remove times, paths, random names and the kernel's counts from an executed notebook."
+    "Remove times, paths, our tags, random names and the kernel's counts from a notebook."
     from papermill.translators import PythonTranslator
 
     nb, shown = nbformat.v4.reads(path.read_text(encoding="utf-8")), without_folders(parameters)
@@ -453,6 +501,8 @@ def remove_timings(
     number_cells(nb)
     for number, cell in enumerate(nb.cells):
         tags = set(cell.metadata.get("tags", ()))
+        if DEFINED in tags:
+            cell.metadata["tags"].remove(DEFINED)
         if "injected-parameters" in tags:
             cell.source = PythonTranslator.codify(shown, "Parameters")
         if {"injected-parameters", "papermill-error-cell-tag"} & tags:
@@ -465,7 +515,7 @@ def remove_timings(
 # %% ../../nbs/8_runs/87_stages.ipynb #b0970e53
 def execute_stage(
     name: str,  # of the stage
-    nb: nbformat.NotebookNode,  # the stage, without its lessons
+    nb: nbformat.NotebookNode,  # the stage, without its lessons; its definitions get a tag
     parameters: dict[str, Any],  # of the stage, by name
     run: Run,
     kernel: tuple[Kernel, BlockingKernelClient],
@@ -484,6 +534,7 @@ def execute_stage(
         fetches = source_named(parameters.get("source")).fetches
         with interruptible(manager, FETCH_STOP_SECONDS if fetches else STAGE_STOP_SECONDS):
             reset_kernel(manager, client, write_log(run, name), films, fetches=fetches)
+            define_names(manager, client, nb)
             papermill.execute_notebook(
                 nb,
                 str(target),
@@ -492,6 +543,7 @@ def execute_stage(
                 progress_bar=False,
                 km=manager,
                 request_save_on_cell_execute=False,
+                skip_cells_with_tag=DEFINED,
                 iopub_timeout=60,  # seconds; Jupyter's 4 end a run on an overloaded machine
             )
     except PapermillExecutionError as e:

@@ -8,9 +8,8 @@ __all__ = ['LOCKS', 'SHOWN_ROWS', 'run_files', 'open_database', 'query_error', '
 
 # %% ../../nbs/5_search/53_sql.ipynb #53sql002
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import orjson
 import pyarrow as pa
 from pyarrow import dataset
@@ -24,6 +23,9 @@ from ..core.schema import TABLES
 from ..core.settings import UsageError
 from ..core.store import to_pandas
 from .lookup import rows_csv
+
+if TYPE_CHECKING:
+    import duckdb
 
 # %% ../../nbs/5_search/53_sql.ipynb #53sql005
 def run_files(
@@ -43,8 +45,10 @@ set enable_external_access = false; set lock_configuration = true
 
 def open_database(
     run: Run,  # a finished run
-) -> duckdb.DuckDBPyConnection:
+) -> "duckdb.DuckDBPyConnection":
     "A database in memory with a view for each table of a run, which can read nothing else."
+    import duckdb  # takes a while to import
+
     database = duckdb.connect()
     for name, path in run_files(run).items():
         database.register(name, dataset.dataset(path))
@@ -65,6 +69,8 @@ def query_rows(
     run: Run,  # a finished run
 ) -> pa.Table:
     "The rows that a query finds in the tables of a run. Raises `UsageError`."
+    import duckdb
+
     with open_database(run) as database:
         try:
             kinds = [statement.type.name for statement in database.extract_statements(query)]

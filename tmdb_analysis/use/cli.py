@@ -360,6 +360,7 @@ CARE_VERBS = {
             --keep N      delete runs; keep the newest N finished ones
             --older DAYS  delete only runs older than this, as 90d
             --dry-run     list what would be deleted, and delete nothing
+            --history     also delete old runs from the history in PostgreSQL (TMDB_POSTGRES_URL)
             """,
             {"--keep": {"type": whole_number}, "--older": {"type": time_before}},
         )

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RUN_COLUMNS', 'run_values', 'parameters_text', 'run_cells', 'runs', 'print_note', 'requested_run', 'has_screen',
            'open_page', 'diff', 'export_file', 'search', 'print_evidence', 'print_query', 'newest_ended_run',
-           'required_secret', 'digest_command', 'copy_book', 'open_lab', 'prune_command']
+           'required_secret', 'digest_command', 'copy_book', 'open_lab', 'prune_with_history', 'prune_command']
 
 # %% ../../nbs/9_use/97_verbs.ipynb #94c0b48f
 import argparse
@@ -376,18 +376,36 @@ def open_lab(
     finally:
         signal.signal(signal.SIGINT, before)
 
+# %% ../../nbs/9_use/97_verbs.ipynb #97hist001
+def prune_with_history(
+    args: argparse.Namespace,  # home, keep, older, dry_run, keep_raw, history
+    console: Console,
+) -> int:
+    "Delete old runs, with `--history` also from PostgreSQL; print what it freed. Return 0."
+    from tmdb_analysis.use.keeping import prune_runs  # writes the list of runs again
+
+    if not args.history:
+        return prune_runs(args, console)
+    from tmdb_analysis.use.publish import prune_history, target_database
+
+    database = target_database(None, settings(home=args.home))  # before anything is deleted
+    prune_runs(args, console)
+    old = prune_history(database, args.keep, args.older, args.dry_run)
+    verb = "would delete" if args.dry_run else "deleted"
+    number = "1 run" if old == 1 else f"{old} runs"
+    console.print(f"history: {verb} {number} in {database.place}", highlight=False, soft_wrap=True)
+    return 0
+
 # %% ../../nbs/9_use/97_verbs.ipynb #6dcb3c2d
 def prune_command(
-    args: argparse.Namespace,  # home, keep, older, dry_run, keep_raw
+    args: argparse.Namespace,  # home, keep, older, dry_run, keep_raw, history
     console: Console,
 ) -> int:
     "Delete old runs with `--keep`, else expired responses from the cache; print what it freed."
     if args.keep is not None:
-        from tmdb_analysis.use.keeping import prune_runs  # writes the list of runs again
-
-        return prune_runs(args, console)
-    if args.older or args.dry_run or args.keep_raw:
-        raise UsageError("prune: --older, --dry-run and --keep-raw need --keep N")
+        return prune_with_history(args, console)
+    if args.older or args.dry_run or args.keep_raw or args.history:
+        raise UsageError("prune: --older, --dry-run, --keep-raw and --history need --keep N")
     from tmdb_analysis.tmdb.cache import prune_cache
 
     run_settings = settings(home=args.home)
