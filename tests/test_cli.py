@@ -72,6 +72,12 @@ def test_wrong_usage_is_said_in_a_line_and_starts_nothing(args, said, tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
+def test_the_package_runs_as_a_module():
+    words = [sys.executable, "-m", "tmdb_analysis", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("tmdb ")
+
+
 LIBRARIES = set(
     "pandas numpy pyarrow pyspark grpc scipy matplotlib seaborn duckdb IPython nbformat papermill "
     "jupyter_client bs4 requests orjson msgspec psycopg nbconvert jinja2 pydantic_settings".split()
@@ -184,7 +190,7 @@ def test_config_file_is_checked(text, said, tmp_path):
         ("cut.json", b'[{"id": 1}, {"id"', "cannot be read"),
         ("cut.json.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV\xca", "cannot be read"),
         ("noise.jsonl", bytes(range(128, 256)) * 10, "cannot be read"),
-        ("other.csv", b"a,b\n1,2\n", "no table of films, by its columns (a, b)"),
+        ("other.csv", b"a,b\n1,2\n", "no table of films: columns id, title are missing (a, b)"),
         ("credits.csv", b"movie_id,title,cast,crew\n1,a,[],[]\n", "without the movies file"),
     ],
 )

@@ -104,7 +104,17 @@ def test_wrong_use_says_what_is_wrong_in_one_line(demo):
         (lambda: tmdb.search.films_by_person(movies, "Uma Thurman"), "job are missing"),
         (
             lambda: tmdb.films.money_cohort("movies"),
-            "films is of type str, not pyspark.sql.dataframe.DataFrame (MOVIES contract)",
+            "films is of type str, not pyspark DataFrame (MOVIES contract)",
+        ),
+        (
+            lambda: tmdb.kpis.genre_returns(tmdb.load("movies", demo)),
+            "cohort is of type pyspark DataFrame, not pandas DataFrame (from `cohort_with`",
+        ),
+        (lambda: tmdb.kpi(), "kpi: missing a required argument: 'name'; it takes name, run"),
+        (lambda: tmdb.kpis.ranking(movies, "highest_roi", n=5), "it takes films, name, top_n, min"),
+        (
+            lambda: tmdb.charts.revenue_vs_budget(tmdb.load("cohort", demo, as_="pandas")),
+            "no column or value 'title'; it takes films: `id, title, budget_musd, revenue_musd`",
         ),
         (
             lambda: tmdb.charts.return_by_genre(tmdb.kpi("directors", demo)),
@@ -157,7 +167,7 @@ def test_charts_are_the_functions_that_draw_the_figures_of_a_report():
     ],
 )
 def test_calling_a_module_says_what_to_call(call, words):
-    with pytest.raises(TypeError) as refusal:
+    with pytest.raises(UsageError) as refusal:
         call()
     assert words in str(refusal.value) and "\n" not in str(refusal.value)
 

@@ -153,12 +153,13 @@ def test_the_current_run_of_the_database_stays_though_it_is_old(month, postgres,
     "Its films and KPIs are those that dashboards show."
     postgres.admin("create database older template month owner films")
     url = postgres.url("older")
-    rows_changed = "update tmdb.runs set status = 'failed' where not current returning 1"
-    assert len(rows(url, rows_changed)) == DAYS - 1
+    assert publishing(url, name(3), "--home", str(copy), "--force") == 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMDB_POSTGRES_URL", url)
-        say(capsys, copy, "prune", "--keep", "1", "--history")
-    assert rows(url, "select run_id from tmdb.runs") == [(name(DAYS),)]
+        say(capsys, copy, "prune", "--keep", "5", "--history")
+    left = {run for (run,) in rows(url, "select run_id from tmdb.runs")}
+    assert left == days(3, *range(26, 31))
+    assert rows(url, "select run_id from tmdb.runs where current") == [(name(3),)]
 
 
 def test_without_a_database_nothing_is_pruned(copy, capsys, monkeypatch):

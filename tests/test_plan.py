@@ -106,6 +106,19 @@ def test_nothing_runs_if_nothing_changed(first):
     assert planned(first) == {}
 
 
+def test_a_newer_run_of_another_source_is_not_in_the_way(first, tmp_path):
+    for folder in ("reports", "data/tables"):
+        for name in ("first", "other"):
+            shutil.copytree(first / folder / "first", tmp_path / folder / name)
+    path = tmp_path / "reports/other/run.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    facts |= {"run_id": "other", "source": "files", "input": ["films.csv"], "finished": "2999"}
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    assert planned(tmp_path) == {}
+    planner = Planner(settings(home=tmp_path, source="files", input=["films.csv"]))
+    assert planner.base == Run("other", tmp_path)
+
+
 def test_a_parameter_runs_the_stages_that_have_it_and_those_that_read_them(first):
     found = planned(first, min_votes=50)
     assert list(found) == ["42_rankings", "47_ratings", "54_why", "68_report"]

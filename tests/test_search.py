@@ -370,6 +370,7 @@ def test_names_of_fields_are_the_same_everywhere():
         keywords="x",
         limit=3,
     ) == query("genre:Horror director:X year:1990- company:A person:#1 x limit:3")
+    assert query("actor:X studio:A") == query("cast:X company:A")
     assert set(FIELD_ALIASES.values()) <= FIELDS.keys() and not FIELD_ALIASES.keys() & FIELDS.keys()
     columns = [c for f in FIELDS.values() if f.kind != "person" for c in f.where]
     assert set(columns) <= set(MOVIES.columns)
@@ -472,9 +473,12 @@ def test_an_empty_answer_is_explained(demo):
     assert "without year:1940-1950, 5 films: Kill Bill: Vol. 1 (2003)" in told[-1]
     told = search_run(query('cast:"Bruce Wilis"'), demo).notes
     assert told == [
-        'cast:"Bruce Wilis": no such name; did you mean Bruce Willis (35 films)?',
+        'cast:"Bruce Wilis": no such name; did you mean "Bruce Willis" (35 films)?',
         'no film meets cast:"Bruce Wilis"',
     ]
+    assert "; did you mean genre:Horror (128 films)" in search_run(query("horror"), demo).notes[0]
+    told = search_run(query("spielberg"), demo).notes[0]
+    assert told.startswith('keyword:spielberg: no text has it; did you mean person:"Steven Spielb')
     notes = search_run(query('director:"Uma Thurman"'), demo).notes
     assert notes[0] == 'director:"Uma Thurman": the name exists in the data, but not as director'
     assert search_run(query("-genre:Horor limit:1"), demo).notes == [
@@ -568,7 +572,7 @@ def test_the_command_in_its_forms(demo):
     assert (none.returncode, none.stdout) == (
         0,
         "0 films\n",
-    ) and "did you mean Bruce Willis" in none.stderr
+    ) and 'did you mean "Bruce Willis"' in none.stderr
     assert "genre:Horror" in tmdb("--help").stdout
 
 

@@ -151,6 +151,8 @@ def test_a_relative_path_is_the_same_everywhere(place, monkeypatch):
         ("run --source moon", "invalid choice: 'moon'"),
         ("run --inputs x.json", "unknown option --inputs; did you mean --input?"),
         ("run fast", "unexpected word 'fast'"),
+        ("-v", "unknown option -v; see `tmdb --help`"),
+        ("--verison", "did you mean --version?"),
         ("run --home", "expected one argument"),
         ("publish --wait long", "invalid float value"),
         ("export", "required"),

@@ -114,6 +114,11 @@ def test_of_the_command(run, capsys):
     )
 
 
+def test_without_a_name_all_tables_are_listed(tmp_path, capsys):
+    assert main(["why", "--home", str(tmp_path)]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*KPIS]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -31,9 +31,10 @@ __version__ = "0.1.0"
 
 from importlib import import_module
 from pkgutil import resolve_name
+from types import FunctionType
 from typing import Any
 
-from tmdb_analysis._help import attach, complete_help
+from tmdb_analysis._help import attach, complete_help, explain_misuse
 
 _offered, _, __all__ = attach(
     __name__,
@@ -89,7 +90,7 @@ def __getattr__(name: str) -> Any:
     if name in _EARLIER:
         found = resolve_name(f"{__name__}.{_EARLIER[name]}")
         complete_help()
-        return found
+        return explain_misuse(found, name) if isinstance(found, FunctionType) else found
     return _offered(name)
 
 

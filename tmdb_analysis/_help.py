@@ -9,7 +9,6 @@ import linecache
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import wraps
 from types import FunctionType, ModuleType
 from typing import Any
@@ -87,12 +86,15 @@ EXAMPLES: dict[str, str] = {
         "answer = tmdb.search.lookup.search_run(matrix, tmdb.published()); "
         "print(tmdb.search.answer_json(answer))"
     ),
+    "search_films": (
+        "tmdb.search.search_films(tmdb.load('movies'), tmdb.load('credits'), 'genre:War').show(5)"
+    ),
     "films_by_person": 'tmdb.search.films_by_person(tmdb.load("credits"), "Uma Thurman").show()',
     "name_only_notes": (
         "tmdb.search.name_only_notes(tmdb.load('credits'), "
         "tmdb.search.query.query('cast:\"Uma Thurman\"').conditions)"
     ),
-    "revenue_vs_budget": 'tmdb.report.revenue_vs_budget(tmdb.load("movies").toPandas())',
+    "revenue_vs_budget": 'tmdb.charts.revenue_vs_budget(tmdb.load("movies", as_="pandas"))',
     "show": 'tmdb.report.show(tmdb.report.return_by_genre(tmdb.kpi("genre_returns")))',
     "return_by_genre": 'tmdb.report.return_by_genre(tmdb.kpi("genre_returns"))',
     "return_by_director": 'tmdb.report.return_by_director(tmdb.kpi("director_scores"))',
@@ -202,10 +204,12 @@ class NotCalled(ModuleType):
     "A part or a chapter that is easily taken for a function."
 
     def __call__(self, *args: object, **names: object) -> None:
-        "Raise `TypeError`: it says what to call."
+        "Raise `UsageError`: it says what to call."
+        from tmdb_analysis.core.settings import UsageError
+
         own = self.__name__.partition(".")[2]
         call = INSTEAD.get(own, f"tmdb.{own}.{own.rpartition('.')[2]}(...)")
-        raise TypeError(f"tmdb.{own} is a module, not a function; call {call}")
+        raise UsageError(f"tmdb.{own} is a module, not a function; call {call}")
 
 
 def complete_help() -> None:
@@ -225,6 +229,12 @@ def complete_help() -> None:
                     own.__doc__ = full_docstring(own)
 
 
+def class_name(kind: type) -> str:
+    "The name of a class, with the package that it is from: pandas DataFrame."
+    package = kind.__module__.partition(".")[0]
+    return kind.__name__ if package == "builtins" else f"{package} {kind.__name__}"
+
+
 def wrong_argument(
     function: FunctionType,  # of a chapter
     given: Mapping[str, Any],  # its arguments
@@ -235,40 +245,53 @@ def wrong_argument(
         parameter = parameters[name]
         wanted, several = parameter.annotation, (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         takes_all_tables = hasattr(function, "__wrapped__") and "pyspark" in str(wanted)
-        is_loose = wanted in (int, float, bool, object) or takes_all_tables
+        is_loose = wanted in (int, float, bool, object, Any) or takes_all_tables
         if is_loose or parameter.kind in several or not inspect.isclass(wanted):
             continue
         if not isinstance(value, wanted):
-            words = str(wanted).split("'")[1]
             note = parameter_notes(function).get(name, "see help")
-            return f"{name} is of type {type(value).__name__}, not {words} ({note})"
+            return f"{name} is of type {class_name(type(value))}, not {class_name(wanted)} ({note})"
     return ""
+
+
+def missing_name(
+    error: KeyError | AttributeError,  # raised by a function that read a table
+) -> Any:
+    "The column or value that a table lacks; None if the error is about something else."
+    if isinstance(error, KeyError):
+        return error.args[0]
+    return error.name if type(error.obj).__module__.startswith("pandas.") else None
 
 
 def explain_misuse(
     function: FunctionType,  # of a chapter
+    name: str = "",  # by which users call it; empty: its own
 ) -> Callable[..., Any]:
     "The function, which raises an error of one line for a wrong argument or a missing column."
     signature = inspect.signature(function)
+    name = name or function.__name__
 
     @wraps(function)
     def with_explanation(*values: Any, **named: Any) -> Any:
         "The result of the function. Raises `UsageError`."
         from tmdb_analysis.core.settings import UsageError
 
-        with suppress(TypeError):  # for a missing argument, which Python explains
+        try:
             given = signature.bind(*values, **named).arguments
-            if fault := wrong_argument(function, given):
-                raise UsageError(f"{function.__name__}: {fault}")
+        except TypeError as error:
+            takes = ", ".join(signature.parameters)
+            raise UsageError(f"{name}: {error}; it takes {takes}") from None
+        if fault := wrong_argument(function, given):
+            raise UsageError(f"{name}: {fault}")
         try:
             return function(*values, **named)
-        except KeyError as error:
-            missing, notes = error.args[0], parameter_notes(function)
+        except (KeyError, AttributeError) as error:
+            missing, notes = missing_name(error), parameter_notes(function)
             columns = [getattr(value, "columns", ()) for value in given.values()]
-            if any(missing in list(names) for names in columns):
+            if missing is None or any(missing in list(names) for names in columns):
                 raise
-            takes = "; ".join(f"{name}: {notes[name]}" for name in given if name in notes)
-            words = f"{function.__name__}: no column or value {missing!r}; it takes {takes}"
+            takes = "; ".join(f"{each}: {notes[each]}" for each in given if each in notes)
+            words = f"{name}: no column or value {missing!r}; it takes {takes}"
             raise UsageError(words) from error
 
     return with_explanation

@@ -204,6 +204,14 @@ def test_a_run_from_the_form_reaches_postgresql_though_a_worker_dies(stack):
     url = f"postgresql://films:{stack.values['FILMS_DB_PASSWORD']}@127.0.0.1/films"
     assert stack.inside("postgres", "psql", url, "-Atc", count) == str(facts["films"])
 
+    pruned = stack.inside(
+        "airflow-scheduler", "/srv/package/bin/tmdb", "prune", "--keep", "1", "--history"
+    )
+    assert pruned.splitlines() == [
+        "no run to delete",
+        "history: deleted 0 runs in films@postgres:5432/films",
+    ]
+
     wanted = {
         "tmdb_rows{table='movies'}": facts["films"],
         "sum(up{job='spark'})": 3,  # one worker is dead

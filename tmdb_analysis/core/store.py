@@ -384,7 +384,8 @@ def require_columns(
     "Raise `UsageError`, with the names of all missing columns, unless the table has them all."
     found = set(data.columns)
     if missing := [name for name in columns if name not in found]:
-        raise UsageError(f"{what}: {missing_columns(missing)} in the table; select them as well")
+        them = "it" if len(missing) == 1 else "them"
+        raise UsageError(f"{what}: {missing_columns(missing)} in the table; add {them}")
 
 # %% ../../nbs/0_core/07_store.ipynb #660a33d6
 def contract_faults(

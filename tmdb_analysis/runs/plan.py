@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Reached', 'PROVED_PACKAGES', 'all_texts', 'may_read', 'package_files', 'depends_on_day', 'proved_versions',
-           'differences', 'shown_value', 'runs_to_reuse', 'EarlierRun', 'earlier_run', 'file_faults', 'link_file',
-           'renamed_notebook', 'reuse_stage', 'proved_parameters', 'comparison_mark', 'stage_module', 'Proofs',
-           'Planner', 'plan_lines']
+           'differences', 'shown_value', 'has_same_request', 'runs_to_reuse', 'EarlierRun', 'earlier_run',
+           'file_faults', 'link_file', 'renamed_notebook', 'reuse_stage', 'proved_parameters', 'comparison_mark',
+           'stage_module', 'Proofs', 'Planner', 'plan_lines']
 
 # %% ../../nbs/8_runs/88_plan.ipynb #89pla002
 import hashlib
@@ -39,6 +39,7 @@ from tmdb_analysis.core.reach import (
 )
 from tmdb_analysis.core.records import (
     SELECTION_PARAMETERS,
+    RunRecord,
     StageRecord,
     new_record,
     question,
@@ -131,17 +132,33 @@ def shown_value(values: Mapping[str, Any], name: str) -> str:
     return "none" if value in (None, "", []) else str(value)[:20]
 
 # %% ../../nbs/8_runs/88_plan.ipynb #89pla016
+def has_same_request(
+    facts: RunRecord,  # run.json of an earlier run
+    settings: Settings,
+) -> bool:
+    "Whether a run read the same source, by the names of its files and by what it asked for."
+    wanted, flat = settings.pipeline, settings.flat()
+    is_same = facts.source == wanted.source and facts.input == [Path(p).name for p in wanted.input]
+    names = source_named(wanted.source).asks
+    return is_same and all(facts.parameters.get(name) == flat[name] for name in names)
+
+
 def runs_to_reuse(settings: Settings) -> list[Run]:
-    "The newest finished run about the same genre, decade and company, and that about all films."
+    """The newest finished run about the same genre, decade and company, and that about all films;
+    each with the same request, if there is such a run."""
     scope = {name: settings.flat()[name] for name in SCOPE}
     found = []
     for wanted in (scope, SCOPE) if is_scoped({"parameters": scope}) else (scope,):
-        narrow = is_scoped({"parameters": wanted})
+        narrow, best = is_scoped({"parameters": wanted}), None
         for run in reversed(finished_runs(settings.pipeline.home, narrow, trials=True)):
-            recorded = read_facts(run.report).parameters
-            if all(recorded.get(name) == value for name, value in wanted.items()):
-                found.append(run)
+            facts = read_facts(run.report)
+            if any(facts.parameters.get(name) != value for name, value in wanted.items()):
+                continue
+            best = best or run
+            if has_same_request(facts, settings):
+                best = run
                 break
+        found += [best] if best else []
     return found
 
 # %% ../../nbs/8_runs/88_plan.ipynb #88pla931

@@ -9,6 +9,6 @@ __getattr__, __dir__, __all__ = attach(
     submodules=[chapter.name for chapter in iter_modules(__path__)],
     submod_attrs={
         "lookup": ["answer_csv", "answer_json", "answer_table", "find"],
-        "search": ["name_only_notes", "films_by_person"],
+        "search": ["name_only_notes", "films_by_person", "search_films"],
     },
 )

@@ -10,6 +10,7 @@ from tmdb_analysis.search.lookup import answer_table as answer_table
 from tmdb_analysis.search.lookup import find as find
 from tmdb_analysis.search.search import films_by_person as films_by_person
 from tmdb_analysis.search.search import name_only_notes as name_only_notes
+from tmdb_analysis.search.search import search_films as search_films
 
 __all__ = [
     "answer_csv",
@@ -21,6 +22,7 @@ __all__ = [
     "name_only_notes",
     "query",
     "search",
+    "search_films",
     "sql",
     "why",
 ]

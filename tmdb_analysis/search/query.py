@@ -118,6 +118,7 @@ FIELDS = {
 # %% ../../nbs/5_search/50_query.ipynb #dac9eb28
 FIELD_ALIASES = {"people": "person", "companies": "company", "countries": "country"}
 FIELD_ALIASES |= {"franchise": "collection", "franchises": "collection"}
+FIELD_ALIASES |= {"actor": "cast", "actors": "cast", "actress": "cast", "studio": "company"}
 FIELD_ALIASES |= {f"{name}s": name for name in FIELDS if not name.endswith(("s", "y"))}
 SORT_COLUMNS = {name: field.where[0] for name, field in FIELDS.items() if field.kind == "number"}
 SORT_COLUMNS |= {"title": "title"}

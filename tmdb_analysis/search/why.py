@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COHORT_NOTE', 'shared_funnel', 'funnels', 'find_row', 'evidence', 'Explanation', 'run_parameters', 'explain',
-           'parameter_table', 'values_html', 'explanation_html', 'terminal_table', 'print_explanation',
+           'parameter_table', 'values_html', 'explanation_html', 'terminal_table', 'print_explanation', 'kpi_list',
            'records_by_seq', 'json_scalar', 'explanation_json']
 
 # %% ../../nbs/5_search/54_why.ipynb #00cae542
@@ -259,6 +259,13 @@ def print_explanation(
     show(terminal_table(answer.films.head(limit).drop(columns="seq")))
     shown = min(limit, len(answer.films))
     show(f"n = {answer.n:,} films behind this row, {shown:,} shown; --json adds their records")
+
+# %% ../../nbs/5_search/54_why.ipynb #54lis002
+def kpi_list() -> str:
+    "The names of all published tables with their titles, a line each."
+    kpis = all_kpis()
+    width = max(map(len, kpis))
+    return "\n".join(f"{name:<{width}}  {kpi.title}" for name, kpi in kpis.items())
 
 # %% ../../nbs/5_search/54_why.ipynb #54why902
 def records_by_seq(

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.schema import CSV_COLUMNS, RAW
+from ..core.schema import CSV_COLUMNS, RAW, missing_columns
 from tmdb_analysis.tmdb.files import (
     MOST_RECORD_BYTES,
     BadRecord,
@@ -170,7 +170,9 @@ def film_table(
     if not kind:
         listed = ", ".join(names)[:300] or "none"
         way = f"{COLUMNS_HINT}, or leave it out"
-        problem = f"no table of films, by its columns ({listed})"
+        lacking = [name for name in ("id", "title") if name not in has]
+        cause = missing_columns(lacking) if lacking else "too few columns are known"
+        problem = f"no table of films: {cause} ({listed})"
         if absent := [name for name in (columns or {}).values() if name not in names]:
             problem, way = f"column {absent[0]} is missing ({listed})", "correct --columns"
         if listed.startswith(("{", "[")):

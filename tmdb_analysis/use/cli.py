@@ -128,13 +128,13 @@ def time_before(
 ) -> str:
     "The time so many days ago (UTC, ISO). Raises `ArgumentTypeError`, which argparse reports."
     if not re.fullmatch(r"[0-9]{1,5}d", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days, such as 90d")
+        raise argparse.ArgumentTypeError(f"write {text!r} as days, such as 90d")
     return f"{datetime.now(UTC) - timedelta(days=int(text[:-1])):%Y-%m-%dT%H:%M:%SZ}"
 
 # %% ../../nbs/9_use/99_cli.ipynb #99opt006
 RUN = option_table("run RUN  name of the run, as `tmdb runs` lists it")
-LAST_RUN = option_table("run [RUN]  name of the run (default: the last finished run)")
-READ_RUN = option_table("--run-id ID  name of the run (default: the last finished run)")
+LAST_RUN = option_table("run [RUN]  name of the run (default: the published run)")
+READ_RUN = option_table("--run-id ID  name of the run (default: the published run)")
 KEEP_RAW = option_table("--keep-raw  keep what the run fetched from TMDB")
 OUTPUT_FILE = option_table(
     """
@@ -255,7 +255,7 @@ READING_VERBS = {
         "use.verbs:print_evidence",
         ("why directors", "why highest_roi --row 1 --json"),
         option_table("""
-            kpi KPI    a published table, for example highest_roi or directors
+            kpi [KPI]  a published table, such as highest_roi (default: list all of them)
             --row ROW  a row of the table: a rank, an id or a name
             --json     print one JSON object with the record of each film
         """)
@@ -436,11 +436,14 @@ class Parser(argparse.ArgumentParser):
         namespace, unknown = self.parse_known_args(words, namespace)
         if not unknown:
             return namespace
-        self.prog = f"{self.prog} {namespace.verb}"  # the --help of the verb lists its options
+        known = ["--help", "--version"]
+        if namespace.verb:  # its --help lists its options
+            self.prog = f"{self.prog} {namespace.verb}"
+            known = [name for name in VERBS[namespace.verb].options if name.startswith("-")]
         option = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
         if option is None:
             self.error(f"unexpected word {unknown[0].strip()!r}")
-        close = difflib.get_close_matches(option, list(VERBS[namespace.verb].options), n=1)
+        close = difflib.get_close_matches(option, known, n=1)
         self.error(f"unknown option {option}" + (f"; did you mean {close[0]}?" if close else ""))
 
     def format_help(self) -> str:

@@ -424,6 +424,6 @@ def prune_history(
         if one_record(connection.execute("select to_regclass(%s)", (f"{PG_SCHEMA}.runs",)))[0]:
             if dry_run:
                 counted = connection.execute(f"select count(*) {OLD_RUNS}", values)
-                return one_record(counted)[0]
+                return int(one_record(counted)[0])
             return connection.execute(f"delete {OLD_RUNS}", values).rowcount
     return 0

@@ -255,13 +255,17 @@ def print_evidence(
     args: argparse.Namespace,  # kpi, row, run_id, home, json
     console: Console,
 ) -> int:
-    "Print the evidence for a published number of a finished run."
+    "Print the evidence for a published number of a finished run, or the names of all."
     from tmdb_analysis.search.why import (  # starts the engine
         explain,
         explanation_json,
+        kpi_list,
         print_explanation,
     )
 
+    if args.kpi is None:
+        console.print(kpi_list(), highlight=False, markup=False, soft_wrap=True)
+        return 0
     run = requested_run(args.run_id, args.home)
     answer = explain(args.kpi, run, args.row)
     if args.json:
