@@ -276,15 +276,19 @@ def test_saving_a_large_table_makes_no_second_copy_of_it(tmp_path):
 def test_a_large_table_of_an_engine_is_sorted_outside_memory(tmp_path):
     "The file is the one that a sort in memory gives; names with accents, and unknown ones, too."
     run, n = open_run("engine", tmp_path), GROUP_ROWS + 50_000
-    people = session().range(n).selectExpr(
-        "(id * 7919) % 50000 AS movie_id",
-        "if(id % 3 = 0, 'crew', 'cast') AS kind",
-        "id % 60 AS order",
-        "nullif(id % 1000, 7) AS person_id",
-        "if(id % 11 = 0, null, concat(substr('zéÉaßÆ', 1 + cast(id % 6 AS int), 1), id)) AS name",
-        "if(id % 3 = 0, 'Director', 'Actor') AS job",
-        "cast(null AS string) AS character",
-        "'unused' AS more",
+    people = (
+        session()
+        .range(n)
+        .selectExpr(
+            "(id * 7919) % 50000 AS movie_id",
+            "if(id % 3 = 0, 'crew', 'cast') AS kind",
+            "id % 60 AS order",
+            "nullif(id % 1000, 7) AS person_id",
+            "if(id % 11 = 0, null, concat(substr('zéÉaßÆ', 1 + cast(id % 6 AS int), 1), id)) AS name",
+            "if(id % 3 = 0, 'Director', 'Actor') AS job",
+            "cast(null AS string) AS character",
+            "'unused' AS more",
+        )
     )
     assert save(people, CREDITS, run) == n
     assert not list(run.tables.glob("*.tmp"))
