@@ -18,7 +18,7 @@ BANDS += [(1_000, "1,000 to 9,999 votes"), (10_000, "10,000 votes or more")]
 
 
 def wilson(k: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval, by its formula."""
+    """Return Wilson's 95% interval, by its formula."""
     z = stats.norm.ppf(0.975)
     p, centre = k / n, (k / n + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))

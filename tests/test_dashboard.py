@@ -695,13 +695,24 @@ def test_no_width_makes_the_page_scroll_sideways(visit, demo, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_a_phone_folds_the_filters(visit, demo):
+    page = visit(demo.report / "dashboard.html", viewport={"width": 390, "height": 844})
+    assert not page.locator("[name=director]").is_visible()
+    page.locator("#fields > summary").click()
+    assert page.locator("[name=director]").is_visible()
+    page.locator("#fields > summary").click()
+    page.set_viewport_size({"width": 1200, "height": 844})
+    until(lambda: page.locator("[name=director]").is_visible())
+    assert not page.locator("#fields > summary").is_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(visit, demo, scheme):
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
     )
     page = visit(demo.report / "dashboard.html", color_scheme=scheme)
-    for summary in page.locator("details:not([hidden]) > summary").all():
+    for summary in page.locator("details:not([hidden], #fields) > summary").all():
         summary.click()
     found = axe.Axe().run(page).response["violations"]
     assert not [(v["id"], v["nodes"][0]["html"][:200]) for v in found]

@@ -61,7 +61,9 @@ def title_and_line(chapter: Path) -> tuple[str, str]:
 
 
 def with_links(html: str) -> str:
-    "HTML of an output, with links to notebooks of the same run as links to pages of the site."
+    """HTML of an output, with links to notebooks of the same run as links to pages of the site.
+    The site has no CSV files of a run, so links to these are left out."""
+    html = re.sub(r'<a href="[^":]+\.csv">[^<]*</a>', "", html)
     where = {chapter.stem: part.name for part in parts() for chapter in chapters(part)}
     link = r'href="(\d\d_\w+)\.ipynb(#[^"]*)?"'
     return re.sub(link, lambda m: f'href="../{where[m[1]]}/{m[1]}.html"', html)

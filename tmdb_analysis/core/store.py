@@ -185,7 +185,7 @@ def sorted_groups(
 
     names, key = (", ".join(f'"{c}"' for c in columns) for columns in (table.columns, table.key))
     limits = {"memory_limit": SORT_MEMORY, "temp_directory": str(scratch)}
-    with duckdb.connect(config=limits) as database:
+    with duckdb.connect(config={**limits}) as database:
         files = database.read_parquet(f"{folder}/*.parquet")
         yield from in_groups(files.select(names).order(key).to_arrow_reader())
 

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['QUALITY_VERSION', 'conservation', 'field_rules', 'empty_cause', 'table_rules', 'mean_pass_rate', 'with_thresholds',
            'quality', 'absent_sentence', 'GateClosed', 'verdict', 'require_gate', 'dimension_table', 'worst_first',
-           'examples']
+           'rule_words', 'examples']
 
 # %% ../../nbs/2_films/27_validate.ipynb #f901e47a
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -222,6 +223,16 @@ def worst_first(
         {**dict(r), "outcome": "unknown" if r.share is None else words[r.failed == 0]}
         for r in order
     ]
+
+# %% ../../nbs/2_films/27_validate.ipynb #27wrd002
+def rule_words(
+    name: str,  # of a rule, with names of columns
+) -> str:
+    "The name of a rule for a page, without names of columns."
+    named = {"_musd": "", "belongs_to_collection": "franchise", "roi ": "return ", "_": " "}
+    for column, words in named.items():
+        name = name.replace(column, words)
+    return re.sub(r"(genres|companies|countries|languages) is\b", r"\1 are", name)
 
 # %% ../../nbs/2_films/27_validate.ipynb #4bd1ff07
 def examples(

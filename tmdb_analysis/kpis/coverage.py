@@ -115,7 +115,7 @@ def money_coverage(
     films: DataFrame,  # MOVIES contract
     min_group: int = 10,  # films that a language or genre needs to be in the table
 ) -> pa.Table:  # MONEY_COVERAGE contract
-    """The share of films with known budget, with known revenue and with both, with its 95 %
+    """The share of films with known budget, with known revenue and with both, with its 95%
     interval (Wilson 1927). The groups are five years of release, bands of the number of votes,
     original languages and genres. A film counts in each of its genres. Languages and genres with
     fewer than `min_group` films are left out."""
@@ -288,8 +288,8 @@ def money_reweighted(
     with votes. `median_return` is the typical return, `share_above_x` the share of films that
     return at least x times the budget, and `sequels_vs_standalone` the ratio of the two median
     returns. Weights are 1 / the chance of known money (Horvitz and Thompson 1952), from a logistic
-    model of votes, year, language, runtime and genres, cut at their 99.5 % quantile. They are right
-    only if money is missing at random given these facts. Intervals (95 %) draw franchises and fit
+    model of votes, year, language, runtime and genres, cut at their 99.5% quantile. They are right
+    only if money is missing at random given these facts. Intervals (95%) draw franchises and fit
     the model anew. Empty with fewer than 30 films with known or with unknown money."""
     if model is None:
         return MONEY_REWEIGHTED.schema.empty_table()
@@ -412,7 +412,7 @@ MONEY_DISAGREEMENTS = Table(
 def money_disagreements(
     both: pd.DataFrame,  # from `other_money`
 ) -> pa.Table:  # MONEY_DISAGREEMENTS contract
-    """The films whose budget or revenue differs by more than 1 % between TMDB and the second source
+    """The films whose budget or revenue differs by more than 1% between TMDB and the second source
     of the run (`--money-from`). `ratio` is the value of the other source / the value of TMDB. All
     other tables use the values of TMDB. Empty without a second source."""
     rows = pd.concat([compared_money(both, field) for field in MONEY_FIELDS])
@@ -430,7 +430,7 @@ MONEY_SOURCES = Table(
             column("n_tmdb", INT, "films of which TMDB knows it", null=False),
             column("n_other", INT, "films of which the other source knows it", null=False),
             column("n_compared", INT, "films of which both know it", null=False),
-            column("n_equal", INT, "compared films that agree within 1 %", null=False),
+            column("n_equal", INT, "compared films that agree within 1%", null=False),
             column("n_tmdb_larger", INT, "compared films with a larger value in TMDB"),
             column("n_other_larger", INT, "compared films with a larger value in the other source"),
             column("n_gained", INT, "films of which it is known only with both", null=False),
@@ -453,8 +453,8 @@ def money_sources(
     both: pd.DataFrame,  # from `other_money`
 ) -> pa.Table:  # MONEY_SOURCES contract
     """How TMDB and the second source of the run (`--money-from`) compare: films with a known value
-    in each, films whose values agree within 1 %, which source is larger, and the coverage gained
-    with both (shares with 95 % intervals, Wilson 1927). Empty without a second source."""
+    in each, films whose values agree within 1%, which source is larger, and the coverage gained
+    with both (shares with 95% intervals, Wilson 1927). Empty without a second source."""
     if both.empty:
         return MONEY_SOURCES.schema.empty_table()
     (counted,) = money_counts(films.withColumn("group", F.lit("all films")))

@@ -154,18 +154,18 @@ DIRECTOR_SCORES = Table(
                 "typical revenue / budget of the films, shrunk towards that of all directors",
                 null=False,
             ),
-            column("low", FLOAT, "lower end of the 90 % interval of the score", null=False),
-            column("high", FLOAT, "upper end of the 90 % interval of the score", null=False),
+            column("low", FLOAT, "lower end of the 90% interval of the score", null=False),
+            column("high", FLOAT, "upper end of the 90% interval of the score", null=False),
             column(
                 "rank_low",
                 INT,
-                "lower end of the 90 % interval of the rank by score (best plausible rank)",
+                "lower end of the 90% interval of the rank by score (best plausible rank)",
                 null=False,
             ),
             column(
                 "rank_high",
                 INT,
-                "upper end of the 90 % interval of the rank by score (worst plausible rank)",
+                "upper end of the 90% interval of the rank by score (worst plausible rank)",
                 null=False,
             ),
         ]
@@ -189,7 +189,7 @@ def director_scores(
     director's `films` in the cohort, shrunk towards the mean of all directors of the cohort, as a
     power of 2. The fewer films, the stronger the shrinkage. `low` and `high` are the ends of its 90
     % interval. `rank` sorts by `low`, highest first; of equal values, the smaller person id comes
-    first. `rank_low` and `rank_high` are the ends of the 90 % interval of the rank by `score`.
+    first. `rank_low` and `rank_high` are the ends of the 90% interval of the rank by `score`.
     `median_return` is the median of revenue / budget over the same films, without shrinkage. A
     co-directed film counts in full for each of its directors; `co_directed` is the number of such
     films."""

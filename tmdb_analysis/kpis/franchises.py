@@ -226,10 +226,10 @@ def franchise_groups(
     earliest known film of its collection, even if it is the only one in the data. A film whose
     title says that earlier films are missing is in no group. `sequel` is a later film of a
     collection, and `standalone` a film without a collection. `median_return` is the median of
-    revenue / budget, `pooled_return` the sum of the revenues / the sum of the budgets; their 95 %
+    revenue / budget, `pooled_return` the sum of the revenues / the sum of the budgets; their 95%
     intervals allow for films of one franchise, which share its luck, and are unknown for fewer than
     six independent films. `earned_back` is the share of films that return at least the given
-    multiple of their budget; its 95 % interval is Wilson's, which treats films as independent. Each
+    multiple of their budget; its 95% interval is Wilson's, which treats films as independent. Each
     `n_` is the number of films."""
     rows: list[KpiRow] = []
     for group in COMPARED_GROUPS:
@@ -264,15 +264,15 @@ FRANCHISE_EFFECT = Table(
         [
             column("comparison", TEXT, "group a vs group b", null=False),
             column("cliffs_delta", FLOAT, "P(return in a > in b) - P(return in a < in b), -1 to 1"),
-            column("cliffs_delta_low", FLOAT, "lower end of its 95 % interval"),
-            column("cliffs_delta_high", FLOAT, "upper end of its 95 % interval"),
+            column("cliffs_delta_low", FLOAT, "lower end of its 95% interval"),
+            column("cliffs_delta_high", FLOAT, "upper end of its 95% interval"),
             column(
                 "times",
                 FLOAT,
                 "median of (return in a / return in b) over all pairs; 1 is no difference",
             ),
-            column("times_low", FLOAT, "lower end of its 95 % interval"),
-            column("times_high", FLOAT, "upper end of its 95 % interval"),
+            column("times_low", FLOAT, "lower end of its 95% interval"),
+            column("times_high", FLOAT, "upper end of its 95% interval"),
             column("n_a", INT, "films of group a", null=False),
             column("n_b", INT, "films of group b", null=False),
         ]
@@ -293,7 +293,7 @@ def franchise_effect(
     """How the returns (revenue / budget) of two groups a and b differ, over all pairs of a film in
     a and a film in b from the money cohort. `times` is the median of return in a / return in b,
     computed on the log2 scale (Hodges-Lehmann). `cliffs_delta` is the share of pairs with the
-    larger return in a minus the share with the smaller return in a. The 95 % intervals are those of
+    larger return in a minus the share with the smaller return in a. The 95% intervals are those of
     the rank test, and allow for franchises, which can have films in both groups; they are unknown
     if a group has fewer than six independent films. `n_a` and `n_b` are the numbers of films. The
     first film is the earliest known film of its collection; a film whose title says that earlier
@@ -349,7 +349,7 @@ def instalments(
     in the data. `films` is the number of such films. `median_return` is the median of revenue /
     budget over those in the money cohort. `revenue_vs_first` is the median of revenue / revenue of
     the first instalment, both in real dollars, if both films are in the cohort. Each `n_` is the
-    number of films, and both intervals are 95 %, unknown for fewer than six franchises. Only
+    number of films, and both intervals are 95%, unknown for fewer than six franchises. Only
     franchises that continued have later instalments. The first film is the earliest known film of
     its collection; a film whose title says that earlier films are missing does not count as one."""
     first = films[films["group"] == "first"].set_index("cluster")["real_revenue_musd"]

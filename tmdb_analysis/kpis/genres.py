@@ -128,7 +128,7 @@ def genre_returns(
     return, is the median of revenue / budget over `n_return` films. `pooled_return` is the sum of
     the revenues / the sum of the budgets, where a film with k genres counts 1/k in each; `n_pooled`
     is the sum of these weights. `earned_back` is the share of the `n_return` films that return at
-    least the given multiple of their budget. The intervals are 95 %. Those of `median_return` and
+    least the given multiple of their budget. The intervals are 95%. Those of `median_return` and
     `pooled_return` allow for films of one franchise, which share its luck, and are unknown for
     fewer than six independent films."""
     cohort = cohort.assign(
@@ -195,7 +195,7 @@ def genre_risk(
 ) -> pa.Table:  # GENRE_RISK contract
     """How often the films of a genre in the money cohort fail. `below_budget` is the share of films
     that gross less than their budget, `below_band` the share that gross less than `break_even_low`
-    times their budget; their 95 % intervals are Wilson's, which treats films as independent.
+    times their budget; their 95% intervals are Wilson's, which treats films as independent.
     `p10_return` is the tenth percentile of revenue / budget: nine of ten films return more. A film
     counts in each of its genres, and films without a genre are left out. Failures are more often
     without known money, so the true shares are probably higher."""
@@ -265,7 +265,7 @@ def tier_genres(
     """The typical return by budget tier and genre. The tier of a film is that of its budget in USD
     of the last year with US consumer prices; films of years without prices are left out.
     `median_return` is the median of revenue / budget over the `n_return` films of the cell in the
-    money cohort; its 95 % interval allows for films of one franchise and is unknown for fewer than
+    money cohort; its 95% interval allows for films of one franchise and is unknown for fewer than
     six independent films. A film counts in each of its genres, and once in the rows of all genres.
     """
     rows = []

@@ -78,8 +78,8 @@ MONEY = Table(
             ),
             column("unit", TEXT, "unit of value, low and high", null=False),
             column("value", FLOAT, "the estimate"),
-            column("low", FLOAT, "lower end of its 95 % interval"),
-            column("high", FLOAT, "upper end of its 95 % interval"),
+            column("low", FLOAT, "lower end of its 95% interval"),
+            column("high", FLOAT, "upper end of its 95% interval"),
             column("n", INT, "number of films behind it", null=False),
         ]
     ),
@@ -98,7 +98,7 @@ def money_kpis(
     cohort: pd.DataFrame,  # COHORT contract
     earned_back: float = 2.5,  # revenue / budget at which a film counts as earned back
 ) -> pa.Table:  # MONEY contract
-    """Returns of the money cohort, each with its 95 % interval and its number of films n.
+    """Returns of the money cohort, each with its 95% interval and its number of films n.
     `median_return` is the median of revenue / budget, `pooled_return` the sum of the revenues / the
     sum of the budgets. `grossed_budget` is the share of films whose revenue is at least their
     budget, `earned_back` the share whose revenue is at least that multiple of it.
@@ -181,7 +181,7 @@ def median_return(
     films: pd.DataFrame,  # some films of the cohort: `roi, cluster`
 ) -> KpiRow:
     """The typical return: the median of revenue / budget over the given films of the cohort, with
-    its 95 % sign-test interval, which allows for films of one franchise. `n_return` is the number
+    its 95% sign-test interval, which allows for films of one franchise. `n_return` is the number
     of films. The interval is unknown for fewer than six independent films, and the median without
     films."""
     estimate = median_interval(films["roi"], films["cluster"])
@@ -244,7 +244,7 @@ def break_even_shares(
     band: Iterable[float] = (2.0, 2.5, 3.0),  # from `break_even_band`
     min_group: int = 10,  # films that a genre needs to be in the table
 ) -> pa.Table:  # BREAK_EVEN_SHARES contract
-    """The share of films whose revenue reaches 2, 2.5 and 3 times the budget, with its 95 %
+    """The share of films whose revenue reaches 2, 2.5 and 3 times the budget, with its 95%
     interval (Wilson 1927). Break-even is a band and not one number: cinemas keep about half of the
     ticket price, and marketing costs come on top of the budget. The parameters `break_even_low`,
     `earned_back` and `break_even_high` set the multiples. A film counts in each of its genres.
@@ -385,7 +385,8 @@ def data_date_sentence(
     "The date of the data and where it comes from, as a sentence for the first page of a report."
     if day is None or source is None:
         return "The date of the data is unknown."
-    return f"Data of {date.fromisoformat(day):%-d %B %Y} ({DATE_SOURCES[source]})."
+    later = " or later" * (source == "estimated")
+    return f"Data of {date.fromisoformat(day):%-d %B %Y}{later} ({DATE_SOURCES[source]})."
 
 # %% ../../nbs/4_kpis/41_groups.ipynb #41gro903
 def data_date_text(

@@ -105,7 +105,7 @@ def companies(
 ) -> pa.Table:  # COMPANIES contract
     """Films by production company. A film counts once in each of its companies. `median_return`,
     the typical return, is the median of revenue / budget over the `n_return` films in the money
-    cohort, with its 95 % interval, which allows for films of one franchise and is unknown for fewer
+    cohort, with its 95% interval, which allows for films of one franchise and is unknown for fewer
     than six independent films. `median_roi` is the same median over all films with known budget and
     revenue. Groups with fewer than `min_group` films are not in the table. Rows are sorted by
     number of films, largest first; equal numbers are sorted by name."""
@@ -140,7 +140,7 @@ def countries(
 ) -> pa.Table:  # COUNTRIES contract
     """Films by production country. A film counts once in each of its countries. `median_return`,
     the typical return, is the median of revenue / budget over the `n_return` films in the money
-    cohort, with its 95 % interval, which allows for films of one franchise and is unknown for fewer
+    cohort, with its 95% interval, which allows for films of one franchise and is unknown for fewer
     than six independent films. `median_roi` is the same median over all films with known budget and
     revenue. Groups with fewer than `min_group` films are not in the table. Rows are sorted by
     number of films, largest first; equal numbers are sorted by name."""
@@ -175,7 +175,7 @@ def languages(
 ) -> pa.Table:  # LANGUAGES contract
     """Films by original language. A film has one original language. `median_return`, the typical
     return, is the median of revenue / budget over the `n_return` films in the money cohort, with
-    its 95 % interval, which allows for films of one franchise and is unknown for fewer than six
+    its 95% interval, which allows for films of one franchise and is unknown for fewer than six
     independent films. `median_roi` is the same median over all films with known budget and revenue.
     Groups with fewer than `min_group` films are not in the table. Rows are sorted by number of
     films, largest first; equal numbers are sorted by name."""

@@ -321,7 +321,7 @@ def correlations(
     cohort: pd.DataFrame,  # from `cohort_with`, with votes, rating, popularity and runtime
     min_votes: int = 10,  # votes that a film needs in correlations of its rating
 ) -> pa.Table:  # CORRELATIONS contract
-    """Spearman's rank correlation of two columns, from -1 to 1, with its 95 % interval, for each
+    """Spearman's rank correlation of two columns, from -1 to 1, with its 95% interval, for each
     pair of budget, revenue, return, votes, popularity, rating and runtime.
     `n_spearman` is the number of films with both values known, and `among` names the films that are
     used. Popularity is TMDB's daily index of attention, so compare it only within data of the same
@@ -446,7 +446,7 @@ def return_drivers(
     """What goes with a high return, among films of the money cohort that are alike in all other
     facts. A least squares regression of log2(revenue / budget) on budget tier (real dollars),
     season, place in a franchise, decade and genres gives each fact a coefficient b, and `times` is
-    2^b. Its 95 % interval allows for films of one franchise, which share its luck (CR1 errors,
+    2^b. Its 95% interval allows for films of one franchise, which share its luck (CR1 errors,
     Liang and Zeger 1986). `is_clear` allows for the number of rows (Benjamini and Hochberg 1995).
     `explained` is the adjusted R squared of the regression. Facts with fewer than `firm_group`
     films have no row, and films with an unknown fact are left out. The table is empty with fewer

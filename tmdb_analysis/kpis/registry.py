@@ -36,7 +36,7 @@ def interval_columns(
     "Three columns: an estimate and the ends of its interval (`name`, `name_low`, `name_high`)."
     ends = {"low": "lower", "high": "upper"}
     sides = [
-        column(f"{name}_{s}", FLOAT, f"{end} end of its 95 % interval") for s, end in ends.items()
+        column(f"{name}_{s}", FLOAT, f"{end} end of its 95% interval") for s, end in ends.items()
     ]
     return [column(name, FLOAT, doc), *sides]
 

@@ -168,7 +168,7 @@ def yearly_money(
 ) -> pa.Table:  # YEARLY_MONEY contract
     """Money by year of the first release. `coverage` is the share of the year's films with known
     budget and revenue (n_money / films). `median_return`, the typical return, is the median of
-    revenue / budget over the `n_return` films of the year in the money cohort, with its 95 %
+    revenue / budget over the `n_return` films of the year in the money cohort, with its 95%
     interval, which allows for films of one franchise and is unknown for fewer than six independent
     films. Real revenue is the gross of these films in million USD of the last year with US consumer
     prices: its exact median and quartiles over `n_real_revenue` films. `few` marks a year with
@@ -212,7 +212,7 @@ def decades(
 ) -> pa.Table:  # DECADES contract
     """Money by decade of the first release: 1990 means 1990 to 1999. `coverage` is the share of the
     decade's films with known budget and revenue (n_money / films). `median_return` is the median of
-    revenue / budget over the `n_return` films of the decade in the money cohort, with its 95 %
+    revenue / budget over the `n_return` films of the decade in the money cohort, with its 95%
     interval, which allows for films of one franchise and is unknown for fewer than six independent
     films. Real revenue is the gross of these films in million USD of the last year with US consumer
     prices: its exact median and quartiles over `n_real_revenue` films. `few` marks a decade with
@@ -234,8 +234,8 @@ YEAR_CHANGE = Table(
             column("median", FLOAT, "median of the year; million USD for revenue and budget"),
             column("median_before", FLOAT, "median of the year before"),
             column("times", FLOAT, "median of (value of the year / value of the year before)"),
-            column("times_low", FLOAT, "lower end of its 95 % interval"),
-            column("times_high", FLOAT, "upper end of its 95 % interval"),
+            column("times_low", FLOAT, "lower end of its 95% interval"),
+            column("times_high", FLOAT, "upper end of its 95% interval"),
             column("n", INT, "films of the year in the cohort with this value", null=False),
             column("n_before", INT, "the same of the year before", null=False),
         ]
@@ -271,7 +271,7 @@ def year_change(
     revenue / budget; `real_revenue` and `real_budget` are in million USD of the last year with US
     consumer prices. `median` and `median_before` are the medians of the two years. `times` is the
     median of the ratios of all pairs of a film of the year and a film of the year before, computed
-    on the log2 scale (Hodges-Lehmann); its 95 % interval is that of the rank test, allows for films
+    on the log2 scale (Hodges-Lehmann); its 95% interval is that of the rank test, allows for films
     of one franchise, and is unknown if a year has fewer than six independent films."""
     year = last_full_year(cohort["year"], as_of, mature_days)
     values = {
@@ -344,7 +344,7 @@ def months(
 ) -> pa.Table:  # MONTHS contract
     """The typical return by month of the first release, over all years. `median_return` is the
     median of revenue / budget over the `n_return` films of the month in the money cohort, with its
-    95 % interval, which allows for films of one franchise and is unknown for fewer than six
+    95% interval, which allows for films of one franchise and is unknown for fewer than six
     independent films. `share` is the number of films of the month / the number of all films with a
     release date. Months without films are left out."""
     return pa.Table.from_pylist(
@@ -389,7 +389,7 @@ def windows(
     cohort: pd.DataFrame,  # from `cohort_with`, with `month`
 ) -> pa.Table:  # WINDOWS contract
     """The typical return by release window, over all years. `median_return` is the median of
-    revenue / budget over the `n_return` films of the window in the money cohort, with its 95 %
+    revenue / budget over the `n_return` films of the window in the money cohort, with its 95%
     interval, which allows for films of one franchise and is unknown for fewer than six independent
     films. `share` is the number of films of the window / the number of all films with a release
     date. Winter is January and February, spring March and April, summer May to August, autumn

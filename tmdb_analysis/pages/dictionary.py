@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MEANINGS', 'type_name', 'csv_field', 'csv_tables', 'csv_resource', 'data_package', 'contract_property',
-           'described_tables', 'data_contract', 'dictionary_html', 'description_files']
+           'described_tables', 'data_contract', 'type_words', 'dictionary_html', 'description_files']
 
 # %% ../../nbs/7_pages/72_dictionary.ipynb #72dic003
 import json
@@ -139,7 +139,7 @@ def contract_property(
 
 # %% ../../nbs/7_pages/72_dictionary.ipynb #72dic018
 MEANINGS = {
-    "raw": "The records that could be read, with the fields that the chain uses.",
+    "raw": "The records that could be read, with the fields that the program uses.",
     "quarantine": "The records that could not be used, unchanged, each with its reason.",
     "movies": "The films, cleaned: one row for each film.",
     "dropped": "The films that the cleaning left out, each with the rule that removed it.",
@@ -184,6 +184,19 @@ def data_contract() -> dict[str, Any]:
         ],
     }
 
+# %% ../../nbs/7_pages/72_dictionary.ipynb #72typ001
+def type_words(
+    type: pa.DataType,  # of a contract
+) -> str:
+    "A type in words: `integer`, `text`, `list of text`, `record of id and name`."
+    if pa.types.is_list(type):
+        return f"list of {type_words(type.value_type)}"
+    if pa.types.is_struct(type):
+        *first, last = (type.field(i).name for i in range(type.num_fields))
+        return f"record of {' and '.join(filter(None, (', '.join(first), last)))}"
+    words = {"string": "text", "boolean": "yes or no", "datetime": "time (UTC)"}
+    return words.get(type_name(type), type_name(type))
+
 # %% ../../nbs/7_pages/72_dictionary.ipynb #72dic021
 def dictionary_html() -> str:
     "The sections of the page `dictionary.html`, as safe HTML."
@@ -193,7 +206,10 @@ def dictionary_html() -> str:
             "name": name,
             "title": kpis[name].title if name in kpis else column_title(name),
             "meaning": meaning.split("`"),  # every second part is code
-            "columns": dictionary(table),
+            "columns": [
+                column | {"type": type_words(field.type)}
+                for column, field in zip(dictionary(table), table.schema, strict=True)
+            ],
         }
         for name, (table, meaning) in described_tables().items()
     ]

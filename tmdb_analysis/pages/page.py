@@ -6,18 +6,18 @@
 __all__ = ['ASSETS', 'IMPORT_LINE', 'ATTRIBUTION', 'TEMPLATES', 'TITLE_PATTERN', 'OMITTED_TAGS', 'OUTPUT_TYPES', 'ALLOWED_TAGS',
            'DRAWING_TAGS', 'SPAN_ATTRIBUTES', 'SHAPE_ATTRIBUTES', 'CLASSES', 'ALLOWED_ATTRIBUTES', 'SAFE_HREF',
            'SAFE_PAINT', 'PAINTS', 'FOREIGN_TAG', 'NUMBER_TEXT', 'MISSING_TEXTS', 'WRAP_LETTERS', 'MINOR_HEAD',
-           'FEW_COLUMNS', 'PLACES', 'DRAWING', 'asset', 'joined_script', 'fill_template', 'first_line', 'find_cell',
-           'is_run', 'is_title', 'heading', 'error_outputs', 'failure_reason', 'visible_cell', 'visible_cells',
-           'html_exporter', 'cells_html', 'safe_attribute', 'safe_html', 'check_pictures', 'slug', 'add_anchors',
-           'column_classes', 'draw_bars', 'mark_columns', 'frame_tables', 'link_to_pages', 'place_links',
-           'script_policy', 'inert_json', 'take_out_drawings', 'put_back_drawings', 'html_page']
+           'FEW_COLUMNS', 'PLACES', 'DRAWING', 'SIZE_TEXT', 'asset', 'joined_script', 'fill_template', 'first_line',
+           'find_cell', 'is_run', 'is_title', 'heading', 'error_outputs', 'failure_reason', 'visible_cell',
+           'visible_cells', 'html_exporter', 'cells_html', 'safe_attribute', 'safe_html', 'check_pictures', 'slug',
+           'add_anchors', 'column_classes', 'draw_bars', 'mark_columns', 'frame_tables', 'link_to_pages', 'place_links',
+           'script_policy', 'inert_json', 'take_out_drawings', 'put_back_drawings', 'keep_sizes_together', 'html_page']
 
 # %% ../../nbs/7_pages/71_page.ipynb #8fe1909b
 import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
 from itertools import count
@@ -189,7 +189,7 @@ SHAPE_ATTRIBUTES = set(
     "stroke-width text-anchor transform viewBox width x y".split()
 )
 # Classes of figures, of links to how numbers are made, and of those to other pages.
-CLASSES = {"asked", "chart", "chart screen", "drawn", "elsewhere", "files", "wide", "narrow"}
+CLASSES = set("asked chart drawn elsewhere files narrow repeated wide".split()) | {"chart screen"}
 ALLOWED_ATTRIBUTES = {
     "a": {"href"},
     "img": {"src", "alt"},
@@ -291,7 +291,7 @@ NUMBER_TEXT = re.compile(
 )
 MISSING_TEXTS = ("<NA>", "NaN", "NaT", "–")
 WRAP_LETTERS = 16  # letters from which on a text may wrap
-MINOR_HEAD = re.compile(r"n \(.*\)|Id|Shown|Few|Partial|Co directed|Release date")
+MINOR_HEAD = re.compile(r"n \(.*\)|Rank|Id|Few|Partial|Co directed|Release date|Seconds|Size")
 FEW_COLUMNS = 4  # a table with more leaves out its minor columns in a narrow window
 
 
@@ -437,6 +437,17 @@ def put_back_drawings(
     each = iter(contents)
     return DRAWING.sub(lambda drawing: f"{drawing[1]}{next(each)}{drawing[3]}", html)
 
+# %% ../../nbs/7_pages/71_page.ipynb #71siz002
+SIZE_TEXT = re.compile(r"\bn = [\d,]*\d")
+
+
+def keep_sizes_together(
+    html: str,  # of the content of a page
+) -> str:
+    "The HTML, in which no line breaks inside a number of films; attributes stay as they are."
+    mark = partial(SIZE_TEXT.sub, r'<span class="whole">\g<0></span>')
+    return re.sub(r">[^<>]*\bn = \d[^<>]*", lambda text: mark(text[0]), html)
+
 # %% ../../nbs/7_pages/71_page.ipynb #a2958d7e
 def html_page(
     title: str,  # plain text
@@ -463,7 +474,7 @@ def html_page(
         links=place_links(pages or {}),
         run_id=run_id,
         contents=add_anchors(soup),
-        content=Markup(put_back_drawings(str(soup), drawings)),
+        content=Markup(put_back_drawings(keep_sizes_together(str(soup)), drawings)),
         css=Markup(asset("page.css") + style),
         script_policy=Markup(script_policy(scripts)),
         scripts=[Markup(text) for text in scripts],

@@ -46,7 +46,7 @@ class Slide(NamedTuple):
 
 def line_of_text(node: Any) -> str:
     "The text of an element as one line, without its links."
-    return " ".join(" ".join(s for s in node.strings if not s.find_parent("a")).split())
+    return " ".join("".join(s for s in node.strings if not s.find_parent("a")).split())
 
 # %% ../../nbs/7_pages/70_slides.ipynb #70sld009
 def is_caveat(

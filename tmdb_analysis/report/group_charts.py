@@ -170,7 +170,8 @@ def return_in_order(
 ) -> Figure:
     "The median return of each group with its 95% interval, in the order of the table."
     groups = estimates(table, "median_return", "n_return", label)
-    shown = groups[groups["n"] >= FEW_TO_STATE][::-1]
+    is_shown = (groups["n"] >= FEW_TO_STATE) & groups["low"].notna() & groups["high"].notna()
+    shown = groups[is_shown][::-1]
     named = shown.rename(columns={"label": label})
     title = lead_in_words(named, label, columns=("value", "low", "high"))
     if not title:
@@ -182,8 +183,9 @@ def return_in_order(
         heading or title,
         f"Median of gross / budget by {what}, with its 95% interval; "
         "n: films with usable budget and revenue",
-        f"Grey: fewer than {film_count_text(FIRM_FILMS)}. {even.sentence} "
-        f"{comparison_note(len(shown))}",
+        f"Grey: fewer than {film_count_text(FIRM_FILMS)}. " * bool((shown["n"] < FIRM_FILMS).any())
+        + f"{even.sentence} {comparison_note(len(shown))}"
+        + small_groups_note(groups.loc[~is_shown, "label"]),
         as_of,
     )
 
@@ -371,14 +373,18 @@ def return_by_franchise(
     format_log_axis(ax.xaxis, multiple_text)
     behind = ""
     if len(points):
-        behind = f"Points: {film_count_text(len(points))}, at most 5% of them outside the chart. "
+        left, right = ax.get_xlim()
+        outside = int((~points["roi"].between(left, right)).sum())
+        behind = f"Points: {film_count_text(len(points))}, {outside:,} of them outside the chart. "
     return finish_figure(
         fig,
         "Dots with intervals over strips of points on a logarithmic axis",
         sequel_title(table, effect),
         "Median of gross / budget, with its 95% interval; n: films with usable budget and revenue",
         f"{behind}{FIRST_FILM_NOTE} A film starts a franchise because it succeeded, "
-        "so first films do not show what a sequel would earn.",
+        "so first films do not show what a sequel would earn."
+        + " The multiple in the finding is the median over all pairs of a sequel and a standalone "
+        "film, which is not the ratio of the two medians." * (effect is not None),
         as_of,
     )
 
@@ -545,6 +551,6 @@ def path_of_franchises(
         "Median of revenue / revenue of the first film, in real dollars, with its 95% interval; "
         "n: films whose first film is known too",
         "Line: as much as the first film. Only franchises that went on have later films. "
-        f"Places with fewer than {film_count_text(FEW_TO_STATE)} are not drawn.",
+        f"A place in the order with fewer than {film_count_text(FEW_TO_STATE)} is not drawn.",
         as_of,
     )

@@ -258,26 +258,24 @@ def return_distribution(
     shares, cuts = zone_shares(roi, zones), [start for start, *_ in zones[1:]]
     low, high = roi.quantile([0.01, 0.99])
     edges = return_steps(min(low, 0.5), max(high, 2.5 * cuts[-1]), cuts)
-    inside, last = roi[(roi >= edges[0]) & (roi < edges[-1])], edges[-1]
-    fig = Figure((FIGURE_WIDTH, 3.0), layout="constrained")
+    inside = roi[(roi >= edges[0]) & (roi < edges[-1])]
+    fig = Figure((FIGURE_WIDTH, 3.2), layout="constrained")
     ax = fig.add_subplot(xscale="log", xlabel="worldwide gross / production budget")
-    ax.set(ylabel="films per equal step of return", xlim=(edges[0], last))
+    ax.set(ylabel="films per equal step of return", xlim=(edges[0], edges[-1]))
     widths = 3 * np.diff(np.log2(edges))  # of the bars, in steps
     heights = np.histogram(inside, edges)[0] / widths
-    middle = cuts[len(cuts) // 2]  # the labels of the middle zones stand on both sides of it
-    for (start, stop, colour), share in zip(zones, shares, strict=True):
+    above = ax.transAxes
+    for i, ((start, stop, colour), share) in enumerate(zip(zones, shares, strict=True)):
         at = (edges[:-1] >= start - 1e-9) & (edges[:-1] < stop - 1e-9)
         step = np.diff(edges)[at]
         ax.bar(
             edges[:-1][at], heights[at], step, align="edge", color=colour, edgecolor=PAPER, lw=0.5
         )
-        x, side = (0.97 * middle, "right") if stop == middle else (1.03 * middle, "left")
-        if not start:
-            x, side = np.sqrt(edges[0]), "center"
-        if np.isinf(stop):
-            x, side = last, "right"
-        label, above = f"{share:.0%}\n{zone_name(start, stop)}", ax.get_xaxis_transform()
-        ax.text(x, 1.02, label, size=10, ha=side, va="bottom", transform=above)
+        left, right = ((i + part) / len(zones) for part in (0.03, 0.97))  # of the key above
+        key: dict[str, Any] = dict(transform=above, clip_on=False, solid_capstyle="butt")
+        ax.plot([left, right], [1.07, 1.07], color=colour, lw=5, **key)
+        label = f"{share:.0%}\n{zone_name(start, stop)}"
+        ax.text((left + right) / 2, 1.11, label, size=10, ha="center", va="bottom", transform=above)
     format_log_axis(ax.xaxis, multiple_text)
     outside = len(roi) - len(inside)
     return finish_figure(

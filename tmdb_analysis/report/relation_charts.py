@@ -183,7 +183,8 @@ def what_goes_with_return(
         f"It explains {max(0.0, explained):.0%} of the differences in return (adjusted R²). "
         "An association, not a cause."
         + " The heading leaves out first films and decades: old films and first films are in the "
-        "data because they succeeded." * bool({"franchise", "decade"} & set(rows["factor"])),
+        "data because they succeeded."
+        * bool({"first", "decade"} & {*rows["factor"], *rows["level"]}),
         as_of,
     )
 
@@ -230,7 +231,7 @@ def draw_correlations(
             cells.iat[j, i] = row.spearman
             look: dict[str, Any] = dict(ha="center", size=9.5)
             ax.text(i + 0.5, j + 0.48, f"{row.spearman:.2f}", va="bottom", **look)
-            ax.text(i + 0.5, j + 0.54, f"{row.n_spearman:.0f}", va="top", **look)
+            ax.text(i + 0.5, j + 0.54, f"{row.n_spearman:,.0f}", va="top", **look)
     look = dict(cmap=LIFT_COLOURS, vmin=-1, vmax=1, cbar=False, linewidths=1, linecolor=PAPER)
     sns.heatmap(cells, mask=cells.isna(), ax=ax, xticklabels=used, yticklabels=used, **look)
     colour_numbers(ax, cells / 2 + 0.5)

@@ -319,7 +319,7 @@ def short_attributes(
 
 # %% ../../nbs/6_report/60_style.ipynb #60sty932
 INHERITED = ("fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "text-anchor")
-HALO = {"paint-order": "stroke", "stroke": page_colour(PAPER), "stroke-width": "3"}
+HALO = {"paint-order": "stroke", "stroke": page_colour(PAPER), "stroke-width": "4"}
 
 
 def shows_nothing(node: Element) -> bool:
@@ -546,8 +546,7 @@ def lead_in_words(
         value = f"{multiple_text(best[columns[0]])} the budget"
         return f"{first_capital(measure)} is highest for {best[label]}: {value}"
     if 2 * len(leaders) > n > 3:
-        chance = f"all {n}" if len(leaders) == n else f"{len(leaders)} of {n}"
-        return f"No {label} clearly leads in {measure}: the order of {chance} may be chance"
+        return f"No {label} clearly leads in {measure}"
     names = names_in_words(leaders[label].tolist())
     return f"{first_capital(names)} lead in {measure}; their order may be chance"
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['YEAR_MEASURES', 'figure_with_strip', 'main_data_day', 'mark_newer_years', 'with_gaps', 'YearMeasure', 'draw_curve',
-           'peak_title', 'median_by_year', 'known_money_by_year', 'yearly_box_office']
+           'open_dots_note', 'peak_title', 'median_by_year', 'known_money_by_year', 'yearly_box_office']
 
 # %% ../../nbs/6_report/63_year_charts.ipynb #271f241f
 from collections.abc import Callable, Sequence
@@ -33,6 +33,7 @@ from tmdb_analysis.report.style import (
     float_columns,
     format_log_axis,
     lead_in_words,
+    names_in_words,
     point_out,
 )
 
@@ -70,8 +71,8 @@ def mark_newer_years(
         ax.axvspan(day.year + 0.5, end, color=BAND, lw=0, zorder=-1)
     place: dict[str, Any] = dict(transform=axes[0].get_xaxis_transform(), ha="right", va="bottom")
     axes[0].text(end, 1.02, "newer data", size=10, color=GREY, **place)
-    month = f"{day:%B %Y}"
-    return f" Most films have data of about {month}. Later years (shaded) come from newer data."
+    ends = f"The data of most films end in {day:%B %Y}"
+    return f" {ends}. Later years (shaded) have only films with newer data."
 
 # %% ../../nbs/6_report/63_year_charts.ipynb #d87f4536
 def with_gaps(
@@ -126,19 +127,29 @@ def draw_curve(
     ax: Axes,
     years: pd.DataFrame,  # `year, value, low, high, n, firm, partial`
 ) -> None:
-    "Draw the values by year: solid with a band where `firm`, else dashed; label incomplete years."
+    "Draw the values by year: a line with a band where `firm`, else only open dots."
     line = with_gaps(years)
     firm = line["firm"].eq(True)
     x, low, high = line["year"], line["low"].where(firm), line["high"].where(firm)
-    ax.plot(x, line["value"], "--", color=BLUE, lw=1, zorder=1)
     ax.plot(x, line["value"].where(firm), color=BLUE, lw=2.5)
     ax.fill_between(x, low, high, color=BLUE, alpha=0.2, lw=0)
     few, many = years[~years["firm"]], years[years["firm"]]
     ax.scatter(few["year"], few["value"], s=14, facecolor=PAPER, edgecolor=BLUE, lw=0.8, zorder=2)
     ax.scatter(many["year"], many["value"], s=16, color=BLUE, zorder=3)
-    place: dict[str, Any] = dict(xytext=(-4, 10), textcoords="offset points", ha="right", size=10)
-    for row in years[years["partial"]].itertuples():
-        ax.annotate(f"{row.year:.0f}: incomplete", (row.year, row.value), **place)
+
+# %% ../../nbs/6_report/63_year_charts.ipynb #63opn002
+def open_dots_note(
+    years: pd.DataFrame,  # `year, firm, partial`
+    min_year: int,  # films that a year needs for a full dot
+) -> str:
+    "What the open dots of a chart by year mean, as a sentence; empty if there are none."
+    if years["firm"].all():
+        return ""
+    few = f"years with fewer than {film_count_text(min_year)} (dotted line)"
+    partial = [f"{year:.0f}" for year in years.loc[years["partial"], "year"]]
+    is_are = "is" if len(partial) == 1 else "are"
+    incomplete = f", and {names_in_words(partial)}, which {is_are} incomplete" if partial else ""
+    return f"Open dots: {few}{incomplete}."
 
 # %% ../../nbs/6_report/63_year_charts.ipynb #5329c3b3
 def peak_title(
@@ -164,7 +175,7 @@ def peak_title(
 def median_by_year(
     table: pd.DataFrame,  # YEARLY_MONEY contract
     measure: str = "revenue",  # or return: a key of YEAR_MEASURES
-    min_year: int = 20,  # films that a year needs for a solid line
+    min_year: int = 20,  # films that a year needs for a full dot
     as_of: object = None,  # date of the data in words; None if unknown
     dollars: int | None = None,  # year whose dollars the revenue is in; None if unknown
     most_data: date | None = None,  # day that most films have data of; None: nothing to mark
@@ -200,8 +211,8 @@ def median_by_year(
         peak_title(years[years["firm"]], m, min_year),
         f"Median {measure} by year of release, films with usable budget and revenue "
         f"(n = {years['n'].sum():,.0f})",
-        f"Band: {m.band}. Dashed and pale: incomplete years and years with fewer than "
-        f"{film_count_text(min_year)} (dotted line). Gaps: no data."
+        f"Band: {m.band}. " * bool(len(firm))
+        + f"{open_dots_note(years, min_year)}"
         + f" {comparison_note(int(years['firm'].sum()))}" * m.is_interval
         + f" Revenue in {unit} (US consumer prices)." * (measure == "revenue")
         + newer,

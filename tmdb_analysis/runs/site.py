@@ -43,6 +43,7 @@ from tmdb_analysis.pages.front import (
     front_html,
     method_html,
     method_steps,
+    scoped_title,
     three_answers,
 )
 from ..pages.numbers import numbers_html
@@ -278,8 +279,7 @@ def report_page(
 ) -> str:
     "The front page of a run as HTML. Raises `TmdbError` for a picture without an alt text."
     title, subtitle = heading(nb, "") if nb else (f"Run {run.id}", "")
-    scope = scope_words(facts.parameters)
-    title = f"{title}: films {scope}" if scope else title
+    title = scoped_title(title, facts.parameters)
     box = failure_box(facts, pages) if nb is None or facts.status == "failed" else ""
     content = f"{box}{run_details(run, facts, pages)}"
     if nb:
@@ -595,9 +595,11 @@ def render_home(
     reports.mkdir(parents=True, exist_ok=True)
     runs = [(run, facts if run == latest and facts else stored) for run, stored in all_runs(home)]
     known: dict[tuple[CardMeasure, str], Estimate] = {}  # read once; later runs show it too
+    rows = [run_row(run, stored, runs, known) for run, stored in runs]
     content = fill_template(
         "runs.html.j2",
-        runs=[run_row(run, stored, runs, known) for run, stored in runs],
+        runs=rows,
+        has_lines=any(line for row in rows for _, line in row["kpis"].values()),
         measures=LISTED_MEASURES,
         words=value_words,
         size_words=size_words,

@@ -105,7 +105,7 @@ def clustered_fit(
 class Multiple(NamedTuple):
     "The multiple of the return that goes with a fact."
 
-    times: Estimate  # 2 ** coefficient, with its 95 % interval; n: films with the fact
+    times: Estimate  # 2 ** coefficient, with its 95% interval; n: films with the fact
     p: float  # chance of a difference this large if there is none; 1 without an interval
 
 

@@ -421,6 +421,7 @@ function bandRows(rows) {
 }
 
 const MOST_GROUPS = 15;
+const FEW_TO_STATE = 10; // films; a group with fewer is pale
 const byTotal = (a, b) => b.total - a.total || a.id - b.id;
 
 function totalRows(rows, field, shorten) {
@@ -477,7 +478,20 @@ function medianRows(rows) {
       return { name: year, year, what, choice, median: middle, ...words };
     }),
   );
-  return divide(each, (row) => isWithin(limits[row.what], row.median));
+  const { drawn, outside } = divide(each, (row) => isWithin(limits[row.what], row.median));
+  return { drawn: withLines(drawn), outside };
+}
+
+const isFirm = (row) => row !== undefined && row.n >= FEW_TO_STATE;
+
+// A line leads from a year to the next one, if both have enough films; else to the dot itself.
+function withLines(rows) {
+  const at = new Map(rows.map((row) => [row.what + row.year, row]));
+  return rows.map((row) => {
+    const next = at.get(row.what + (row.year + 1));
+    const end = isFirm(row) && isFirm(next) ? next : row;
+    return { ...row, next_year: end.year, next_median: end.median };
+  });
 }
 
 const rowMakers = {
@@ -873,7 +887,7 @@ const column = (title, name, write) => ({
   name,
   data: (film) => film[name],
   type: "unknown-last",
-  className: write && write !== asLink ? "number" : "",
+  className: [undefined, asLink, asNames, asFranchise].includes(write) ? "" : "number",
   render: (value, use, film) => {
     if (use === "export") return joinList(value, "|") ?? "";
     if (use === "display") return (write ?? asWords)(joinList(value, ", "), film);
@@ -881,13 +895,24 @@ const column = (title, name, write) => ({
   },
 });
 
+const languages = new Set(films.map((film) => film.language)).size;
+
+const MOST_NAMES = 3;
+const asNames = (text, film) => {
+  const names = film.directors;
+  const more = names.length - MOST_NAMES;
+  if (more < 2) return asWords(text);
+  return `${asWords(names.slice(0, MOST_NAMES).join(", "))} and ${more} more`;
+};
+const asFranchise = (text) => asWords(text && text.replace(/ Collection$/, ""));
+
 const columns = [
   column("Title", "title", asLink),
   column("Year", "year", orDash(String)),
   column("Genres", "genres"),
-  column("Director", "directors"),
-  column("Franchise", "franchise"),
-  column("Language", "language_name"),
+  column("Director", "directors", asNames),
+  column("Franchise", "franchise", asFranchise),
+  ...(languages > 1 ? [column("Language", "language_name")] : []),
   column("Budget", "budget", asUsd),
   column("Revenue", "revenue", asUsd),
   column("Return", "roi", asTimes),
@@ -1010,6 +1035,11 @@ DataTable.type("unknown-last", {
   order: { asc: unknownLast(1), desc: unknownLast(-1) },
   detect: () => false,
 });
+// On a phone the filters are folded, so that the numbers come first.
+const isNarrow = matchMedia("(max-width: 40rem)");
+const foldFilters = () => (byId("fields").open = !isNarrow.matches);
+foldFilters();
+isNarrow.addEventListener("change", foldFilters);
 let filmTable = null;
 const params = restoreForm();
 update();
