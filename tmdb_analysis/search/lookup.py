@@ -329,10 +329,11 @@ def answer_table(
     films = films if by in films.columns else films.rename(columns={"value": by})
     columns = ["rank", "id", "title", "release_date", by, "vote_average", "vote_count"]
     columns = [c for c in columns if c not in ("release_year", "release_decade")]
-    text = readable_table(films, *dict.fromkeys([*columns, "runtime", "director"]))
+    text = readable_table(films, *dict.fromkeys([*columns, "runtime", "director", "genres"]))
     grid = Table(box=None, pad_edge=False)
     for column in text.columns:
-        grid.add_column(column, justify="left" if column in ("Title", "Director") else "right")
+        is_text = column in ("Title", "Director", "Genres")
+        grid.add_column(column, justify="left" if is_text else "right")
     for row in text.itertuples(index=False):
         grid.add_row(*[Text(terminal_text(value)) for value in row])
     return grid
