@@ -12,6 +12,7 @@ __all__ = ['SECTION_WORDS', 'FEW_FILMS_NOTE', 'NO_MONEY', 'Finding', 'short_name
 # %% ../../nbs/6_report/66_sections.ipynb #66sec003
 import html
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -179,6 +180,7 @@ def text_below(
         evidence, _, rest = rest[1:].partition(").")
         is_bare = evidence[0] in "$0123456789" and not evidence.startswith("95%")
         rest = f"{'95% confidence interval: ' * is_bare}{evidence}.{rest}"
+    rest = re.sub(r"^n = (?=[\d,]+ films)", "Based on ", rest)
     return rest if rest.startswith("n = ") else first_capital(rest)
 
 # %% ../../nbs/6_report/66_sections.ipynb #65sect004
