@@ -545,7 +545,7 @@ def lead_in_words(
         best = leaders.iloc[0]
         value = f"{multiple_text(best[columns[0]])} the budget"
         return f"{first_capital(measure)} is highest for {best[label]}: {value}"
-    if 2 * len(leaders) > n > 3:
+    if len(leaders) == n or 2 * len(leaders) > n > 3:
         return f"No {label} clearly leads in {measure}"
     names = names_in_words(leaders[label].tolist())
     return f"{first_capital(names)} lead in {measure}; their order may be chance"
