@@ -110,6 +110,9 @@ def films_finding(
         heading = f"{first} grossed {least} its budget"
         return Finding("films", heading, "", f"{gross} after a budget of {cost}")
     heading = f"Returns run from {least} ({first}) to {most} ({last})"
+    if least == most:
+        who = "Both" if len(films) == 2 else f"All {len(films)}"
+        heading = f"{who} films grossed {least} their budget"
     n = f"n = {film_count_text(len(films))}"
     return Finding("films", heading, "", f"{n}, which cost {cost} and grossed {gross} together")
 
