@@ -62,8 +62,9 @@ def title_and_line(chapter: Path) -> tuple[str, str]:
 
 def with_links(html: str) -> str:
     """HTML of an output, with links to notebooks of the same run as links to pages of the site.
-    The site has no CSV files of a run, so links to these are left out."""
-    html = re.sub(r'<a href="[^":]+\.csv">[^<]*</a>', "", html)
+    The site has no tables and no dictionary of a run, so links to these are left out."""
+    html = re.sub(r'<a href="[^":]+\.(?:csv|parquet)">[^<]*</a>', "", html)
+    html = re.sub(r'<a href="dictionary\.html[^"]*">([^<]*)</a>', r"\1", html)
     where = {chapter.stem: part.name for part in parts() for chapter in chapters(part)}
     link = r'href="(\d\d_\w+)\.ipynb(#[^"]*)?"'
     return re.sub(link, lambda m: f'href="../{where[m[1]]}/{m[1]}.html"', html)
