@@ -257,7 +257,7 @@ def wrong_argument(
 def missing_name(
     error: KeyError | AttributeError,  # raised by a function that read a table
 ) -> Any:
-    "The column or value that a table lacks; None if the error is about something else."
+    "The name that is missing from a table; None if the error has another cause."
     if isinstance(error, KeyError):
         return error.args[0]
     return error.name if type(error.obj).__module__.startswith("pandas.") else None

@@ -187,8 +187,8 @@ def director_scores(
     """The typical return of each director with at least `min_director_films` films in the money
     cohort. `score` is a multiple of the budget: the mean of log2(revenue / budget) over the
     director's `films` in the cohort, shrunk towards the mean of all directors of the cohort, as a
-    power of 2. The fewer films, the stronger the shrinkage. `low` and `high` are the ends of its 90
-    % interval. `rank` sorts by `low`, highest first; of equal values, the smaller person id comes
+    power of 2. The fewer films, the stronger the shrinkage. `low` and `high` are the ends of its
+    90% interval. `rank` sorts by `low`, highest first; of equal values, the smaller person id comes
     first. `rank_low` and `rank_high` are the ends of the 90% interval of the rank by `score`.
     `median_return` is the median of revenue / budget over the same films, without shrinkage. A
     co-directed film counts in full for each of its directors; `co_directed` is the number of such
