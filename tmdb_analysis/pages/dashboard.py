@@ -73,9 +73,9 @@ def directors_by_film(
 ) -> pd.DataFrame:
     """One row per film and director with `movie_id`, `person_id` and `name`, in the order of the
     credits."""
-    crew = credits.select(DIRECTOR_COLUMNS).to_pandas(types_mapper=pd.ArrowDtype)
-    is_director = (crew["kind"] == "crew") & (crew["job"] == "Director")
-    crew = crew[is_director & crew[["person_id", "name"]].notna().any(axis=1)]
+    rows = credits.select(DIRECTOR_COLUMNS).filter(IS_DIRECTOR)
+    crew = rows.to_pandas(types_mapper=pd.ArrowDtype)
+    crew = crew[crew[["person_id", "name"]].notna().any(axis=1)]
     ids = [
         id_of_name(name) if pd.isna(id) else id
         for id, name in zip(crew["person_id"], crew["name"], strict=True)
