@@ -28,6 +28,7 @@ from tests.fetching import bodies, ended, go, started
 from tmdb_analysis.core.store import open_run
 from tmdb_analysis.films.ingest import ingest
 from tmdb_analysis.tmdb import ledger
+from tmdb_analysis.tmdb.sources import fetched_lines
 
 PER_SECOND, WORKERS = 36, 12  # what the settings allow
 
@@ -120,7 +121,8 @@ def crash(films: list[str], kills: int, home: Path) -> None:
         "nothing lost, nothing double"
     )
     run = open_run("a", home / "quiet")
-    landing = timed(lambda: ingest(ledger.fetched_records(ledger.raw_folder(run)), run))
+    segments = ledger.segment_files(ledger.raw_folder(run))
+    landing = timed(lambda: ingest(map(fetched_lines, segments), run))
     grid = Grid(
         "fetch",
         "seconds",

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['GROUP_ROWS', 'SORT_MEMORY', 'KINDS', 'TYPED_TABLES', 'TableFunction', 'CSV_DIGITS', 'CSV_ROWS', 'refuse_finished',
            'refuse_unknown_parameters', 'open_run', 'write_parquet', 'sorted_rows', 'scratch_folder', 'engine_files',
-           'computed_once', 'open_writer', 'in_groups', 'sorted_groups', 'ordered_groups', 'save', 'table_file', 'read',
-           'read_arrow', 'require_kind', 'kind_of', 'arrow_rows', 'to_pandas', 'spark_rows', 'rows_as', 'spark_table',
-           'any_kind', 'require_columns', 'contract_faults', 'pipe_joined', 'rounded_fraction', 'joined_lists',
-           'csv_table', 'write_csv', 'save_kpi', 'read_kpi', 'save_csv', 'load']
+           'computed_once', 'open_writer', 'gathering', 'in_groups', 'sorted_groups', 'ordered_groups', 'save',
+           'table_file', 'read', 'read_arrow', 'require_kind', 'kind_of', 'arrow_rows', 'to_pandas', 'spark_rows',
+           'rows_as', 'spark_table', 'any_kind', 'require_columns', 'contract_faults', 'pipe_joined',
+           'rounded_fraction', 'joined_lists', 'csv_table', 'write_csv', 'save_kpi', 'read_kpi', 'save_csv', 'load']
 
 # %% ../../nbs/0_core/07_store.ipynb #491316db
 import json
@@ -154,6 +154,27 @@ def open_writer(
         pq.ParquetWriter(scratch, table.schema, compression="zstd") as writer,
     ):
         yield lambda rows: writer.write_table(conform(rows, table))
+
+
+@contextmanager
+def gathering(
+    write: Callable[[pa.Table], None],  # writes one group of rows
+    size: int,  # rows in a group
+) -> Iterator[Callable[[pa.Table], None]]:
+    """A function that takes rows and writes them in groups of one size, whatever it is given, so
+    that the same rows make the same file; the last group may have fewer rows."""
+    waiting: list[pa.Table] = []
+
+    def append(rows: pa.Table) -> None:
+        waiting.append(rows)
+        while sum(map(len, waiting)) >= size:
+            rows = pa.concat_tables(waiting)
+            write(rows.slice(0, size).combine_chunks())
+            waiting[:] = [rows.slice(size)]
+
+    yield append
+    if sum(map(len, waiting)):
+        write(pa.concat_tables(waiting).combine_chunks())
 
 # %% ../../nbs/0_core/07_store.ipynb #07sto983
 GROUP_ROWS = 2**17  # rows of a table that are in memory at a time

@@ -349,6 +349,7 @@ class Lines(NamedTuple):
     first: int  # number of the first line, from 1
     lines: list[bytes]
     name: str = ""  # of the file
+    answers: Sequence[Any] = ()  # in a segment: the `SegmentAnswer` of each line
 
 
 def line_blocks(

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PACKED', 'SOURCES', 'Source', 'Inventory', 'inventory', 'require_readable', 'unreadable', 'input_records',
-           'single_records', 'records', 'sample', 'Files', 'Sample', 'TmdbApi', 'source_of', 'source_named', 'choices']
+           'fetched_lines', 'line_records', 'single_records', 'records', 'sample', 'Files', 'Sample', 'TmdbApi',
+           'source_of', 'source_named', 'choices']
 
 # %% ../../nbs/1_tmdb/18_sources.ipynb #33477beb
 import json
@@ -15,6 +16,8 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
+
+import orjson
 
 from ..core.home import Run
 from tmdb_analysis.core.settings import (
@@ -41,7 +44,14 @@ from tmdb_analysis.tmdb.files import (
     plain_suffix,
     skipped_files,
 )
-from .ledger import Ledger, fetch_lock, fetched_records, raw_folder
+from tmdb_analysis.tmdb.ledger import (
+    Ledger,
+    damaged_segment,
+    fetch_lock,
+    raw_folder,
+    segment_answers,
+    segment_files,
+)
 from tmdb_analysis.tmdb.tables import (
     COLUMNS_HINT,
     DAMAGE,
@@ -187,6 +197,34 @@ def input_records(
             found.foreign.append(str(error).partition(";")[0])
         yield record if isinstance(record, Lines) else (f"{path.name}:{number}", record)
 
+# %% ../../nbs/1_tmdb/18_sources.ipynb #18seg002
+def fetched_lines(
+    path: Path,  # of a segment
+) -> Lines:
+    "The bodies in a segment as lines. Raises `TmdbError` for a damaged segment."
+    answers = segment_answers(path)
+    bodies = [bytes(answer.body) if answer.status == 200 else b"" for answer in answers]
+    return Lines(1, bodies, path.name, answers)
+
+
+def line_records(
+    block: Lines,
+    number: int,  # of one of its lines
+) -> list[Any]:
+    "The records of a line, parsed. Raises `TmdbError` for a damaged line of a segment."
+    at = number - block.first
+    if not block.answers:
+        return [record for _, record in json_lines([block.lines[at]], number)]
+    if not block.lines[at]:
+        return []
+    try:
+        record = orjson.loads(block.lines[at])
+    except orjson.JSONDecodeError as e:
+        raise damaged_segment(block.name, e) from e
+    answer = block.answers[at]
+    facts = {"fetched_at": answer.fetched_at, "answer_source": answer.source}
+    return [record | facts if isinstance(record, dict) else record]
+
 # %% ../../nbs/1_tmdb/18_sources.ipynb #17blk002
 def single_records(
     parts: Iterable[Lines | tuple[str, Any]],  # from `input_records`
@@ -194,8 +232,9 @@ def single_records(
     "Origin and record of all records, one by one."
     for part in parts:
         if isinstance(part, Lines):
-            for number, record in json_lines(part.lines, part.first):
-                yield f"{part.name}:{number}", record
+            for number in range(part.first, part.first + len(part.lines)):
+                for record in line_records(part, number):
+                    yield f"{part.name}:{number}", record
         else:
             yield part
 
@@ -322,14 +361,14 @@ class TmdbApi(Source):
                 ledger.store_question(self.question())
 
     def records(self, run: Run) -> Iterator[Lines | tuple[str, Any]]:
-        "Fetch missing films, then yield origin and record of all fetched films."
+        "Fetch missing films, then yield the fetched films in blocks of lines."
         from tmdb_analysis.tmdb.fetch import fetch_films
 
         if path := self.packed_file(run):
             self.fetch = json.loads(path.read_text(encoding="utf-8"))
-            return fetched_records(raw_folder(run))
-        self.fetch = fetch_films(run, self.settings)
-        return fetched_records(raw_folder(run))
+        else:
+            self.fetch = fetch_films(run, self.settings)
+        return map(fetched_lines, segment_files(raw_folder(run)))
 
     def provenance(self) -> dict[str, dict[str, Any]]:
         "The digest of the file with ids, if there is one."
