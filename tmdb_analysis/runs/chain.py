@@ -76,9 +76,9 @@ from tmdb_analysis.runs.stages import (
     Kernel,
     execute_stage,
     failed_heading,
-    import_ahead,
     one_kernel,
     prepare_kernel,
+    prepare_report,
     stage_parameters,
     without_lessons,
 )
@@ -581,7 +581,7 @@ def run_stages(
     Raises `TmdbError` at the first stage that fails."""
     chain, kept = planner.chain, {record.chapter: record for record in stage_records(run)}
     with short_turns(), ThreadPoolExecutor(1) as thread, ExitStack() as stack:
-        engine = None
+        engine, ahead = None, False
         if not (planner.sources or kept):  # then the plan, which takes long, can be made meanwhile
             engine = stack.enter_context(engine_and_kernel(settings, run, work))
         for i, (chapter, nb) in enumerate(chain.items(), 1):
@@ -600,7 +600,8 @@ def run_stages(
                 engine = stack.enter_context(engine_and_kernel(settings, run, work))
             from tmdb_analysis.runs.site import make_pages_after  # late: the engine starts first
 
+            if i > 2 and not ahead:  # the first two keep both cores busy
+                prepare_report(engine[1][1])
+                ahead = True
             run_stage(settings, run, chapter, nb, *engine, report, record)
-            if i == 1:
-                import_ahead(engine[1][1])
             thread.submit(make_pages_after, chapter, run, chain, made, stop_if_asked)
