@@ -567,7 +567,7 @@ def group_tables(
         yield tables[0], tables[1]
 
 # %% ../../nbs/2_films/20_ingest.ipynb #20job006
-MANY_SEGMENTS = 100  # from so many on, a job on a cluster is worth its start
+MANY_SEGMENTS = 500  # from so many on, a job on a cluster may be worth its start
 GROUP_SEGMENTS = 20  # segments in a task: 20,000 films, about a second
 
 
