@@ -311,9 +311,8 @@ def run_on_executors(
     tasks: Sequence[dict[str, Any]],  # keyword arguments of each call
 ) -> list[Any]:
     "The result of each call, in order of the tasks. Raises `ExecutorError`."
-    from tmdb_analysis.core import engine  # executors know its functions, not those of a notebook
-
-    call = partial(engine.call_task, name, tasks, code_digest())
+    library = import_module("tmdb_analysis.core.engine")  # executors do not know a notebook
+    call = partial(library.call_task, name, tasks, code_digest())
     numbers = spark.range(0, len(tasks), 1, len(tasks))
     try:
         rows = numbers.mapInArrow(call, "number long, result string").collect()
