@@ -324,3 +324,28 @@ def test_executors_that_cannot_ingest_leave_it_to_this_process(
     assert counts["where"] == f"This process read the segments: the executors {reason}."
     ingested(place, "here", segments)
     assert bytes_of(place, "alone") == bytes_of(place, "here")
+
+
+@pytest.mark.nightly
+def test_a_run_of_many_segments_says_on_its_page_that_executors_read_them(
+    place, ports, monkeypatch
+):
+    "The chapter runs in a notebook, whose own functions no executor knows."
+    monkeypatch.setenv("TMDB_SPARK_TOKEN", TOKEN)
+    folder = place / "data" / "raw" / "many"
+    folder.mkdir(parents=True)
+    bodies = zstandard.decompress((sample() / "movies.jsonl.zst").read_bytes()).splitlines()
+    for number in range(ingests.MANY_SEGMENTS):
+        pair = [Answer(200, body, "live", "2026-11-22T18:00:00Z") for body in bodies[:200:150]]
+        bodies = bodies[1:]
+        lines = b"\n".join(segment_line(film, answer) for film, answer in enumerate(pair))
+        (folder / f"{number + 1:06}.jsonl.zst").write_bytes(zstandard.compress(lines))
+    (folder / "packed.json").write_text("{}")
+    words = ["run", "--home", str(place), "--run-id", "many", "--source", "api", "--ids", "1"]
+    assert main([*words, "--engine", f"sc://{ports['--connect']}"]) == 0
+    run, sentence = Run("many", place), "The executors of the cluster read the 500 segments."
+    assert json.loads((run.tables / "ingest.counts.json").read_text())["where"] == sentence
+    assert sentence in (run.report / "20_ingest.html").read_text()
+    files = segment_files(folder)
+    ingested(place, "many-here", files)
+    assert bytes_of(place, "many") == bytes_of(place, "many-here")
