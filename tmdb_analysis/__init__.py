@@ -29,6 +29,7 @@ The parts, in the order in which data passes through them; each lists its own fu
 
 __version__ = "0.1.0"
 
+import gc
 from importlib import import_module
 from pkgutil import resolve_name
 from types import FunctionType
@@ -82,6 +83,7 @@ def command() -> int:
     code = int(import_module("tmdb_analysis.use.cli").main())
     if STOP.is_set():  # libraries may wait long for their threads at the end of a process
         end_now(code=code)
+    gc.freeze()  # without a last search for garbage cycles, which takes up to half a second
     return code
 
 

@@ -51,6 +51,7 @@ HOME_VARIABLE = "TMDB_ENGINE_HOME"  # the variable that holds the setting `engin
 def server(
     spark: Spark,  # engine, memory and token
     done: dict[str, int] | None = None,  # filled with what a new server did, when it ends
+    meanwhile: Callable[[str], None] = lambda _: None,  # is called with the address during the wait
 ) -> Iterator[str]:
     """A new or running server during the `with` block; gives its address `sc://host:port`.
 
@@ -60,13 +61,15 @@ def server(
     seen = spark.engine_home if "://" in spark.engine else None
     with environment_variables({TOKEN_VARIABLE: token, HOME_VARIABLE: seen}):
         if spark.engine.startswith("sc://"):
-            yield running_server_address(spark.engine, bool(token))
+            address = running_server_address(spark.engine, bool(token))
+            meanwhile(address)
+            yield address
         else:
             hosts = server_hosts(spark.engine)
             if hosts and not any(is_reachable(*host) for host in hosts):
                 advice = "start it, or use --engine sail"
                 raise TmdbError(f"no Spark master answers at {spark.engine}: {advice}")
-            with new_server(spark, done) as address:
+            with new_server(spark, done, meanwhile) as address:
                 yield address
 
 # %% ../../nbs/0_core/06_engine.ipynb #03eng919
@@ -330,13 +333,20 @@ def one_server(
     spark: Spark,  # engine, memory and token
     home: Path | None = None,  # folder that a cluster must be able to read; None: no test
     done: dict[str, int] | None = None,  # filled with what a new server did, when it ends
+    meanwhile: Callable[[], None] = lambda: None,  # is called while the server starts
 ) -> Iterator[str]:
     """One server for all sessions inside the `with` block, also those of child processes.
 
     Gives the address of the server. Raises `TmdbError` if the server cannot be used.
     """
     end_session()  # the current session may be connected to another server
-    with server(spark, done) as address, environment_variables({"SPARK_REMOTE": address}):
+
+    def tell(address: str) -> None:
+        "Call `meanwhile`, whose child processes find the server."
+        with environment_variables({"SPARK_REMOTE": address}):
+            meanwhile()
+
+    with server(spark, done, tell) as address, environment_variables({"SPARK_REMOTE": address}):
         try:
             if home and "://" in spark.engine:
                 require_cluster(spark, home)

@@ -6,13 +6,14 @@
 __all__ = ['NEW_USER', 'NEW_NETWORK', 'SET_FLAGS', 'IS_UP', 'ANYBODY', 'LINKED_CODE', 'OWNER', 'NO_LOGIN', 'STOP',
            'STOP_PATIENCE', 'enter_private_network', 'can_isolate', 'private_socket', 'socket_address',
            'user_id_of_caller', 'copy_bytes', 'relay_callers', 'run_isolated', 'isolation_command', 'linked_command',
-           'environment_variables', 'is_in_use', 'is_left_over', 'delete_abandoned', 'own_folder', 'end_with_parent',
-           'import_modules', 'has_spare_core', 'start_helper', 'do_with_helper', 'other_users', 'ask_to_stop',
-           'stop_if_asked', 'end_now', 'end_if_hanging', 'set_handler', 'stoppable', 'raise_again']
+           'environment_variables', 'is_in_use', 'is_left_over', 'delete_abandoned', 'own_folder', 'import_modules',
+           'collect_rarely', 'serve_parent', 'start_helper', 'do_with_helper', 'short_turns', 'other_users',
+           'ask_to_stop', 'stop_if_asked', 'end_now', 'end_if_hanging', 'set_handler', 'stoppable', 'raise_again']
 
 # %% ../../nbs/0_core/01_processes.ipynb #5e1a0003
 import ctypes
 import fcntl
+import gc
 import os
 import pwd
 import secrets
@@ -123,6 +124,7 @@ def relay_callers(
                 if user_id_of_caller(connection) != os.getuid():
                     raise PermissionError
                 server = socket.create_connection(("127.0.0.1", port))
+                server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError:  # another user, or the server is not ready yet
                 connection.close()
                 continue
@@ -252,8 +254,23 @@ def own_folder(
 _helpers: list["Executor"] = []  # the second process, once it has been started
 
 
-def end_with_parent() -> None:
-    "Let this process ignore Ctrl-C, and end when the process that started it has ended."
+def import_modules(
+    names: Sequence[str],  # such as `tmdb_analysis.report.style`
+) -> None:
+    "Import modules, so that they are there when work needs them."
+    for name in names:
+        import_module(name)
+
+
+def collect_rarely() -> None:
+    "Let this process search for garbage cycles a tenth as often, and never among what it has now."
+    gc.freeze()
+    gc.set_threshold(10_000)
+
+# %% ../../nbs/0_core/01_processes.ipynb #01hel013
+def serve_parent() -> None:
+    """Let this process give way to others, ignore Ctrl-C, and end when the process that started it
+    has ended."""
     from multiprocessing import parent_process
 
     def watch() -> None:
@@ -262,35 +279,24 @@ def end_with_parent() -> None:
             parent.join()
         os._exit(0)
 
+    os.nice(5)
+    collect_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=watch, daemon=True).start()
-
-
-def import_modules(
-    names: Sequence[str],  # such as `tmdb_analysis.report.style`
-) -> None:
-    "Import modules, so that they are there when work needs them."
-    for name in names:
-        import_module(name)
-
-# %% ../../nbs/0_core/01_processes.ipynb #01hel007
-def has_spare_core() -> bool:
-    "Whether fewer processes than cores were at work in the last minute, not counting this one."
-    return os.getloadavg()[0] + 1 <= (os.cpu_count() or 1)
 
 
 def start_helper(
     *modules: str,  # that the work will need
 ) -> None:
-    "Start a second process that imports these modules, unless there is one."
+    "Start a second process that imports these modules, unless there is one or only one core."
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    if _helpers:
+    if _helpers or os.cpu_count() == 1:
         return
     ours = import_module("tmdb_analysis.core.processes")  # where the helper finds functions
     hidden = dict.fromkeys(name for name in os.environ if name.startswith("TMDB_"))
-    helper = ProcessPoolExecutor(1, get_context("spawn"), ours.end_with_parent)
+    helper = ProcessPoolExecutor(1, get_context("spawn"), ours.serve_parent)
     with environment_variables(hidden):
         helper.submit(ours.import_modules, modules)
     _helpers.append(helper)
@@ -310,6 +316,17 @@ def do_with_helper(
         except BrokenProcessPool:
             _helpers.clear()
     return {name: each() for name, each in work.items()}
+
+# %% ../../nbs/0_core/01_processes.ipynb #01hel009
+@contextmanager
+def short_turns() -> Iterator[None]:
+    "Let the threads of this process take turns every half millisecond during the `with` block."
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 # %% ../../nbs/0_core/01_processes.ipynb #5e1a0014
 NO_LOGIN = ("nologin", "false", "sync", "shutdown", "halt")  # shells of accounts for services

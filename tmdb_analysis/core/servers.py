@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -321,6 +321,7 @@ def end_process(
 def new_server(
     spark: Spark,  # engine and memory
     done: dict[str, int] | None = None,  # filled with what the server did, when it ends
+    meanwhile: Callable[[str], None] = lambda _: None,  # is called with the address during the wait
 ) -> Iterator[str]:
     "A new server during the `with` block; gives its address. Raises `TmdbError`."
     port = free_port()
@@ -335,6 +336,7 @@ def new_server(
         address = socket_address(listener) if listener else f"sc://localhost:{port}"
         process = open_process(command, env, scratch, port, listener)
         try:
+            meanwhile(address)
             wait_for(process, address, scratch / "server.log")
             yield address
         finally:

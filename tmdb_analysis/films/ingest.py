@@ -7,13 +7,12 @@ __all__ = ['OTHER_FIELDS', 'DETAIL_FIELDS', 'EXPORT_FIELDS', 'SET_FIELDS', 'CRED
            'KNOWN_FIELDS', 'IGNORED_FIELDS', 'MIN_FIELD_SHARE', 'UNUSUAL_FIELDS', 'UNUSUAL_SETS', 'OBJECT',
            'LINE_FIELDS', 'USUAL_DAY', 'MOST_BYTES', 'FEW_LINES', 'INGEST_BATCH', 'INGEST_ROWS', 'PACKED_PARTS',
            'MANY_SEGMENTS', 'GROUP_SEGMENTS', 'OTHER_KINDS', 'REMEDIES', 'other_kind', 'is_list_item', 'film_id',
-           'raw_row', 'quarantine_row', 'field_drift', 'unknown_value_counts', 'usual_fields', 'null_entry_rows',
+           'raw_row', 'quarantine_row', 'field_drift', 'unknown_value_counts', 'are_usual', 'usual_fields', 'odd_rows',
            'exact_rows', 'typed_table', 'typed_parts', 'field_counts', 'ParsedBlock', 'read_block', 'IngestCounts',
            'fit_record', 'input_positions', 'usual_rows', 'convert_block', 'blocks_of', 'read_ahead', 'write_tables',
            'ingest_group', 'group_tables', 'ingest_on_executors', 'try_executors', 'ingest', 'require_films']
 
 # %% ../../nbs/2_films/20_ingest.ipynb #bef35dc5
-import io
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -208,18 +208,24 @@ UNUSUAL_SETS = (EXPORT_FIELDS, CREDITS_FIELDS)
 OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])  # strict, and leaves the values unread
 
 
+@lru_cache(100)
+def are_usual(
+    names: tuple[str, ...],  # of the fields of a record
+) -> bool:
+    "Whether these are the fields of a film with details."
+    is_film = "id" in names and UNUSUAL_FIELDS.isdisjoint(names)
+    return is_film and set(names) not in UNUSUAL_SETS and "\0" not in "".join(names)
+
+
 def usual_fields(
     line: bytes,  # of a file of JSON lines
 ) -> tuple[str, ...]:
     "The names of the fields of a usual line; empty for any other line."
-    if b"\\u0000" in line:
-        return ()
     try:
         names = tuple(OBJECT.decode(line))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
-    usual = "id" in names and UNUSUAL_FIELDS.isdisjoint(names) and set(names) not in UNUSUAL_SETS
-    return names if usual else ()
+    return names if are_usual(names) else ()
 
 # %% ../../nbs/2_films/20_ingest.ipynb #20blk005
 LINE_FIELDS = pa.schema(  # of a line; the run sets the other columns
@@ -229,18 +235,21 @@ USUAL_DAY = r"^(\d{4}-\d{2}-\d{2})?$"
 MOST_BYTES = 2**30  # of lines at once; Arrow's JSON reader counts bytes in 32 bits
 
 
-def null_entry_rows(
+def odd_rows(
     array: pa.Array,  # of any type
 ) -> np.ndarray:
-    "Which values have a null among the entries of a list, at any depth; true or false for each."
+    "Which values have, at any depth, a null in a list or U+0000 in a text; true or false for each."
     found = np.zeros(len(array), bool)
+    if pa.types.is_string(array.type):
+        nulls = pc.match_substring(array, "\0")
+        return np.asarray(pc.fill_null(nulls, False).to_numpy(zero_copy_only=False))
     if pa.types.is_list(array.type):
         entries = pc.list_flatten(array)
-        within = null_entry_rows(entries) | entries.is_null().to_numpy(zero_copy_only=False)
+        within = odd_rows(entries) | entries.is_null().to_numpy(zero_copy_only=False)
         found[pc.list_parent_indices(array).to_numpy()[within]] = True
     elif pa.types.is_struct(array.type):
         for part in array.type:
-            found |= null_entry_rows(pc.struct_field(array, part.name))
+            found |= odd_rows(pc.struct_field(array, part.name))
     return found
 
 
@@ -252,7 +261,7 @@ def exact_rows(
     days = pc.fill_null(table["release_date"], "")
     found: np.ndarray = pc.and_(has_id, pc.match_substring_regex(days, USUAL_DAY)).to_numpy()
     for column in table.columns:
-        found = found & ~null_entry_rows(column.combine_chunks())
+        found = found & ~odd_rows(column.combine_chunks())
     return found
 
 # %% ../../nbs/2_films/20_ingest.ipynb #20blk205
@@ -266,9 +275,9 @@ def typed_table(
     declared = pyarrow.json.ParseOptions(LINE_FIELDS, unexpected_field_behavior="ignore")
     at_once = pyarrow.json.ReadOptions(use_threads=False, block_size=len(content))
     try:
-        content.decode()
-        table = pyarrow.json.read_json(io.BytesIO(content), at_once, declared)
-    except (pa.ArrowInvalid, UnicodeDecodeError):
+        pa.array([content], pa.large_binary()).cast(pa.large_string())  # is it UTF-8?
+        table = pyarrow.json.read_json(pa.BufferReader(content), at_once, declared)
+    except pa.ArrowInvalid:
         return None
     return table if table.num_rows == len(lines) else None
 

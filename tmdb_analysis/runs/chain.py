@@ -35,7 +35,7 @@ from tmdb_analysis.core.home import (
     scope_words,
     write_text,
 )
-from ..core.processes import stop_if_asked
+from ..core.processes import import_modules, short_turns, stop_if_asked
 from tmdb_analysis.core.records import (
     RunRecord,
     StageLine,
@@ -76,6 +76,7 @@ from tmdb_analysis.runs.stages import (
     Kernel,
     execute_stage,
     failed_heading,
+    import_ahead,
     one_kernel,
     prepare_kernel,
     stage_parameters,
@@ -552,9 +553,19 @@ def engine_and_kernel(
     work: dict[str, int],  # receives the jobs and stages of Apache Spark
 ) -> Iterator[tuple[str, tuple[Kernel, "BlockingKernelClient"]]]:
     "The address of an engine, and a kernel that prepares itself for the first stage."
-    with one_server(settings.spark, run.home, work) as address, one_kernel(settings) as kernel:
-        prepare_kernel(kernel[1])
-        yield address, kernel
+    kernels: list[tuple[Kernel, BlockingKernelClient]] = []
+
+    with ExitStack() as stack:  # ends the kernel before the engine, and if no engine starts
+
+        def start() -> None:
+            "Start the kernel, and import meanwhile what this process needs next."
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(import_modules, ("papermill", "tmdb_analysis.runs.site"))
+                kernels.append(stack.enter_context(one_kernel(settings)))
+                prepare_kernel(kernels[0][1])
+
+        with one_server(settings.spark, run.home, work, start) as address, stack:
+            yield address, kernels[0]
 
 
 def run_stages(
@@ -569,7 +580,7 @@ def run_stages(
 
     Raises `TmdbError` at the first stage that fails."""
     chain, kept = planner.chain, {record.chapter: record for record in stage_records(run)}
-    with ThreadPoolExecutor(1) as thread, ExitStack() as stack:
+    with short_turns(), ThreadPoolExecutor(1) as thread, ExitStack() as stack:
         engine = None
         if not (planner.sources or kept):  # then the plan, which takes long, can be made meanwhile
             engine = stack.enter_context(engine_and_kernel(settings, run, work))
@@ -590,4 +601,6 @@ def run_stages(
             from tmdb_analysis.runs.site import make_pages_after  # late: the engine starts first
 
             run_stage(settings, run, chapter, nb, *engine, report, record)
+            if i == 1:
+                import_ahead(engine[1][1])
             thread.submit(make_pages_after, chapter, run, chain, made, stop_if_asked)
