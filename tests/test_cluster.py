@@ -4,22 +4,29 @@ and one line for what goes wrong."""
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
+import sys
 import threading
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from deploy.spark import cluster, health
 from tests.compare import assert_same, published
 from tmdb_analysis.core.engine import one_server
 from tmdb_analysis.core.home import Run
+from tmdb_analysis.core.schema import QUARANTINE, RAW
 from tmdb_analysis.core.servers import free_port, java_version
-from tmdb_analysis.core.settings import settings
+from tmdb_analysis.core.settings import TmdbError, settings
+from tmdb_analysis.core.store import open_run
+from tmdb_analysis.films import ingest as ingests
 from tmdb_analysis.runs.chain import run_chain
-from tmdb_analysis.tmdb.ledger import segment_lines
-from tmdb_analysis.tmdb.sources import sample
+from tmdb_analysis.tmdb.client import Answer
+from tmdb_analysis.tmdb.ledger import segment_files, segment_line, segment_lines
+from tmdb_analysis.tmdb.sources import fetched_lines, sample
 from tmdb_analysis.use.cli import main
 from tmdb_analysis.use.machine import machine_checks
 
@@ -216,3 +223,129 @@ def test_executors_that_no_worker_has_room_for_are_a_line(place, ports):
     with pytest.raises(Exception, match="64 GB free") as said, one_server(engine, place):
         pass
     assert "\n" not in str(said.value)
+
+
+BAD_BODIES = (b'{"title": "no id"}', b'{"id": 7, "budget": "much"}', b'{"id": 8, "seasons": [1]}')
+
+
+@pytest.fixture(scope="module")
+def segments(place):
+    "Seven segments with films of the sample, with lines without a film, and with bad records."
+    folder = place / "data" / "raw" / "fetched"
+    folder.mkdir(parents=True)
+    bodies = zstandard.decompress((sample() / "movies.jsonl.zst").read_bytes()).splitlines()
+    for number in range(1, 8):
+        part = [*bodies[number * 100 : number * 100 + 90 + number], *BAD_BODIES]
+        answers = [Answer(200, body, "live", f"2026-11-22T18:00:0{number}Z") for body in part]
+        answers.insert(5, Answer(404, b"{}", "live", "2026-11-22T18:00:00Z"))
+        lines = [segment_line(film, answer) for film, answer in enumerate(answers)]
+        path = folder / f"{number:06}.jsonl.zst"
+        path.write_bytes(zstandard.compress(b"\n".join(lines) + b"\n"))
+    return segment_files(folder)
+
+
+@pytest.fixture
+def small_jobs(monkeypatch):
+    "Seven segments are enough for a job on the executors, and two make a task."
+    monkeypatch.setattr(ingests, "MANY_SEGMENTS", 7)
+    monkeypatch.setattr(ingests, "GROUP_SEGMENTS", 2)
+    monkeypatch.setenv("TMDB_SPARK_TOKEN", TOKEN)
+
+
+def ingested(home: Path, run_id: str, files: list[Path], engine: str = "sail") -> dict:
+    "The counts of an ingest with an engine."
+    run, stream = open_run(run_id, home), map(fetched_lines, files)
+    with contextlib.ExitStack() as stack:
+        if engine != "sail":
+            spark = settings(engine=engine, memory_gb=1, executor_memory_gb=0.5).spark
+            stack.enter_context(one_server(spark, home))
+        return ingests.ingest(stream, run, segments=files, engine=engine)
+
+
+def bytes_of(home: Path, run_id: str) -> list[bytes]:
+    "The files of both tables."
+    return [Run(run_id, home).path(table).read_bytes() for table in (RAW, QUARANTINE)]
+
+
+@pytest.mark.parametrize("scheme", ["spark", "sc"])
+def test_executors_make_the_same_tables_of_segments(place, ports, segments, small_jobs, scheme):
+    engine = f"{scheme}://{ports['--port' if scheme == 'spark' else '--connect']}"
+    expected = ingested(place, "here", segments)
+    counts = ingested(place, "there", segments, engine)
+    assert counts.pop("where") == "The executors of the cluster read the 7 segments."
+    assert counts == expected and counts["records"] == counts["landed"] + counts["quarantined"]
+    assert counts["quarantined"] >= 14 and counts["unknown_values"][0]["first"].startswith("000001")
+    assert bytes_of(place, "there") == bytes_of(place, "here")
+    assert not [*Run("there", place).tables.glob("*.tmp")], "scratch files are deleted"
+
+
+def test_a_damaged_segment_on_executors_is_the_same_line(place, ports, segments, small_jobs):
+    files = [place / "data" / "raw" / "torn" / path.name for path in segments]
+    files[0].parent.mkdir()
+    for path, copy in zip(segments, files, strict=True):
+        copy.write_bytes(path.read_bytes()[: -20 if path == segments[4] else None])
+    with pytest.raises(TmdbError) as here:
+        ingested(place, "torn", files)
+    with pytest.raises(TmdbError) as there:
+        ingested(place, "torn", files, f"sc://{ports['--connect']}")
+    assert str(there.value) == str(here.value) and "000005.jsonl.zst" in str(here.value)
+    assert not Run("torn", place).path(RAW).exists()
+
+
+HIDE_PACKAGE = """
+import sys
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "tmdb_analysis":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hide())
+"""
+
+
+@pytest.mark.parametrize("kind", ["without the package", "with another version"])
+def test_executors_that_cannot_ingest_leave_it_to_this_process(
+    place, ports, segments, small_jobs, monkeypatch, tmp_path, kind
+):
+    if kind == "without the package":
+        reason = "lack a package (No module named 'tmdb_analysis')"
+        (tmp_path / "sitecustomize.py").write_text(HIDE_PACKAGE)
+    else:
+        reason = "have another version of this package"
+        package = Path(ingests.__file__).parent.parent
+        shutil.copytree(package, tmp_path / "tmdb_analysis")
+        with open(tmp_path / "tmdb_analysis" / "films" / "ingest.py", "a") as f:
+            f.write("# another version\n")
+    python = tmp_path / "python"
+    path = f"{tmp_path}${{PYTHONPATH:+:$PYTHONPATH}}"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{path}" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("PYSPARK_PYTHON", str(python))
+    counts = ingested(place, "alone", segments, f"spark://{ports['--port']}")
+    assert counts["where"] == f"This process read the segments: the executors {reason}."
+    ingested(place, "here", segments)
+    assert bytes_of(place, "alone") == bytes_of(place, "here")
+
+
+@pytest.mark.nightly
+def test_a_run_of_many_segments_says_on_its_page_that_executors_read_them(
+    place, ports, monkeypatch
+):
+    "The chapter runs in a notebook, whose own functions no executor knows."
+    monkeypatch.setenv("TMDB_SPARK_TOKEN", TOKEN)
+    folder = place / "data" / "raw" / "many"
+    folder.mkdir(parents=True)
+    bodies = zstandard.decompress((sample() / "movies.jsonl.zst").read_bytes()).splitlines()
+    for number in range(ingests.MANY_SEGMENTS):
+        pair = [Answer(200, body, "live", "2026-11-22T18:00:00Z") for body in bodies[:200:150]]
+        bodies = bodies[1:]
+        lines = b"\n".join(segment_line(film, answer) for film, answer in enumerate(pair))
+        (folder / f"{number + 1:06}.jsonl.zst").write_bytes(zstandard.compress(lines))
+    (folder / "packed.json").write_text("{}")
+    words = ["run", "--home", str(place), "--run-id", "many", "--source", "api", "--ids", "1"]
+    assert main([*words, "--engine", f"sc://{ports['--connect']}"]) == 0
+    run, sentence = Run("many", place), "The executors of the cluster read the 500 segments."
+    assert json.loads((run.tables / "ingest.counts.json").read_text())["where"] == sentence
+    assert sentence in (run.report / "20_ingest.html").read_text()
+    files = segment_files(folder)
+    ingested(place, "many-here", files)
+    assert bytes_of(place, "many") == bytes_of(place, "many-here")

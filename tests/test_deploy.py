@@ -417,13 +417,14 @@ import json, runpy, sys
 from importlib.metadata import packages_distributions
 sys.modules["IPython"] = None  # is used where it is, and a server has none
 runpy.run_path("deploy/spark/cluster.py")
+import tmdb_analysis.films.ingest  # executors read segments with it
 loaded = {name.partition(".")[0] for name, module in sys.modules.items() if module}
 known = packages_distributions()
 print(json.dumps([owner for name in loaded for owner in known.get(name, [])]))
 """
 
 
-def test_the_image_of_spark_has_what_starts_its_connect_server():
+def test_the_image_of_spark_has_what_its_connect_server_and_the_ingest_import():
     done = subprocess.run(
         [sys.executable, "-c", NEEDED], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -160,14 +160,16 @@ def spark_command(
     import pyspark  # the package that contains Spark's jars and launcher
 
     home = Path(pyspark.__file__).parent
-    master = spark.engine if spark.engine.startswith("spark://") else "local[*]"
+    is_cluster = spark.engine.startswith("spark://")
+    master = spark.engine if is_cluster else "local[*]"
+    python = os.environ.get("PYSPARK_PYTHON", sys.executable) if is_cluster else sys.executable
     memory = f"{int(spark.memory_gb * 1024)}m"
     command = [str(home / "bin/spark-submit"), "--master", master, "--driver-memory", memory]
     for key, value in spark_options(port, spark, scratch).items():
         command += ["--conf", f"{key}={value}"]
     server_class = "org.apache.spark.sql.connect.service.SparkConnectServer"
     command += ["--class", server_class, "spark-internal"]
-    env = {"SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable}
+    env = {"SPARK_HOME": str(home), "PYSPARK_PYTHON": python}
     return command, env | ({"SPARK_LOCAL_IP": "127.0.0.1"} if is_local(spark.engine) else {})
 
 # %% ../../nbs/0_core/03_servers.ipynb #e69db34c

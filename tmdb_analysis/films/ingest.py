@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['OTHER_FIELDS', 'DETAIL_FIELDS', 'EXPORT_FIELDS', 'SET_FIELDS', 'CREDITS_FIELDS', 'FITTED_FIELDS', 'OWN_FIELDS',
            'KNOWN_FIELDS', 'IGNORED_FIELDS', 'MIN_FIELD_SHARE', 'UNUSUAL_FIELDS', 'UNUSUAL_SETS', 'OBJECT',
-           'LINE_FIELDS', 'USUAL_DAY', 'MOST_BYTES', 'FEW_LINES', 'INGEST_BATCH', 'INGEST_ROWS', 'OTHER_KINDS',
-           'REMEDIES', 'other_kind', 'is_list_item', 'film_id', 'raw_row', 'quarantine_row', 'field_drift',
-           'unknown_value_counts', 'are_usual', 'usual_fields', 'odd_rows', 'exact_rows', 'typed_table', 'typed_parts',
-           'field_counts', 'ParsedBlock', 'read_block', 'IngestCounts', 'fit_record', 'input_positions', 'usual_rows',
-           'convert_block', 'blocks_of', 'read_ahead', 'write_tables', 'ingest', 'require_films']
+           'LINE_FIELDS', 'USUAL_DAY', 'MOST_BYTES', 'FEW_LINES', 'INGEST_BATCH', 'INGEST_ROWS', 'PACKED_PARTS',
+           'MANY_SEGMENTS', 'GROUP_SEGMENTS', 'OTHER_KINDS', 'REMEDIES', 'other_kind', 'is_list_item', 'film_id',
+           'raw_row', 'quarantine_row', 'field_drift', 'unknown_value_counts', 'are_usual', 'usual_fields', 'odd_rows',
+           'exact_rows', 'typed_table', 'typed_parts', 'field_counts', 'ParsedBlock', 'read_block', 'IngestCounts',
+           'fit_record', 'input_positions', 'usual_rows', 'convert_block', 'blocks_of', 'read_ahead', 'write_tables',
+           'ingest_group', 'group_tables', 'ingest_on_executors', 'try_executors', 'ingest', 'require_films']
 
 # %% ../../nbs/2_films/20_ingest.ipynb #bef35dc5
 import json
@@ -20,7 +21,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import msgspec
 import numpy as np
@@ -28,13 +31,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
+from tmdb_analysis.core.engine import (
+    ExecutorError,
+    home_on_executors,
+    run_on_executors,
+    session,
+)
 from ..core.home import Run, save_counts
 from ..core.schema import QUARANTINE, RAW
 from ..core.settings import TmdbError
-from ..core.store import gathering, open_writer
+from ..core.store import gathering, open_writer, scratch_folder
 from ..tmdb.files import PAGE_KEYS, BadRecord, Lines
 from ..tmdb.ledger import SegmentAnswer
-from ..tmdb.sources import line_records
+from ..tmdb.sources import fetched_lines, line_records
 from tmdb_analysis.tmdb.values import (
     INT64,
     TYPE_WORDS,
@@ -372,6 +381,26 @@ class IngestCounts:
             stored["list_items"] = self.listed
         return stored
 
+    def dump(self) -> dict[str, Any]:
+        "The counts in JSON types, for `add`."
+        lost = [(*rule, n, self.first[rule]) for rule, n in self.unknown.items()]
+        counters = {name: dict(getattr(self, name)) for name in ("fields", "reasons", "kinds")}
+        return {"records": self.records, "listed": self.listed, "lost": lost, **counters}
+
+    def add(
+        self,
+        later: Mapping[str, Any],  # from `dump`, of the records that follow
+    ) -> None:
+        "Add the counts of later records."
+        self.records += later["records"]
+        self.listed += later["listed"]
+        for name in ("fields", "reasons", "kinds"):
+            getattr(self, name).update(later[name])
+        for name, reason, n, origin in later["lost"]:
+            rule = LostValue(name, reason)
+            self.unknown[rule] += n
+            self.first.setdefault(rule, origin)
+
 
 def fit_record(
     record: Any,  # a parsed JSON value
@@ -502,6 +531,96 @@ def write_tables(
             raw(accepted)
             quarantine(refused)
 
+# %% ../../nbs/2_films/20_ingest.ipynb #20job003
+PACKED_PARTS = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+def ingest_group(
+    paths: Sequence[Path],  # segments, in order
+    folder: Path,  # receives the scratch files; made if needed
+    day: datetime | None,  # of the fetch, for records without one
+) -> dict[str, Any]:
+    "On an executor: write the rows of segments to two files; return their name and the counts."
+    counts, name = IngestCounts(), uuid4().hex
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        pa.ipc.new_file(folder / f"{name}.raw", RAW.schema, options=PACKED_PARTS) as raw,
+        pa.ipc.new_file(folder / f"{name}.bad", QUARANTINE.schema, options=PACKED_PARTS) as bad,
+    ):
+        for block in read_ahead(map(fetched_lines, paths)):
+            accepted, refused = convert_block(block, day, counts)
+            raw.write_table(accepted)
+            bad.write_table(refused)
+    return {"name": name, **counts.dump()}
+
+
+def group_tables(
+    folder: Path,  # with the scratch files
+    groups: Iterable[Mapping[str, Any]],  # from `ingest_group`, in order
+    counts: IngestCounts,  # receives the records
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """The rows of RAW and of QUARANTINE of each group, at their positions in the whole input.
+    Raises `ExecutorError` for a missing or incomplete file."""
+    for group in groups:
+        tables = []
+        for ending in ("raw", "bad"):
+            try:
+                with pa.memory_map(str(folder / f"{group['name']}.{ending}")) as file:
+                    table = pa.ipc.open_file(file).read_all()
+            except (OSError, pa.ArrowInvalid) as e:
+                raise ExecutorError("this process cannot read what the executors wrote") from e
+            tables.append(table.set_column(0, "seq", pc.add(table["seq"], counts.records)))
+        if sum(map(len, tables)) != group["records"]:
+            raise ExecutorError("a file that the executors wrote is incomplete")
+        counts.add(group)
+        yield tables[0], tables[1]
+
+# %% ../../nbs/2_films/20_ingest.ipynb #20job006
+MANY_SEGMENTS = 500  # from so many on, a job on a cluster may be worth its start
+GROUP_SEGMENTS = 20  # segments in a task: 20,000 films, about a second
+
+
+def ingest_on_executors(
+    segments: Sequence[Path],  # in the home of the run, in order
+    run: Run,  # receives the tables
+    day: datetime | None,  # of the fetch, for records without one
+) -> IngestCounts:
+    "Write the tables `raw` and `quarantine` by a job on the cluster. Raises `ExecutorError`."
+    home, counts = home_on_executors(run.home), IngestCounts()
+    if home is None:
+        raise ExecutorError("Python cannot read engine_home there")
+    with scratch_folder(run) as folder:
+        seen = [home / path.relative_to(run.home) for path in (folder, *segments)]
+        tasks = [
+            {"paths": seen[start : start + GROUP_SEGMENTS], "folder": seen[0], "day": day}
+            for start in range(1, len(seen), GROUP_SEGMENTS)
+        ]
+        groups = run_on_executors(session(), "films.ingest:ingest_group", tasks)
+        write_tables(group_tables(folder, groups, counts), run)
+    return counts
+
+
+def try_executors(
+    segments: Sequence[Path],  # in the home of the run, in order
+    run: Run,  # receives the tables
+    day: datetime | None,  # of the fetch, for records without one
+    engine: str,  # of the settings
+) -> tuple[IngestCounts | None, str]:
+    """The counts of a job on the cluster, or None if this process must read the segments; and a
+    sentence that says which, empty without a cluster."""
+    if not segments or "://" not in engine:
+        return None, ""
+    if len(segments) < MANY_SEGMENTS:
+        reason = f"{len(segments)} segments are too few for a job on the cluster"
+    else:
+        try:
+            counts = ingest_on_executors(segments, run, day)
+        except ExecutorError as e:
+            reason = str(e)
+        else:
+            return counts, f"The executors of the cluster read the {len(segments):,} segments."
+    return None, f"This process read the segments: {reason}."
+
 # %% ../../nbs/2_films/20_ingest.ipynb #20blk017
 def ingest(
     stream: Iterable[Lines | tuple[str, Any]],  # blocks of lines, or origin and record
@@ -510,13 +629,17 @@ def ingest(
     fetched_on: str = "",  # ISO 8601 day of the fetch, for records without one
     skipped: Callable[[], Sequence[str]] = list,  # skipped or damaged files, once all are read
     tables: Callable[[], list[dict[str, Any]]] = list,  # how CSV files were read, once they are
+    segments: Sequence[Path] = (),  # the files of the stream, if all are segments
+    engine: str = "",  # of the settings; executors of a cluster read many segments
 ) -> dict[str, Any]:
     "Write the tables `raw` and `quarantine` of a run; return the counts."
     day = datetime.fromisoformat(fetched_on).replace(tzinfo=UTC) if fetched_on else None
-    counts = IngestCounts()
-    blocks = read_ahead(blocks_of(stream))
-    write_tables((convert_block(block, day, counts) for block in blocks), run)
-    stored = counts.as_dict()
+    counts, where = try_executors(segments, run, day, engine)
+    if counts is None:
+        counts = IngestCounts()
+        blocks = read_ahead(blocks_of(stream))
+        write_tables((convert_block(block, day, counts) for block in blocks), run)
+    stored = counts.as_dict() | ({"where": where} if where else {})
     stored |= {"skipped": list(skipped()), "fetch": fetch, "tables": tables()}
     stored |= {"read_on": f"{datetime.now(UTC):%Y-%m-%d}", "fetched_on": fetched_on}
     return save_counts(run, "ingest", stored)

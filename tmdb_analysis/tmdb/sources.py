@@ -100,6 +100,10 @@ class Source:
         `TmdbError` for unreadable input."""
         raise NotImplementedError
 
+    def segments(self, run: Run) -> list[Path]:
+        "The segments that `records` reads; empty if it reads anything else."
+        return []
+
     def skipped_names(self) -> list[str]:
         "The names of skipped files."
         return []
@@ -368,7 +372,11 @@ class TmdbApi(Source):
             self.fetch = json.loads(path.read_text(encoding="utf-8"))
         else:
             self.fetch = fetch_films(run, self.settings)
-        return map(fetched_lines, segment_files(raw_folder(run)))
+        return map(fetched_lines, self.segments(run))
+
+    def segments(self, run: Run) -> list[Path]:
+        "The segments of the run."
+        return segment_files(raw_folder(run))
 
     def provenance(self) -> dict[str, dict[str, Any]]:
         "The digest of the file with ids, if there is one."
