@@ -22,7 +22,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,6 +29,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession, is_remote
 
 from .processes import environment_variables, stop_if_asked
+from .reach import installed_package
 from tmdb_analysis.core.servers import (
     TOKEN_VARIABLE,
     is_answering,
@@ -267,7 +267,7 @@ def require_cluster(
 # %% ../../nbs/0_core/06_engine.ipynb #06job002
 def code_digest() -> str:
     "SHA-256 of the modules of this package; equal wherever the same code is installed."
-    package = Path(import_module("tmdb_analysis").__path__[0])
+    package = installed_package().folder
     total = hashlib.sha256()
     for path in sorted(package.glob("*/*.py")):
         total.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
@@ -290,7 +290,7 @@ class ExecutorError(TmdbError):
 
 
 def call_task(
-    name: str,  # of a function of this package, such as `films.ingest:ingest_group`
+    function: Callable[..., Any],  # of this package; returns JSON types
     tasks: Sequence[dict[str, Any]],  # keyword arguments of each call
     digest: str,  # of the code of the driver
     batches: Iterator["pa.RecordBatch"],  # numbers of tasks
@@ -300,22 +300,19 @@ def call_task(
 
     if code_digest() != digest:
         raise RuntimeError(OTHER_VERSION)
-    module, function = name.split(":")
-    call = getattr(import_module(f"tmdb_analysis.{module}"), function)
     for batch in batches:
         for number in batch.column(0).to_pylist():
-            result = json.dumps(call(**tasks[number]))
+            result = json.dumps(function(**tasks[number]))
             yield pa.RecordBatch.from_pydict({"number": [number], "result": [result]})
 
 
 def run_on_executors(
     spark: SparkSession,
-    name: str,  # of a function of this package that returns JSON types
+    function: Callable[..., Any],  # of this package; returns JSON types
     tasks: Sequence[dict[str, Any]],  # keyword arguments of each call
 ) -> list[Any]:
     "The result of each call, in order of the tasks. Raises `ExecutorError`."
-    library = import_module("tmdb_analysis.core.engine")  # executors do not know a notebook
-    call = partial(library.call_task, name, tasks, code_digest())
+    call = partial(call_task, function, tasks, code_digest())
     numbers = spark.range(0, len(tasks), 1, len(tasks))
     try:
         rows = numbers.mapInArrow(call, "number long, result string").collect()

@@ -586,6 +586,8 @@ def ingest_on_executors(
     day: datetime | None,  # of the fetch, for records without one
 ) -> IngestCounts:
     "Write the tables `raw` and `quarantine` by a job on the cluster. Raises `ExecutorError`."
+    from tmdb_analysis.films.ingest import ingest_group as on_executor  # not that of a notebook
+
     home, counts = home_on_executors(run.home), IngestCounts()
     if home is None:
         raise ExecutorError("Python cannot read engine_home there")
@@ -595,7 +597,7 @@ def ingest_on_executors(
             {"paths": seen[start : start + GROUP_SEGMENTS], "folder": seen[0], "day": day}
             for start in range(1, len(seen), GROUP_SEGMENTS)
         ]
-        groups = run_on_executors(session(), "films.ingest:ingest_group", tasks)
+        groups = run_on_executors(session(), on_executor, tasks)
         write_tables(group_tables(folder, groups, counts), run)
     return counts
 
