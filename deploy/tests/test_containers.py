@@ -168,6 +168,18 @@ def test_every_service_is_healthy_and_spark_has_its_workers(stack):
     assert "spark.sql.adaptive.enabled=false" in settings, "tuned as by deploy/spark/cluster.py"
 
 
+def test_the_workers_can_ingest(stack):
+    "They have this package, in the version of the image that sends them its functions."
+    code = (
+        "from tmdb_analysis.core.engine import code_digest, run_on_executors, session; "
+        "from tmdb_analysis.films.ingest import film_id; "
+        "assert run_on_executors(session(), code_digest, [{}] * 4) == [code_digest()] * 4; "
+        "print(run_on_executors(session(), film_id, [{'record': {'id': 348}}]))"
+    )
+    said = stack.inside("airflow-scheduler", "/srv/package/bin/python", "-c", code)
+    assert said.splitlines()[-1] == "[348]"
+
+
 def test_a_run_from_the_form_reaches_postgresql_though_a_worker_dies(stack):
     fields = stack.airflow("/api/v2/dags/tmdb/details")["params"]
     as_it_opens = {name: field["value"] for name, field in fields.items()}
