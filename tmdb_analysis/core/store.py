@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -185,15 +186,13 @@ def in_groups(
     batches: Iterable[pa.RecordBatch],  # of any sizes
 ) -> Iterator[pa.Table]:
     "The rows of the batches, GROUP_ROWS at a time; the last group may have fewer."
-    gathered: list[pa.RecordBatch] = []
-    for batch in batches:
-        gathered.append(batch)
-        while sum(map(len, gathered)) >= GROUP_ROWS:
-            rows = pa.Table.from_batches(gathered)
-            yield rows.slice(0, GROUP_ROWS).combine_chunks()
-            gathered = rows.slice(GROUP_ROWS).to_batches()
-    if gathered:
-        yield pa.Table.from_batches(gathered).combine_chunks()
+    groups = deque[pa.Table]()
+    with gathering(groups.append, GROUP_ROWS) as append:
+        for batch in batches:
+            append(pa.Table.from_batches([batch]))
+            while groups:
+                yield groups.popleft()
+    yield from groups
 
 
 def sorted_groups(

@@ -17,7 +17,6 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -522,11 +521,12 @@ def write_tables(
     run: Run,  # receives the tables
 ) -> None:
     "Write the tables `raw` and `quarantine` of a run."
-    with ExitStack() as open_files:
-        raw, quarantine = (
-            open_files.enter_context(gathering(open_files.enter_context(writer), INGEST_ROWS))
-            for writer in (open_writer(RAW, run), open_writer(QUARANTINE, run))
-        )
+    with (
+        open_writer(RAW, run) as to_raw,
+        open_writer(QUARANTINE, run) as to_quarantine,
+        gathering(to_raw, INGEST_ROWS) as raw,
+        gathering(to_quarantine, INGEST_ROWS) as quarantine,
+    ):
         for accepted, refused in parts:
             raw(accepted)
             quarantine(refused)
